@@ -1,0 +1,16 @@
+//! The language of Quorate: SQL text becomes a typed question or is refused.
+//!
+//! Every party links this crate and must agree on it: the researcher's laptop checks a
+//! question with it, a node reads the question with it and computes only what the typed
+//! question can say, and coordinator and SDK combine released cells with it.
+//!
+//! It is pure: no clock, no randomness, no engine, no protobuf, no files. What it must not
+//! know: who asks, how answers travel, and anything about real data.
+
+pub mod answer;
+pub mod codebook;
+pub mod number;
+pub mod problem;
+pub mod question;
+pub mod release;
+pub mod value;
