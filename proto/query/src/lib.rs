@@ -12,5 +12,7 @@ pub mod codebook;
 pub mod number;
 pub mod problem;
 pub mod question;
+pub mod rational;
 pub mod release;
+pub mod toml_reader;
 pub mod value;

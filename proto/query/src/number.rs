@@ -1,6 +1,19 @@
-//! Exact decimal numbers.
+//! Exact decimal numbers: the one number type of codebooks, keys, node cells and results.
+//!
+//! What it must not know: where a number comes from. Binary floating point never appears here.
 
 use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::{ToPrimitive, Zero};
+
+use crate::rational::power_of_ten;
+
+/// Exponents further from zero are refused when text is read.
+const MAX_EXPONENT: i32 = 64;
 
 /// `mantissa * 10^exponent`, normalised so that equal numbers have equal fields:
 /// the mantissa does not end in zero, and zero has exponent 0.
@@ -10,16 +23,24 @@ pub struct Number {
     exponent: i32,
 }
 
+/// The text is no decimal number of at most 38 digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a decimal number such as 12, -0.5 or 1.5e3")]
+pub struct NotANumber;
+
 impl Number {
+    /// Zero.
+    pub const ZERO: Self = Self { mantissa: 0, exponent: 0 };
+
     /// `mantissa * 10^exponent`.
     #[must_use]
     pub fn new(mut mantissa: i128, mut exponent: i32) -> Self {
         if mantissa == 0 {
-            return Self { mantissa: 0, exponent: 0 };
+            return Self::ZERO;
         }
         while mantissa % 10 == 0 {
             mantissa /= 10;
-            exponent += 1;
+            exponent = exponent.saturating_add(1);
         }
         Self { mantissa, exponent }
     }
@@ -43,6 +64,131 @@ impl Number {
         let shift = u32::try_from(shift).ok()?;
         self.mantissa.checked_mul(10_i128.checked_pow(shift)?)
     }
+
+    /// The same value as a fraction.
+    #[must_use]
+    pub fn to_rational(&self) -> BigRational {
+        BigRational::from_integer(self.mantissa.into()) * power_of_ten(self.exponent)
+    }
+
+    /// A fraction as a decimal number, where it is one and fits.
+    #[must_use]
+    pub fn from_rational(value: &BigRational) -> Option<Self> {
+        let mut scaled = value.clone();
+        let mut exponent = 0;
+        while !scaled.is_integer() {
+            if exponent == -MAX_EXPONENT {
+                return None;
+            }
+            scaled *= BigInt::from(10);
+            exponent -= 1;
+        }
+        let mut mantissa = scaled.to_integer();
+        while mantissa.bits() > 127 && (&mantissa % BigInt::from(10)).is_zero() {
+            mantissa /= BigInt::from(10);
+            exponent += 1;
+        }
+        Some(Self::new(mantissa.to_i128()?, exponent))
+    }
+
+    /// A whole number of this value, if it is one.
+    #[must_use]
+    pub fn to_integer(&self) -> Option<i128> {
+        self.at_scale(0)
+    }
+
+    /// Whether it is below zero.
+    #[must_use]
+    pub fn is_negative(&self) -> bool {
+        self.mantissa.is_negative()
+    }
+
+    /// Whether it is a multiple of `step`; nothing but zero is a multiple of zero.
+    #[must_use]
+    pub fn is_multiple_of(&self, step: Number) -> bool {
+        if step.mantissa == 0 {
+            return self.mantissa == 0;
+        }
+        (self.to_rational() / step.to_rational()).is_integer()
+    }
+}
+
+impl From<i128> for Number {
+    fn from(value: i128) -> Self {
+        Self::new(value, 0)
+    }
+}
+
+impl From<i64> for Number {
+    fn from(value: i64) -> Self {
+        Self::new(value.into(), 0)
+    }
+}
+
+impl From<u64> for Number {
+    fn from(value: u64) -> Self {
+        Self::new(value.into(), 0)
+    }
+}
+
+impl From<u32> for Number {
+    fn from(value: u32) -> Self {
+        Self::new(value.into(), 0)
+    }
+}
+
+impl fmt::Display for Number {
+    /// Plain decimal notation without exponent: `-0.05`, `1200`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.mantissa.unsigned_abs().to_string();
+        let sign = if self.mantissa.is_negative() { "-" } else { "" };
+        if self.exponent >= 0 {
+            let zeros = usize::try_from(self.exponent).unwrap_or(0);
+            return write!(f, "{sign}{digits}{}", "0".repeat(zeros));
+        }
+        let places = usize::try_from(self.exponent.unsigned_abs()).unwrap_or(0);
+        let padded = format!("{digits:0>width$}", width = places.saturating_add(1));
+        let (whole, fraction) = padded
+            .split_at_checked(padded.len().saturating_sub(places))
+            .unwrap_or(("0", "0"));
+        write!(f, "{sign}{whole}.{fraction}")
+    }
+}
+
+impl FromStr for Number {
+    type Err = NotANumber;
+
+    /// Reads `[+-]digits[.digits][e[+-]digits]`, exactly.
+    fn from_str(text: &str) -> Result<Self, NotANumber> {
+        let (body, power) = match text.split_once(['e', 'E']) {
+            Some((body, power)) => (body, power.parse::<i32>().map_err(|_| NotANumber)?),
+            None => (text, 0),
+        };
+        let (negative, body) = match body.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, body.strip_prefix('+').unwrap_or(body)),
+        };
+        let (whole, fraction) = match body.split_once('.') {
+            Some((_, "")) => return Err(NotANumber),
+            Some(pair) => pair,
+            None => (body, ""),
+        };
+        let fraction = fraction.trim_end_matches('0');
+        if whole.is_empty() || power.abs() > MAX_EXPONENT {
+            return Err(NotANumber);
+        }
+        let mut mantissa: i128 = 0;
+        for digit in whole.chars().chain(fraction.chars()) {
+            let digit = digit.to_digit(10).ok_or(NotANumber)?;
+            mantissa = mantissa
+                .checked_mul(10)
+                .and_then(|m| m.checked_add(digit.into()))
+                .ok_or(NotANumber)?;
+        }
+        let places = i32::try_from(fraction.len()).map_err(|_| NotANumber)?;
+        let mantissa = if negative { -mantissa } else { mantissa };
+        Ok(Self::new(mantissa, power - places))
+    }
 }
 
 impl Ord for Number {
@@ -51,9 +197,11 @@ impl Ord for Number {
         if sign != Ordering::Equal {
             return sign;
         }
+        if self.exponent == other.exponent {
+            return self.mantissa.cmp(&other.mantissa);
+        }
         let low = self.exponent.min(other.exponent);
         let align = |n: &Self| {
-            use num_bigint::BigInt;
             let shift = u32::try_from(i64::from(n.exponent) - i64::from(low)).unwrap_or(0);
             BigInt::from(n.mantissa) * BigInt::from(10).pow(shift)
         };
