@@ -8,11 +8,17 @@
 //! know: who asks, how answers travel, and anything about real data.
 
 pub mod answer;
+pub mod canonical;
 pub mod codebook;
+pub mod domain;
+pub mod explain;
 pub mod number;
 pub mod problem;
+mod problem_table;
 pub mod question;
 pub mod rational;
 pub mod release;
+pub mod set;
+pub mod sql;
 pub mod toml_reader;
 pub mod value;

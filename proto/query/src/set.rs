@@ -1,0 +1,1 @@
+//! Set algebra of one column: intersection, complement, closed domains, bounds and grids.
