@@ -25,7 +25,9 @@ use patient::Patient;
 pub fn patients(seed: u64, place: u64, hospital: &Hospital, scale_pct: u32) -> Vec<Patient> {
     let wanted = hospital.persons.saturating_mul(i64::from(scale_pct)) / 100;
     let wanted = u64::try_from(wanted).unwrap_or(0);
-    (1..=wanted).map(|index| Patient::draw(seed, place, index, hospital)).collect()
+    (1..=wanted)
+        .map(|index| Patient::draw(seed, place, index, hospital))
+        .collect()
 }
 
 #[cfg(test)]
@@ -33,8 +35,8 @@ mod tests {
     use super::model::{HOSPITALS, concept};
     use super::*;
 
-    fn share(part: usize, whole: usize) -> f64 {
-        f64::from(u32::try_from(part).unwrap()) / f64::from(u32::try_from(whole).unwrap())
+    fn share(part: usize, whole: usize) -> i64 {
+        i64::try_from(part * 1000 / whole).unwrap()
     }
 
     #[test]
@@ -49,14 +51,25 @@ mod tests {
     fn shares_follow_the_model() {
         for (place, hospital) in HOSPITALS.iter().enumerate() {
             let people = patients(1, place as u64, hospital, 1000);
-            let women = people.iter().filter(|p| p.gender == concept::FEMALE).count();
+            let women = people
+                .iter()
+                .filter(|p| p.gender == concept::FEMALE)
+                .count();
             let wanted = hospital.female as f64 / 1000.0;
-            assert!((share(women, people.len()) - wanted).abs() < 0.03, "{}", hospital.name);
+            assert!(
+                (share(women, people.len()) - wanted).abs() < 0.03,
+                "{}",
+                hospital.name
+            );
             let old: Vec<_> = people.iter().filter(|p| p.age() >= 65).collect();
             if old.len() > 500 {
                 let ill = old.iter().filter(|p| p.has(concept::T2DM)).count();
                 let wanted = model::T2DM.in_hospital(70, hospital) as f64 / 1000.0;
-                assert!((share(ill, old.len()) - wanted).abs() < 0.05, "{}", hospital.name);
+                assert!(
+                    (share(ill, old.len()) - wanted).abs() < 0.05,
+                    "{}",
+                    hospital.name
+                );
             }
         }
     }
@@ -64,7 +77,10 @@ mod tests {
     #[test]
     fn only_the_diabetic_take_metformin() {
         for person in patients(3, 2, &HOSPITALS[2], 100) {
-            let takes = person.drugs.iter().any(|(drug, ..)| *drug == concept::METFORMIN);
+            let takes = person
+                .drugs
+                .iter()
+                .any(|(drug, ..)| *drug == concept::METFORMIN);
             assert!(!takes || person.has(concept::T2DM));
         }
     }
@@ -73,7 +89,13 @@ mod tests {
     fn the_case_mix_differs() {
         let ill = |place: usize| {
             let people = patients(1, place as u64, &HOSPITALS[place], 100);
-            share(people.iter().filter(|p| p.has(concept::HYPERTENSION)).count(), people.len())
+            share(
+                people
+                    .iter()
+                    .filter(|p| p.has(concept::HYPERTENSION))
+                    .count(),
+                people.len(),
+            )
         };
         assert!(ill(1) < ill(0) && ill(0) < ill(2));
     }

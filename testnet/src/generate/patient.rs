@@ -46,7 +46,9 @@ impl Patient {
     /// Whether the person has a condition.
     #[must_use]
     pub fn has(&self, condition: i64) -> bool {
-        self.conditions.iter().any(|(concept, _)| *concept == condition)
+        self.conditions
+            .iter()
+            .any(|(concept, _)| *concept == condition)
     }
 
     /// Draws person `index` of hospital number `place`.
@@ -54,10 +56,17 @@ impl Patient {
     pub fn draw(seed: u64, place: u64, index: u64, hospital: &Hospital) -> Self {
         let mut rng = Rng::new(&[seed, place, index]);
         let (first, last) = hospital.born;
-        let number = place.saturating_add(1).saturating_mul(100_000).saturating_add(index);
+        let number = place
+            .saturating_add(1)
+            .saturating_mul(100_000)
+            .saturating_add(index);
         let mut patient = Self {
             id: i64::try_from(number).unwrap_or(i64::MAX),
-            gender: if rng.chance(hospital.female) { concept::FEMALE } else { concept::MALE },
+            gender: if rng.chance(hospital.female) {
+                concept::FEMALE
+            } else {
+                concept::MALE
+            },
             born: rng.between(first, last),
             death: None,
             visits: Vec::new(),
@@ -79,7 +88,11 @@ impl Patient {
         let age = self.age();
         let chronic = [
             (concept::T2DM, model::T2DM.in_hospital(age, hospital), 4),
-            (concept::HYPERTENSION, model::HYPERTENSION.in_hospital(age, hospital), 4),
+            (
+                concept::HYPERTENSION,
+                model::HYPERTENSION.in_hospital(age, hospital),
+                4,
+            ),
             (concept::OSTEOARTHRITIS, model::OSTEOARTHRITIS.at(age), 2),
             (concept::GI_BLEED, model::GI_BLEED.at(age), 1),
             (concept::SINUSITIS, model::SINUSITIS, 3),
@@ -95,8 +108,18 @@ impl Patient {
 
     fn draw_drugs(&mut self, rng: &mut Rng) {
         let given = [
-            (concept::METFORMIN, self.has(concept::T2DM), model::METFORMIN, 90),
-            (concept::LISINOPRIL, self.has(concept::HYPERTENSION), model::LISINOPRIL, 90),
+            (
+                concept::METFORMIN,
+                self.has(concept::T2DM),
+                model::METFORMIN,
+                90,
+            ),
+            (
+                concept::LISINOPRIL,
+                self.has(concept::HYPERTENSION),
+                model::LISINOPRIL,
+                90,
+            ),
             (concept::PARACETAMOL, true, model::PARACETAMOL, 10),
         ];
         for (drug, indicated, chance, supply) in given {
@@ -120,31 +143,43 @@ impl Patient {
             } else {
                 (concept::OUTPATIENT, 0)
             };
-            self.visits.push(Visit { concept, start, end: (start + nights).min(model::LAST_DAY) });
+            self.visits.push(Visit {
+                concept,
+                start,
+                end: (start + nights).min(model::LAST_DAY),
+            });
             let systolic = mean + rng.bell(model::SBP_SD);
             let known = !rng.chance(model::VALUE_MISSING);
-            self.measurements.push((concept::SBP, start, known.then_some(systolic)));
+            self.measurements
+                .push((concept::SBP, start, known.then_some(systolic)));
             let (mean, sd) = model::DBP;
             let diastolic = mean + rng.bell(sd);
-            self.measurements.push((concept::DBP, start, known.then_some(diastolic)));
+            self.measurements
+                .push((concept::DBP, start, known.then_some(diastolic)));
         }
     }
 
     fn draw_tests(&mut self, rng: &mut Rng) {
         let diabetic = self.has(concept::T2DM);
-        let (mean, sd) = if diabetic { model::HBA1C_T2DM } else { model::HBA1C_OTHER };
+        let (mean, sd) = if diabetic {
+            model::HBA1C_T2DM
+        } else {
+            model::HBA1C_OTHER
+        };
         let tests = match (diabetic, rng.chance(model::HBA1C_SCREEN)) {
             (true, _) => rng.between(1, 4),
             (false, screened) => i64::from(screened),
         };
         for _ in 0..tests {
             let when = day(rng);
-            self.measurements.push((concept::HBA1C, when, Some(mean + rng.bell(sd))));
+            self.measurements
+                .push((concept::HBA1C, when, Some(mean + rng.bell(sd))));
         }
         if rng.chance(model::BMI_TAKEN) {
             let (mean, sd) = model::BMI;
             let when = day(rng);
-            self.measurements.push((concept::BMI, when, Some(mean + rng.bell(sd))));
+            self.measurements
+                .push((concept::BMI, when, Some(mean + rng.bell(sd))));
         }
     }
 }

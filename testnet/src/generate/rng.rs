@@ -17,16 +17,18 @@ impl Rng {
     /// A stream for one purpose: equal parts give equal streams, different parts unrelated ones.
     #[must_use]
     pub fn new(parts: &[u64]) -> Self {
-        let mut rng = Self { state: 0x5155_4f52_4154_4531 };
+        let mut rng = Self {
+            state: 0x5155_4f52_4154_4531,
+        };
         for part in parts {
             rng.state ^= part.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            rng.state = rng.next();
+            rng.state = rng.bits();
         }
         rng
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -37,7 +39,7 @@ impl Rng {
     /// A whole number from `low` to `high`, both included; `low` if there is no such number.
     pub fn between(&mut self, low: i64, high: i64) -> i64 {
         let width = u128::try_from(i128::from(high) - i128::from(low) + 1).unwrap_or(0);
-        let offset = (u128::from(self.next()) * width) >> 64;
+        let offset = (u128::from(self.bits()) * width) >> 64;
         i64::try_from(offset).map_or(low, |offset| low.saturating_add(offset))
     }
 
@@ -61,10 +63,10 @@ mod tests {
     #[test]
     fn a_seed_gives_the_same_stream_for_ever() {
         let mut rng = Rng::new(&[1, 2]);
-        let first: Vec<u64> = (0..3).map(|_| rng.next()).collect();
+        let first: Vec<u64> = (0..3).map(|_| rng.bits()).collect();
         let mut again = Rng::new(&[1, 2]);
-        assert_eq!(first, (0..3).map(|_| again.next()).collect::<Vec<_>>());
-        assert_ne!(first[0], Rng::new(&[2, 1]).next());
+        assert_eq!(first, (0..3).map(|_| again.bits()).collect::<Vec<_>>());
+        assert_ne!(first[0], Rng::new(&[2, 1]).bits());
     }
 
     #[test]

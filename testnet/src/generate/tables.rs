@@ -27,12 +27,18 @@ pub struct Table {
 
 impl Table {
     fn new(name: &'static str, columns: &[(&'static str, Kind)]) -> Self {
-        Self { name, columns: columns.to_vec(), rows: Vec::new() }
+        Self {
+            name,
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row that starts with a number of its own, as OMOP's event tables do.
     fn event(&mut self, values: &[Option<i64>]) {
-        let id = i64::try_from(self.rows.len()).unwrap_or(i64::MAX).saturating_add(1);
+        let id = i64::try_from(self.rows.len())
+            .unwrap_or(i64::MAX)
+            .saturating_add(1);
         let mut row = vec![Some(id)];
         row.extend_from_slice(values);
         self.rows.push(row);
@@ -42,15 +48,29 @@ impl Table {
 /// The six tables of one hospital.
 #[must_use]
 pub fn tables(people: &[Patient]) -> Vec<Table> {
-    vec![person(people), visits(people), conditions(people), drugs(people), measurements(people), deaths(people)]
+    vec![
+        person(people),
+        visits(people),
+        conditions(people),
+        drugs(people),
+        measurements(people),
+        deaths(people),
+    ]
 }
 
 fn person(people: &[Patient]) -> Table {
     let mut table = Table::new(
         "person",
-        &[("person_id", Kind::Int), ("gender_concept_id", Kind::Int), ("year_of_birth", Kind::Int)],
+        &[
+            ("person_id", Kind::Int),
+            ("gender_concept_id", Kind::Int),
+            ("year_of_birth", Kind::Int),
+        ],
     );
-    table.rows = people.iter().map(|p| vec![Some(p.id), Some(p.gender), Some(p.born)]).collect();
+    table.rows = people
+        .iter()
+        .map(|p| vec![Some(p.id), Some(p.gender), Some(p.born)])
+        .collect();
     table
 }
 
@@ -67,7 +87,12 @@ fn visits(people: &[Patient]) -> Table {
     );
     for person in people {
         for visit in &person.visits {
-            table.event(&[Some(person.id), Some(visit.concept), Some(visit.start), Some(visit.end)]);
+            table.event(&[
+                Some(person.id),
+                Some(visit.concept),
+                Some(visit.start),
+                Some(visit.end),
+            ]);
         }
     }
     table
@@ -130,8 +155,13 @@ fn measurements(people: &[Patient]) -> Table {
 }
 
 fn deaths(people: &[Patient]) -> Table {
-    let mut table = Table::new("death", &[("person_id", Kind::Int), ("death_date", Kind::Day)]);
+    let mut table = Table::new(
+        "death",
+        &[("person_id", Kind::Int), ("death_date", Kind::Day)],
+    );
     let dead = people.iter().filter(|person| person.death.is_some());
-    table.rows = dead.map(|person| vec![Some(person.id), person.death]).collect();
+    table.rows = dead
+        .map(|person| vec![Some(person.id), person.death])
+        .collect();
     table
 }

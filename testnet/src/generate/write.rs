@@ -48,8 +48,10 @@ pub enum WriteError {
 /// # Errors
 /// When the folder cannot be written.
 pub fn write(tables: &[Table], folder: &Path, format: Format) -> Result<(), WriteError> {
-    std::fs::create_dir_all(folder)
-        .map_err(|source| WriteError::File { path: folder.display().to_string(), source })?;
+    std::fs::create_dir_all(folder).map_err(|source| WriteError::File {
+        path: folder.display().to_string(),
+        source,
+    })?;
     for table in tables {
         match format {
             Format::Csv => csv(table, &folder.join(format!("{}.csv", table.name)))?,
@@ -72,11 +74,16 @@ fn csv(table: &Table, path: &Path) -> Result<(), WriteError> {
         }
         out.write_record(&record)?;
     }
-    out.flush().map_err(|source| WriteError::File { path: path.display().to_string(), source })
+    out.flush().map_err(|source| WriteError::File {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 fn text(kind: Kind, value: Option<i64>) -> Result<String, WriteError> {
-    let Some(value) = value else { return Ok(String::new()) };
+    let Some(value) = value else {
+        return Ok(String::new());
+    };
     Ok(match kind {
         Kind::Int => value.to_string(),
         Kind::Tenths => {
@@ -92,8 +99,12 @@ fn text(kind: Kind, value: Option<i64>) -> Result<String, WriteError> {
 /// # Errors
 /// When the calendar has no such day.
 pub fn date(day: i64) -> Result<String, WriteError> {
-    let span = jiff::Span::new().try_days(day).map_err(|_| WriteError::Day(day))?;
-    let date = jiff::civil::date(1970, 1, 1).checked_add(span).map_err(|_| WriteError::Day(day))?;
+    let span = jiff::Span::new()
+        .try_days(day)
+        .map_err(|_| WriteError::Day(day))?;
+    let date = jiff::civil::date(1970, 1, 1)
+        .checked_add(span)
+        .map_err(|_| WriteError::Day(day))?;
     Ok(date.to_string())
 }
 
@@ -101,12 +112,21 @@ fn batch(table: &Table) -> Result<RecordBatch, WriteError> {
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
     for (index, (name, kind)) in table.columns.iter().enumerate() {
-        let values = table.rows.iter().map(|row| row.get(index).copied().flatten());
+        let values = table
+            .rows
+            .iter()
+            .map(|row| row.get(index).copied().flatten());
         let (ty, array): (DataType, ArrayRef) = match kind {
             Kind::Int => (DataType::Int64, Arc::new(values.collect::<Int64Array>())),
             Kind::Tenths => {
-                let tenths = values.map(|v| v.and_then(|v| i32::try_from(v).ok()).map(|v| f64::from(v) / 10.0));
-                (DataType::Float64, Arc::new(tenths.collect::<Float64Array>()))
+                let tenths = values.map(|v| {
+                    v.and_then(|v| i32::try_from(v).ok())
+                        .map(|v| f64::from(v) / 10.0)
+                });
+                (
+                    DataType::Float64,
+                    Arc::new(tenths.collect::<Float64Array>()),
+                )
             }
             Kind::Day => {
                 let days = values.map(|v| v.and_then(|v| i32::try_from(v).ok()));
@@ -116,7 +136,10 @@ fn batch(table: &Table) -> Result<RecordBatch, WriteError> {
         fields.push(Field::new(*name, ty, true));
         columns.push(array);
     }
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
 }
 
 /// Writes record batches of one schema into one Parquet file.
@@ -124,9 +147,13 @@ fn batch(table: &Table) -> Result<RecordBatch, WriteError> {
 /// # Errors
 /// When the file cannot be written or there is no batch.
 pub fn batches(batches: &[RecordBatch], path: &Path) -> Result<(), WriteError> {
-    let file = std::fs::File::create(path)
-        .map_err(|source| WriteError::File { path: path.display().to_string(), source })?;
-    let schema = batches.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
+    let file = std::fs::File::create(path).map_err(|source| WriteError::File {
+        path: path.display().to_string(),
+        source,
+    })?;
+    let schema = batches
+        .first()
+        .map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
     let mut out = parquet::arrow::ArrowWriter::try_new(file, schema, None)?;
     for batch in batches {
         out.write(batch)?;
@@ -159,9 +186,16 @@ mod tests {
             let path = dir.path().join(format!("{}.csv", table.name));
             let rows = csv::Reader::from_path(path).unwrap().into_records().count();
             assert_eq!(rows, table.rows.len());
-            let file = std::fs::File::open(dir.path().join(format!("{}.parquet", table.name))).unwrap();
-            let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
-            let rows: usize = reader.build().unwrap().map(|batch| batch.unwrap().num_rows()).sum();
+            let file =
+                std::fs::File::open(dir.path().join(format!("{}.parquet", table.name))).unwrap();
+            let reader =
+                parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)
+                    .unwrap();
+            let rows: usize = reader
+                .build()
+                .unwrap()
+                .map(|batch| batch.unwrap().num_rows())
+                .sum();
             assert_eq!(rows, table.rows.len());
         }
     }
