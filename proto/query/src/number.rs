@@ -30,7 +30,10 @@ pub struct NotANumber;
 
 impl Number {
     /// Zero.
-    pub const ZERO: Self = Self { mantissa: 0, exponent: 0 };
+    pub const ZERO: Self = Self {
+        mantissa: 0,
+        exponent: 0,
+    };
 
     /// `mantissa * 10^exponent`.
     #[must_use]

@@ -86,7 +86,10 @@ pub fn sqrt_down(value: &BigRational, digits: u32) -> (BigRational, bool) {
     let whole = scaled.floor().to_integer();
     let root = whole.sqrt();
     let exact = scaled.is_integer() && &root * &root == whole;
-    (BigRational::from_integer(root) * power_of_ten(-places), exact)
+    (
+        BigRational::from_integer(root) * power_of_ten(-places),
+        exact,
+    )
 }
 
 /// A square root of at least `digits` digits that is not below the true one.

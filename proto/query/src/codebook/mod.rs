@@ -1,7 +1,15 @@
 //! The codebook: the consortium's contract for data. Tables, columns, types, roles, domains,
 //! bounds and keys; published, versioned, hashed. No role, no use.
 
+mod check;
+mod column;
+mod inline;
+mod read;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use inline::inline_sets;
+pub use read::{digest, read};
 
 use crate::number::Number;
 use crate::release::ReleaseParams;
@@ -123,3 +131,32 @@ pub struct When {
     /// Bounds.
     pub bounds: (Number, Number),
 }
+
+impl Codebook {
+    /// A column by its reference.
+    #[must_use]
+    pub fn column(&self, column: &ColumnRef) -> Option<&Column> {
+        self.tables.get(&column.table)?.columns.get(&column.column)
+    }
+}
+
+impl Column {
+    /// Whether it has a role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// The label of a value of a closed domain.
+    #[must_use]
+    pub fn label(&self, value: &Scalar) -> Option<&str> {
+        let domain = self.domain.as_ref()?;
+        domain
+            .iter()
+            .find(|(known, _)| known == value)
+            .map(|(_, label)| label.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,13 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, path, text } = self;
+        let Self {
+            file,
+            line,
+            column,
+            path,
+            text,
+        } = self;
         let gap = if path.is_empty() { "" } else { " " };
         write!(f, "{file}:{line}:{column}{gap}{path}: {text}")
     }
@@ -69,7 +75,13 @@ impl Mistakes {
     #[must_use]
     pub fn whole_file(path: &str, text: impl Into<String>) -> Self {
         let (file, text) = (path.to_owned(), text.into());
-        Self(vec![Mistake { file, line: 1, column: 1, path: String::new(), text }])
+        Self(vec![Mistake {
+            file,
+            line: 1,
+            column: 1,
+            path: String::new(),
+            text,
+        }])
     }
 }
 
@@ -112,7 +124,13 @@ impl File {
                 let (line, column) = position(text, start);
                 let text = format!("this is not TOML: {}", error.message().replace('\n', ", "));
                 let file = name.to_owned();
-                Err(Mistakes(vec![Mistake { file, line, column, path: String::new(), text }]))
+                Err(Mistakes(vec![Mistake {
+                    file,
+                    line,
+                    column,
+                    path: String::new(),
+                    text,
+                }]))
             }
         }
     }
@@ -127,21 +145,32 @@ impl File {
     /// no getter named is a mistake.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Mistakes> {
         self.unknown_keys(self.document.as_item(), "");
+        self.finish_part(value)
+    }
+
+    /// As [`File::finish`] for a caller that reads only a part of the file: keys that it did not
+    /// ask for are not its business.
+    pub fn finish_part<T>(self, value: Option<T>) -> Result<T, Mistakes> {
         let mut found = self.mistakes.take();
         found.sort();
         found.dedup();
         match value {
             Some(value) if found.is_empty() => Ok(value),
-            _ if found.is_empty() => {
-                Err(Mistakes::whole_file(&self.name, "could not be read, write it anew"))
-            }
-            _ => Err(Mistakes(found.into_iter().map(|m| self.locate(m)).collect())),
+            _ if found.is_empty() => Err(Mistakes::whole_file(
+                &self.name,
+                "could not be read, write it anew",
+            )),
+            _ => Err(Mistakes(
+                found.into_iter().map(|m| self.locate(m)).collect(),
+            )),
         }
     }
 
     /// Adds a mistake at a place that a [`Spanned`] value or a section remembered.
     pub fn mistake(&self, at: At, path: impl Into<String>, text: impl Into<String>) {
-        self.mistakes.borrow_mut().push((at.0, path.into(), text.into()));
+        self.mistakes
+            .borrow_mut()
+            .push((at.0, path.into(), text.into()));
     }
 
     /// Whether any mistake was found so far.
@@ -152,12 +181,21 @@ impl File {
 
     fn locate(&self, (offset, path, text): (usize, String, String)) -> Mistake {
         let (line, column) = position(&self.text, offset);
-        Mistake { file: self.name.clone(), line, column, path, text }
+        Mistake {
+            file: self.name.clone(),
+            line,
+            column,
+            path,
+            text,
+        }
     }
 
     fn note_known(&self, path: &str, key: &str) {
         let mut known = self.known.borrow_mut();
-        known.entry(path.to_owned()).or_default().insert(key.to_owned());
+        known
+            .entry(path.to_owned())
+            .or_default()
+            .insert(key.to_owned());
     }
 
     fn note_opened(&self, path: &str) {
@@ -194,7 +232,10 @@ impl File {
                 self.unknown_keys(item, &join(path, key));
                 continue;
             }
-            let place = table.key(key).and_then(toml_edit::Key::span).or_else(|| item.span());
+            let place = table
+                .key(key)
+                .and_then(toml_edit::Key::span)
+                .or_else(|| item.span());
             let advice = match nearest(key, known.iter().map(String::as_str)) {
                 Some(near) => format!("write `{near}`"),
                 None if known.is_empty() => "remove it".to_owned(),
@@ -212,7 +253,12 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let allowed = (word.chars().count() / 3).max(1);
     known
         .into_iter()
-        .map(|candidate| (edits(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                edits(&word.to_lowercase(), &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, candidate)| candidate)
@@ -244,11 +290,19 @@ fn edits(left: &str, right: &str) -> usize {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 fn list<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
-    words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    words
+        .into_iter()
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Line and column, from 1, of a byte offset.

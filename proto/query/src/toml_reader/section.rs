@@ -28,7 +28,12 @@ impl<'f> Section<'f> {
         at: At,
     ) -> Self {
         file.note_opened(&path);
-        Self { file, table, path, at }
+        Self {
+            file,
+            table,
+            path,
+            at,
+        }
     }
 
     /// The value of a key, or `None` if the key is absent or its value is a mistake.
@@ -42,7 +47,10 @@ impl<'f> Section<'f> {
     pub fn need<T: FromToml>(&self, key: &str) -> Option<T> {
         let value = self.value(key);
         if value.is_none() && self.table.is_some() {
-            self.mistake_here(format!("`{key}` is missing, write `{key} = {}`", T::EXAMPLE));
+            self.mistake_here(format!(
+                "`{key}` is missing, write `{key} = {}`",
+                T::EXAMPLE
+            ));
         }
         value.and_then(T::from_toml)
     }
@@ -80,7 +88,10 @@ impl<'f> Section<'f> {
             return Some(value);
         }
         let (low, high) = range.into_inner();
-        self.mistake(key, format!("{value} is out of range, write a value from {low} to {high}"));
+        self.mistake(
+            key,
+            format!("{value} is out of range, write a value from {low} to {high}"),
+        );
         None
     }
 
@@ -95,9 +106,14 @@ impl<'f> Section<'f> {
     pub fn need_section(&self, key: &str) -> Section<'f> {
         let value = self.value(key);
         if value.is_none() && self.table.is_some() {
-            self.mistake_here(format!("the table is missing, write `[{}]`", join(&self.path, key)));
+            self.mistake_here(format!(
+                "the table is missing, write `[{}]`",
+                join(&self.path, key)
+            ));
         }
-        value.and_then(Value::section).unwrap_or_else(|| self.missing(key))
+        value
+            .and_then(Value::section)
+            .unwrap_or_else(|| self.missing(key))
     }
 
     /// A table below this one; an empty one if it is not there.
@@ -113,7 +129,11 @@ impl<'f> Section<'f> {
             return Vec::new();
         };
         let entries = value.entries_of_list("a list of tables", &format!("[[{}]]", value.path()));
-        entries.unwrap_or_default().into_iter().filter_map(Value::section).collect()
+        entries
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(Value::section)
+            .collect()
     }
 
     /// The tables of `[key.NAME]`, with their names, in order of the text.
@@ -123,14 +143,18 @@ impl<'f> Section<'f> {
             return Vec::new();
         };
         let entries = all.entries().into_iter();
-        entries.filter_map(|(name, value)| Some((name, value.section()?))).collect()
+        entries
+            .filter_map(|(name, value)| Some((name, value.section()?)))
+            .collect()
     }
 
     /// Every key with its value; all of them count as known.
     #[must_use]
     pub fn entries(&self) -> Vec<(String, Value<'f>)> {
         let keys = self.keys();
-        keys.into_iter().filter_map(|key| Some((key.clone(), self.value(&key)?))).collect()
+        keys.into_iter()
+            .filter_map(|key| Some((key.clone(), self.value(&key)?)))
+            .collect()
     }
 
     /// The value of a key, untyped.
@@ -138,14 +162,26 @@ impl<'f> Section<'f> {
     pub fn value(&self, key: &str) -> Option<Value<'f>> {
         self.file.note_known(&self.path, key);
         let item = self.table?.get(key).filter(|item| !item.is_none())?;
-        Some(Value::new(self.file, ItemRef::Item(item), join(&self.path, key), self.place_of(key)))
+        Some(Value::new(
+            self.file,
+            ItemRef::Item(item),
+            join(&self.path, key),
+            self.place_of(key),
+        ))
     }
 
     /// Whether the key is there.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
         self.file.note_known(&self.path, key);
-        self.table.is_some_and(|table| table.get(key).is_some_and(|item| !item.is_none()))
+        self.table
+            .is_some_and(|table| table.get(key).is_some_and(|item| !item.is_none()))
+    }
+
+    /// Counts keys as known without reading them, where an earlier mistake makes them moot.
+    pub fn skip(&self, keys: &[&str]) {
+        keys.iter()
+            .for_each(|key| self.file.note_known(&self.path, key));
     }
 
     /// The keys that are there, in order of the text.
@@ -165,7 +201,8 @@ impl<'f> Section<'f> {
     pub fn mistake(&self, key: &str, text: impl Into<String>) {
         let item = self.table.and_then(|table| table.get(key));
         let span = item.and_then(Item::span).map(|span| At(span.start));
-        self.file.mistake(span.unwrap_or(self.at), join(&self.path, key), text);
+        self.file
+            .mistake(span.unwrap_or(self.at), join(&self.path, key), text);
     }
 
     /// Notes a mistake about the table as a whole.
@@ -192,11 +229,19 @@ impl<'f> Section<'f> {
     }
 
     fn missing(&self, key: &str) -> Section<'f> {
-        Section { file: self.file, table: None, path: join(&self.path, key), at: self.at }
+        Section {
+            file: self.file,
+            table: None,
+            path: join(&self.path, key),
+            at: self.at,
+        }
     }
 
     fn place_of(&self, key: &str) -> At {
-        let key_span = self.table.and_then(|table| table.key(key)).and_then(toml_edit::Key::span);
+        let key_span = self
+            .table
+            .and_then(|table| table.key(key))
+            .and_then(toml_edit::Key::span);
         key_span.map_or(self.at, |span| At(span.start))
     }
 }

@@ -12,7 +12,13 @@ pub struct ByteSize(pub u64);
 
 /// `"30 s"`, `"250 ms"`, `"1.5 h"`: whole milliseconds.
 pub(super) fn duration(text: &str) -> Option<Duration> {
-    let units = [("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    let units = [
+        ("ms", 1),
+        ("s", 1000),
+        ("min", 60_000),
+        ("h", 3_600_000),
+        ("d", 86_400_000),
+    ];
     quantity(text, &units).map(Duration::from_millis)
 }
 
@@ -42,5 +48,7 @@ fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let number: Number = number.trim_end().parse().ok()?;
     let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
     let product = number.to_rational() * num_bigint::BigInt::from(*factor);
-    product.is_integer().then(|| product.to_integer().to_u64())?
+    product
+        .is_integer()
+        .then(|| product.to_integer().to_u64())?
 }

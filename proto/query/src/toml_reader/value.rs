@@ -51,7 +51,12 @@ pub struct Value<'f> {
 
 impl<'f> Value<'f> {
     pub(super) fn new(file: &'f File, item: ItemRef<'f>, path: String, key_at: At) -> Self {
-        Self { file, item, path, key_at }
+        Self {
+            file,
+            item,
+            path,
+            key_at,
+        }
     }
 
     /// Converts to a type, noting a mistake if it does not fit.
@@ -109,10 +114,24 @@ impl<'f> Value<'f> {
             Value::new(self.file, item, path(index), self.key_at)
         };
         if let ItemRef::Item(Item::ArrayOfTables(tables)) = self.item {
-            return Some(tables.iter().map(ItemRef::Table).enumerate().map(entry).collect());
+            return Some(
+                tables
+                    .iter()
+                    .map(ItemRef::Table)
+                    .enumerate()
+                    .map(entry)
+                    .collect(),
+            );
         }
         let array = self.plain()?.as_array()?;
-        Some(array.iter().map(ItemRef::Value).enumerate().map(entry).collect())
+        Some(
+            array
+                .iter()
+                .map(ItemRef::Value)
+                .enumerate()
+                .map(entry)
+                .collect(),
+        )
     }
 
     /// The table, or a mistake.
@@ -137,7 +156,10 @@ impl<'f> Value<'f> {
 
     /// Notes that another kind of value was expected, with an example of it.
     pub fn expected(&self, what: &str, example: &str) {
-        self.mistake(format!("this is {}, write {what} such as {example}", self.kind()));
+        self.mistake(format!(
+            "this is {}, write {what} such as {example}",
+            self.kind()
+        ));
     }
 
     /// Where the value is written.
@@ -155,6 +177,12 @@ impl<'f> Value<'f> {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The entries of a list, or a mistake.
+    #[must_use]
+    pub fn need_list(&self) -> Option<Vec<Value<'f>>> {
+        self.entries_of_list("a list", "[...]")
     }
 
     pub(super) fn entries_of_list(&self, what: &str, example: &str) -> Option<Vec<Value<'f>>> {
@@ -198,7 +226,12 @@ impl FromToml for String {
     const EXAMPLE: &'static str = "\"...\"";
 
     fn from_toml(value: Value<'_>) -> Option<Self> {
-        pick(&value, value.as_str().map(str::to_owned), "a string", "\"text\"")
+        pick(
+            &value,
+            value.as_str().map(str::to_owned),
+            "a string",
+            "\"text\"",
+        )
     }
 }
 
@@ -222,7 +255,12 @@ impl FromToml for jiff::civil::Date {
     const EXAMPLE: &'static str = "2027-06-30";
 
     fn from_toml(value: Value<'_>) -> Option<Self> {
-        pick(&value, value.as_date(), "a date", "`2027-06-30` (without quotes)")
+        pick(
+            &value,
+            value.as_date(),
+            "a date",
+            "`2027-06-30` (without quotes)",
+        )
     }
 }
 
@@ -261,7 +299,12 @@ impl FromToml for Duration {
 
     fn from_toml(value: Value<'_>) -> Option<Self> {
         let found = value.as_str().and_then(units::duration);
-        pick(&value, found, "a number and a unit (ms, s, min, h, d)", "\"30 s\" or \"250 ms\"")
+        pick(
+            &value,
+            found,
+            "a number and a unit (ms, s, min, h, d)",
+            "\"30 s\" or \"250 ms\"",
+        )
     }
 }
 
