@@ -1,1 +1,3 @@
-//! stub
+//! The node agent: everything a custodian's auditor must read, in reading order.
+
+pub mod measure;

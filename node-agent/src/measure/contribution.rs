@@ -1,0 +1,251 @@
+//! What one person adds to one measure of a cell, read from a row of the engine.
+
+use arrow::array::{Array, AsArray, BooleanArray, Decimal128Array, Int64Array, RecordBatch};
+use arrow::datatypes::{Decimal128Type, Int64Type};
+
+use super::evidence::{CellEvidence, MeasureEvidence, ValueEvidence};
+use super::fit::MAX_PERSONS;
+use super::fold::FoldError;
+use super::layout::Part;
+
+/// The columns of one measure, found once per batch.
+pub(super) enum Reader<'a> {
+    /// All counted rows of the person.
+    All(&'a [u64]),
+    /// Unit table: whether the column is there.
+    Flag(&'a BooleanArray),
+    /// Event table: rows where the column is there.
+    Rows(&'a Int64Array, u64),
+    /// Unit table: the clamped value.
+    Value(&'a Decimal128Array),
+    /// Event table: totals of a person.
+    Totals(Totals<'a>),
+    /// Unit table: one value of a small domain.
+    Choice(&'a Decimal128Array, &'a [i128]),
+    /// Event table: rows per value of a small domain.
+    Choices(Vec<&'a Int64Array>, &'a [i128], u64),
+}
+
+/// Totals of a person over an event table, and how far they count.
+pub(super) struct Totals<'a> {
+    rows: &'a Int64Array,
+    sum: &'a Decimal128Array,
+    squares: &'a Decimal128Array,
+    max_rows: u64,
+    low: i128,
+    high: i128,
+    most_squares: i128,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        part: &'a Part,
+        batch: &'a RecordBatch,
+        max_rows: Option<u64>,
+        counted: &'a [u64],
+    ) -> Result<Self, FoldError> {
+        Ok(match (part, max_rows) {
+            (Part::All, _) => Self::All(counted),
+            (Part::Present { at }, None) => Self::Flag(flag(batch, *at)?),
+            (Part::Present { at }, Some(max)) => Self::Rows(int(batch, *at)?, max),
+            (Part::Moments { at, .. }, None) => Self::Value(decimal(batch, *at)?),
+            (Part::Moments { at, low, high, .. }, Some(max)) => {
+                Self::Totals(Totals::new(batch, *at, max, *low, *high)?)
+            }
+            (Part::Values { at, domain, .. }, None) => Self::Choice(decimal(batch, *at)?, domain),
+            (Part::Values { at, domain, .. }, Some(max)) => {
+                let columns = (0..domain.len()).map(|i| int(batch, at + i));
+                Self::Choices(columns.collect::<Result<_, _>>()?, domain, max)
+            }
+        })
+    }
+
+    /// Adds what the person of this row contributes.
+    pub(super) fn add(&self, row: usize, evidence: &mut MeasureEvidence) -> Result<(), FoldError> {
+        match self {
+            Self::All(counted) => evidence.add_rows(*counted.get(row).ok_or(FoldError::Shape)?),
+            Self::Flag(flag) => evidence.add_rows(u64::from(flag.is_valid(row) && flag.value(row))),
+            Self::Rows(rows, max) => evidence.add_rows(count(rows.value(row))?.min(*max)),
+            Self::Value(value) if value.is_null(row) => Ok(()),
+            Self::Value(value) => {
+                let value = value.value(row);
+                evidence.add_total(
+                    1,
+                    value,
+                    value.checked_mul(value).ok_or(FoldError::TooMany)?,
+                )
+            }
+            Self::Totals(totals) => totals.add(row, evidence),
+            Self::Choice(value, _) if value.is_null(row) => Ok(()),
+            Self::Choice(value, domain) => {
+                let rows: Vec<u64> = domain
+                    .iter()
+                    .map(|d| u64::from(*d == value.value(row)))
+                    .collect();
+                evidence.add_values(&rows, domain)
+            }
+            Self::Choices(columns, domain, max) => {
+                let mut left = *max;
+                let mut rows = Vec::with_capacity(domain.len());
+                for column in columns {
+                    let counted = count(column.value(row))?.min(left);
+                    left -= counted;
+                    rows.push(counted);
+                }
+                evidence.add_values(&rows, domain)
+            }
+        }
+    }
+}
+
+impl<'a> Totals<'a> {
+    fn new(
+        batch: &'a RecordBatch,
+        at: usize,
+        max_rows: u64,
+        low: i128,
+        high: i128,
+    ) -> Result<Self, FoldError> {
+        let times = |value: i128| {
+            value
+                .checked_mul(i128::from(max_rows))
+                .ok_or(FoldError::TooMany)
+        };
+        let square = |value: i128| value.checked_mul(value).ok_or(FoldError::TooMany);
+        Ok(Self {
+            rows: int(batch, at)?,
+            sum: decimal(batch, at + 1)?,
+            squares: decimal(batch, at + 2)?,
+            max_rows,
+            low: times(low)?,
+            high: times(high)?,
+            most_squares: times(square(low)?.max(square(high)?))?,
+        })
+    }
+
+    fn add(&self, row: usize, evidence: &mut MeasureEvidence) -> Result<(), FoldError> {
+        let rows = count(self.rows.value(row))?.min(self.max_rows);
+        if rows == 0 {
+            return Ok(());
+        }
+        let (low, high) = (self.low.min(self.high), self.high.max(self.low));
+        let sum = self.sum.value(row).clamp(low, high);
+        evidence.add_total(rows, sum, self.squares.value(row).min(self.most_squares))
+    }
+}
+
+impl CellEvidence {
+    /// One more person, with this many rows.
+    pub(super) fn add(&mut self, rows: u64) -> Result<(), FoldError> {
+        self.persons = one_more(self.persons)?;
+        self.rows = more(self.rows, rows)?;
+        Ok(())
+    }
+}
+
+impl MeasureEvidence {
+    fn add_rows(&mut self, counted: u64) -> Result<(), FoldError> {
+        let Self::Count { persons, rows } = self else {
+            return Err(FoldError::Shape);
+        };
+        if counted > 0 {
+            *persons = one_more(*persons)?;
+            *rows = more(*rows, counted)?;
+        }
+        Ok(())
+    }
+
+    fn add_total(&mut self, counted: u64, total: i128, square: i128) -> Result<(), FoldError> {
+        let Self::Moments {
+            persons,
+            rows,
+            nonzero,
+            sum,
+            squares,
+            ..
+        } = self
+        else {
+            return Err(FoldError::Shape);
+        };
+        *persons = one_more(*persons)?;
+        *rows = more(*rows, counted)?;
+        *nonzero = more(*nonzero, u64::from(total != 0))?;
+        *sum = sum.checked_add(total).ok_or(FoldError::TooMany)?;
+        *squares = squares.checked_add(square).ok_or(FoldError::TooMany)?;
+        Ok(())
+    }
+
+    /// `counted` and `domain` go together: rows of the person at each value.
+    fn add_values(&mut self, counted: &[u64], domain: &[i128]) -> Result<(), FoldError> {
+        let Self::Values {
+            any,
+            nonzero,
+            values,
+        } = self
+        else {
+            return Err(FoldError::Shape);
+        };
+        let total: u64 = counted.iter().sum();
+        if total == 0 {
+            return Ok(());
+        }
+        *any = one_more(*any)?;
+        let contributes = counted
+            .iter()
+            .zip(domain)
+            .any(|(&rows, &value)| rows > 0 && value != 0);
+        *nonzero = more(*nonzero, u64::from(contributes))?;
+        for (value, &rows) in values.iter_mut().zip(counted) {
+            value.add(rows, total)?;
+        }
+        Ok(())
+    }
+}
+
+impl ValueEvidence {
+    fn add(&mut self, rows: u64, of: u64) -> Result<(), FoldError> {
+        self.persons = more(self.persons, u64::from(rows > 0))?;
+        self.rows = more(self.rows, rows)?;
+        self.elsewhere = more(self.elsewhere, u64::from(of > rows))?;
+        Ok(())
+    }
+}
+
+fn one_more(persons: u64) -> Result<u64, FoldError> {
+    if persons >= MAX_PERSONS {
+        Err(FoldError::TooMany)
+    } else {
+        more(persons, 1)
+    }
+}
+
+fn more(count: u64, by: u64) -> Result<u64, FoldError> {
+    count.checked_add(by).ok_or(FoldError::TooMany)
+}
+
+/// A count of the engine; never negative.
+pub(super) fn count(n: i64) -> Result<u64, FoldError> {
+    u64::try_from(n).map_err(|_| FoldError::Shape)
+}
+
+pub(super) fn int(batch: &RecordBatch, at: usize) -> Result<&Int64Array, FoldError> {
+    let column = batch.columns().get(at).ok_or(FoldError::Shape)?;
+    column
+        .as_primitive_opt::<Int64Type>()
+        .ok_or(FoldError::Shape)
+}
+
+fn decimal(batch: &RecordBatch, at: usize) -> Result<&Decimal128Array, FoldError> {
+    let column = batch.columns().get(at).ok_or(FoldError::Shape)?;
+    column
+        .as_primitive_opt::<Decimal128Type>()
+        .ok_or(FoldError::Shape)
+}
+
+fn flag(batch: &RecordBatch, at: usize) -> Result<&BooleanArray, FoldError> {
+    batch
+        .columns()
+        .get(at)
+        .and_then(|c| c.as_boolean_opt())
+        .ok_or(FoldError::Shape)
+}

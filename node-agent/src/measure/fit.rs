@@ -1,0 +1,84 @@
+//! Proof, before anything runs, that no sum of a question can leave its number type.
+
+use super::layout::{Layout, Part};
+
+/// No population of a node has more persons, and no table more rows, than this.
+pub const MAX_PERSONS: u64 = 1 << 32;
+
+/// Sums in the engine have 38 decimal digits.
+const LIMIT: i128 = 10_i128.pow(38);
+
+/// A column's bounds are too wide for exact sums.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "measure {measure}: sums within its bounds may exceed 38 digits; the codebook must narrow its bounds or scale"
+)]
+pub struct TooWide {
+    /// Index of the measure.
+    pub measure: usize,
+}
+
+/// Proves that every sum, and every sum of squares, of at most [`MAX_PERSONS`] persons with
+/// `max_rows` rows each stays below 10^38.
+pub fn fits(layout: &Layout) -> Result<(), TooWide> {
+    for (measure, part) in layout.parts.iter().enumerate() {
+        let Part::Moments { low, high, .. } = part else {
+            continue;
+        };
+        if !bounded(*low, *high, layout.max_rows.unwrap_or(1)) {
+            return Err(TooWide { measure });
+        }
+    }
+    Ok(())
+}
+
+fn bounded(low: i128, high: i128, max_rows: u64) -> bool {
+    let greatest = low
+        .checked_abs()
+        .zip(high.checked_abs())
+        .map(|(l, h)| l.max(h).max(1));
+    greatest
+        .and_then(|g| g.checked_mul(g))
+        .and_then(|g| g.checked_mul(i128::from(max_rows.max(1))))
+        .and_then(|g| g.checked_mul(i128::from(MAX_PERSONS)))
+        .is_some_and(|total| total < LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(low: i128, high: i128, max_rows: Option<u64>) -> Layout {
+        Layout {
+            keys: 0,
+            max_rows,
+            parts: vec![
+                Part::All,
+                Part::Moments {
+                    at: 0,
+                    scale: 2,
+                    low,
+                    high,
+                },
+            ],
+        }
+    }
+
+    #[test]
+    fn ordinary_bounds_fit_and_absurd_ones_do_not() {
+        assert_eq!(fits(&layout(4_000, 30_000, Some(500))), Ok(()));
+        assert_eq!(
+            fits(&layout(0, 10_i128.pow(15), None)),
+            Err(TooWide { measure: 1 })
+        );
+        assert_eq!(
+            fits(&layout(i128::MIN, 0, None)),
+            Err(TooWide { measure: 1 })
+        );
+        assert_eq!(fits(&layout(0, 10_i128.pow(13), None)), Ok(()));
+        assert_eq!(
+            fits(&layout(0, 10_i128.pow(13), Some(1_000_000))),
+            Err(TooWide { measure: 1 })
+        );
+    }
+}

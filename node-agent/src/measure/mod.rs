@@ -1,0 +1,20 @@
+//! From the engine's rows to exact evidence per cell.
+//!
+//! The engine hands over one row per person and cell; this module sums persons, never rows, and
+//! only in checked whole numbers, so the result does not depend on the order of rows. It must not
+//! know rules of release, policies or how anything is sent.
+
+mod cells;
+mod contribution;
+mod evidence;
+mod fit;
+mod fold;
+mod layout;
+
+pub use evidence::{CellEvidence, Evidence, MeasureEvidence, ValueEvidence};
+pub use fit::{MAX_PERSONS, TooWide, fits};
+pub use fold::{Fold, FoldError};
+pub use layout::{Layout, Part};
+
+/// More groups than this are not kept in memory; far above every result limit.
+pub const MAX_CELLS: usize = 1 << 20;
