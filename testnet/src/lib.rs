@@ -5,4 +5,5 @@ pub mod clock;
 pub mod generate;
 pub mod process;
 pub mod relay;
+pub mod spec;
 pub mod template;
