@@ -15,6 +15,7 @@ use quorate_query::codebook::Codebook;
 
 use crate::policy::Policy;
 pub use files::FileError;
+pub use value::Bad;
 pub(crate) use value::ISO_DAY;
 
 /// The tables of one epoch. Columns are exactly the codebook's, in order of their names: `int` is
