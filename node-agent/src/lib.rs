@@ -7,3 +7,4 @@
 pub mod measure;
 pub mod policy;
 pub mod source;
+pub mod plan;

@@ -1,0 +1,331 @@
+//! From typed question to engine plan, without a word of the researcher's text.
+//!
+//! Unit tables: one row per person, keys and values. Event tables: grouped by keys and person,
+//! with counts and clamped sums, so that from here on both are one row per person and cell.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::{DataFusionError, TableReference};
+use datafusion::datasource::provider_as_source;
+use datafusion::functions_aggregate::expr_fn::{count, sum};
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, lit, when};
+use quorate_query::codebook::{self, Codebook, ColumnRef, RowsPer};
+use quorate_query::number::Number;
+use quorate_query::question::{Cohort, Grain, GroupKey, Measure, Predicate, TableQuestion};
+
+use super::functions::Function;
+use super::predicate::{column, column_of, lies_in, single};
+use crate::measure::{Layout, Part};
+
+/// The tables a node holds, typed as the codebook says.
+pub type Tables = BTreeMap<String, Arc<dyn TableProvider>>;
+
+/// A question that cannot be planned at this node.
+#[derive(Debug, thiserror::Error)]
+pub enum LowerError {
+    /// No source provides a table.
+    #[error("no source provides table {0}")]
+    NotHeld(String),
+    /// The typed question does not fit its codebook: a fault of ours.
+    #[error("the typed question does not fit its codebook")]
+    Misfit,
+    /// The engine refused its own plan: a fault of ours.
+    #[error("the engine refused the plan: {0}")]
+    Engine(#[from] DataFusionError),
+}
+
+/// The plan of a question, and how to read what it yields.
+pub fn lower(
+    question: &TableQuestion,
+    codebook: &Codebook,
+    tables: &Tables,
+) -> Result<(LogicalPlan, Layout), LowerError> {
+    let book = Book { codebook, tables };
+    let rows = book.rows(&question.rows, &question.joined, &question.filter)?;
+    let (rows, keys) = book.keyed(rows, &question.keys)?;
+    let table = book.table(&question.rows)?;
+    let mut columns = Columns {
+        book: &book,
+        question,
+        exprs: Vec::new(),
+        first: keys.len(),
+    };
+    let max_rows = match table.rows {
+        RowsPer::Unit => None,
+        RowsPer::Many { max_rows } => Some(u64::from(max_rows)),
+    };
+    let plan = if max_rows.is_some() {
+        columns.push(count(lit(1_i64)));
+        let parts = columns.parts(Columns::event_part)?;
+        let mut group = keys.clone();
+        group.push(column(&question.rows, &table.unit_key).alias("unit"));
+        let names = (0..keys.len()).map(key_name).chain(columns.names());
+        let names: Vec<Expr> = names.map(|name| column_by_name(&name)).collect();
+        let plan = rows
+            .aggregate(group, columns.exprs)?
+            .project(names)?
+            .build()?;
+        (plan, parts)
+    } else {
+        let parts = columns.parts(Columns::unit_part)?;
+        (
+            rows.project(keys.iter().cloned().chain(columns.exprs))?
+                .build()?,
+            parts,
+        )
+    };
+    let (plan, parts) = plan;
+    Ok((
+        plan,
+        Layout {
+            keys: keys.len(),
+            max_rows,
+            parts,
+        },
+    ))
+}
+
+/// Codebook and tables together.
+struct Book<'a> {
+    codebook: &'a Codebook,
+    tables: &'a Tables,
+}
+
+impl Book<'_> {
+    fn table(&self, name: &str) -> Result<&codebook::Table, LowerError> {
+        self.codebook.tables.get(name).ok_or(LowerError::Misfit)
+    }
+
+    fn column(&self, column: &ColumnRef) -> Result<&codebook::Column, LowerError> {
+        self.codebook.column(column).ok_or(LowerError::Misfit)
+    }
+
+    fn scan(&self, name: &str) -> Result<LogicalPlanBuilder, LowerError> {
+        let provider = self
+            .tables
+            .get(name)
+            .ok_or_else(|| LowerError::NotHeld(name.to_owned()))?;
+        let source = provider_as_source(Arc::clone(provider));
+        let reference = TableReference::bare(name.to_owned());
+        Ok(LogicalPlanBuilder::scan(reference, source, None)?)
+    }
+
+    /// `rows` joined to its one-per-unit tables, filtered, with its cohorts.
+    fn rows(
+        &self,
+        rows: &str,
+        joined: &BTreeSet<String>,
+        filter: &Predicate,
+    ) -> Result<LogicalPlanBuilder, LowerError> {
+        let unit = column(rows, &self.table(rows)?.unit_key);
+        let mut plan = self.scan(rows)?;
+        for other in joined {
+            let theirs = column(other, &self.table(other)?.unit_key);
+            plan = plan.join_on(
+                self.scan(other)?.build()?,
+                JoinType::Inner,
+                [unit.clone().eq(theirs)],
+            )?;
+        }
+        for (column, set) in &filter.boxes {
+            let ty = self.column(column)?.ty;
+            plan = plan.filter(lies_in(column, ty, set).ok_or(LowerError::Misfit)?)?;
+        }
+        for (index, cohort) in filter.cohorts.iter().enumerate() {
+            plan = self.cohort(plan, &unit, index, cohort)?;
+        }
+        Ok(plan)
+    }
+
+    /// Keeps the persons in the cohort, or out of it.
+    fn cohort(
+        &self,
+        plan: LogicalPlanBuilder,
+        unit: &Expr,
+        index: usize,
+        cohort: &Cohort,
+    ) -> Result<LogicalPlanBuilder, LowerError> {
+        let name = format!("cohort{index}");
+        let theirs = column(&cohort.rows, &self.table(&cohort.rows)?.unit_key);
+        let members = self
+            .rows(&cohort.rows, &cohort.joined, &cohort.filter)?
+            .project([theirs.alias("member")])?
+            .alias(name.as_str())?
+            .build()?;
+        let kind = if cohort.negated {
+            JoinType::LeftAnti
+        } else {
+            JoinType::LeftSemi
+        };
+        Ok(plan.join_on(members, kind, [unit.clone().eq(column(&name, "member"))])?)
+    }
+
+    /// The key expressions; rows without a key are left out unless their number may leave.
+    fn keyed(
+        &self,
+        mut rows: LogicalPlanBuilder,
+        keys: &[GroupKey],
+    ) -> Result<(LogicalPlanBuilder, Vec<Expr>), LowerError> {
+        let mut exprs = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            let of = match key {
+                GroupKey::Column(column)
+                | GroupKey::Band { column, .. }
+                | GroupKey::Period { column, .. } => column,
+            };
+            if !self.column(of)?.missing_public {
+                rows = rows.filter(column_of(of).is_not_null())?;
+            }
+            exprs.push(self.key(key)?.alias(key_name(index)));
+        }
+        Ok((rows, exprs))
+    }
+
+    fn key(&self, key: &GroupKey) -> Result<Expr, LowerError> {
+        Ok(match key {
+            GroupKey::Column(column) => column_of(column),
+            GroupKey::Band { column, width } => {
+                let known = self.column(column)?;
+                let scale = known.ty.scale().ok_or(LowerError::Misfit)?;
+                let width = at(*width, scale)?;
+                let bounds = match known.bounds {
+                    Some((low, high)) => Some((at(low, scale)?, at(high, scale)?)),
+                    None => None,
+                };
+                Function::Band { bounds, width }.call(column_of(column))
+            }
+            GroupKey::Period { column, grain } => {
+                let months = match grain {
+                    Grain::Month => 1,
+                    Grain::Quarter => 3,
+                    Grain::Year => 12,
+                };
+                Function::Period { months }.call(column_of(column))
+            }
+        })
+    }
+}
+
+/// The measure columns, collected while parts are laid out.
+struct Columns<'a> {
+    book: &'a Book<'a>,
+    question: &'a TableQuestion,
+    exprs: Vec<Expr>,
+    /// Index of the first column.
+    first: usize,
+}
+
+impl Columns<'_> {
+    fn parts(
+        &mut self,
+        part: impl Fn(&mut Self, &Measure) -> Result<Part, LowerError>,
+    ) -> Result<Vec<Part>, LowerError> {
+        let measures = &self.question.measures;
+        measures.iter().map(|measure| part(self, measure)).collect()
+    }
+
+    /// A row is a person.
+    fn unit_part(&mut self, measure: &Measure) -> Result<Part, LowerError> {
+        Ok(match measure {
+            Measure::Persons { of: None } | Measure::Events { of: None } => Part::All,
+            Measure::Persons { of: Some(of) } | Measure::Events { of: Some(of) } => Part::Present {
+                at: self.push(column_of(of).is_not_null()),
+            },
+            Measure::Moments { column } => {
+                let (scale, low, high) = self.bounds(column)?;
+                let at = self.push(Function::Clamp { low, high }.call(column_of(column)));
+                Part::Moments {
+                    at,
+                    scale,
+                    low,
+                    high,
+                }
+            }
+            Measure::ValueCounts { column } => {
+                let (scale, domain) = self.domain(column)?;
+                let at = self.push(Function::Mantissa.call(column_of(column)));
+                Part::Values { at, scale, domain }
+            }
+        })
+    }
+
+    /// A row is one of a person's events; the plan groups them.
+    fn event_part(&mut self, measure: &Measure) -> Result<Part, LowerError> {
+        Ok(match measure {
+            Measure::Persons { of: None } | Measure::Events { of: None } => Part::All,
+            Measure::Persons { of: Some(of) } | Measure::Events { of: Some(of) } => Part::Present {
+                at: self.push(count(column_of(of))),
+            },
+            Measure::Moments { column } => {
+                let (scale, low, high) = self.bounds(column)?;
+                let value = column_of(column);
+                let at = self.push(count(value.clone()));
+                self.push(sum(Function::Clamp { low, high }.call(value.clone())));
+                self.push(sum(Function::Square { low, high }.call(value)));
+                Part::Moments {
+                    at,
+                    scale,
+                    low,
+                    high,
+                }
+            }
+            Measure::ValueCounts { column } => {
+                let ty = self.book.column(column)?.ty;
+                let (scale, domain) = self.domain(column)?;
+                let at = self.first + self.exprs.len();
+                for value in &domain {
+                    let value = single(ty, *value).ok_or(LowerError::Misfit)?;
+                    self.push(count(when(column_of(column).eq(value), lit(1_i64)).end()?));
+                }
+                Part::Values { at, scale, domain }
+            }
+        })
+    }
+
+    /// Appends a column and returns its index.
+    fn push(&mut self, expr: Expr) -> usize {
+        let index = self.first + self.exprs.len();
+        self.exprs.push(expr.alias(measure_name(self.exprs.len())));
+        index
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> + use<> {
+        (0..self.exprs.len()).map(measure_name)
+    }
+
+    fn bounds(&self, of: &ColumnRef) -> Result<(u32, i128, i128), LowerError> {
+        let column = self.book.column(of)?;
+        let scale = column.ty.scale().ok_or(LowerError::Misfit)?;
+        let (low, high) = super::bounds::of(column, self.question, self.book.codebook)
+            .ok_or(LowerError::Misfit)?;
+        Ok((scale, at(low, scale)?, at(high, scale)?))
+    }
+
+    fn domain(&self, of: &ColumnRef) -> Result<(u32, Vec<i128>), LowerError> {
+        let column = self.book.column(of)?;
+        let scale = column.ty.scale().ok_or(LowerError::Misfit)?;
+        let domain = column.domain.as_ref().ok_or(LowerError::Misfit)?;
+        let values = domain
+            .iter()
+            .map(|(value, _)| at(value.as_number().ok_or(LowerError::Misfit)?, scale));
+        Ok((scale, values.collect::<Result<_, _>>()?))
+    }
+}
+
+fn at(number: Number, scale: u32) -> Result<i128, LowerError> {
+    number.at_scale(scale).ok_or(LowerError::Misfit)
+}
+
+fn key_name(index: usize) -> String {
+    format!("k{index}")
+}
+
+fn measure_name(index: usize) -> String {
+    format!("m{index}")
+}
+
+fn column_by_name(name: &str) -> Expr {
+    Expr::Column(datafusion::common::Column::from_name(name))
+}

@@ -1,0 +1,8 @@
+//! The fifth step of the story: a plan of the node's own, from the typed question alone.
+
+mod bounds;
+mod functions;
+mod lower;
+mod predicate;
+
+pub use lower::{LowerError, Tables, lower};
