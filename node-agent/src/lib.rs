@@ -4,7 +4,9 @@
 //! custodian's data, computes the answer from its own plan, and lets nothing leave that the rules
 //! of release did not pass and the ledger did not record.
 
+pub mod answer;
 pub mod measure;
+pub mod node;
+pub mod plan;
 pub mod policy;
 pub mod source;
-pub mod plan;
