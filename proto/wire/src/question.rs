@@ -1,0 +1,178 @@
+//! What a researcher asks, bound to network, project, codebook and time.
+
+use std::collections::BTreeSet;
+
+use prost::Message;
+use quorate_identity::Role;
+use quorate_identity::envelope::kind;
+use quorate_query::problem::{Code, Problem};
+use quorate_query::question::Params;
+
+use crate::check::{self, MAX_SENTENCE, MAX_SQL, at_most, text, word};
+use crate::convert::{params_from_wire, params_to_wire};
+use crate::error::WireError;
+use crate::id::QuestionId;
+use crate::open::{Payload, Spoken};
+use crate::v1;
+
+/// Longest life of a question: 30 days, in seconds.
+pub const QUESTION_LIFE: i64 = 30 * 24 * 3600;
+
+/// Payload of a signed question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuestionPayload {
+    /// Which network.
+    pub network: String,
+    /// Single use at a node for its lifetime.
+    pub question_id: QuestionId,
+    /// Roster name of the researcher.
+    pub researcher: String,
+    /// Project under which it is asked.
+    pub project: String,
+    /// What for, in a sentence; may be empty.
+    pub purpose: String,
+    /// Which nodes; empty means every node of the project.
+    pub nodes: BTreeSet<String>,
+    /// Digest of the codebook, `sha256:...`.
+    pub codebook: String,
+    /// Hash of the newest roster entry that the researcher knew.
+    pub roster_head: String,
+    /// The question.
+    pub sql: String,
+    /// Version of the canonical form.
+    pub canonical_version: u32,
+    /// SHA-256 of canonical form and codebook; every node computes it again.
+    pub canonical_digest: [u8; 32],
+    /// Typed parameters.
+    pub params: Params,
+    /// Not valid before, unix seconds.
+    pub not_before: i64,
+    /// Not valid after, unix seconds; at most [`QUESTION_LIFE`] after `not_before`.
+    pub expires: i64,
+    /// Features without which the question must be refused.
+    pub must_understand: BTreeSet<String>,
+    /// Quorum for the whole question; 0 and 1 mean one.
+    pub min_nodes: u32,
+}
+
+impl QuestionPayload {
+    /// Refuses a question before its time (A407), after it (A402), or with a demand that
+    /// `understood` does not list (A409).
+    ///
+    /// # Errors
+    /// The problem that the researcher is told.
+    pub fn check(&self, now: i64, understood: &[&str]) -> Result<(), Problem> {
+        let code = if now < self.not_before {
+            "A407"
+        } else if now > self.expires {
+            "A402"
+        } else if self
+            .must_understand
+            .iter()
+            .any(|demand| !understood.contains(&demand.as_str()))
+        {
+            "A409"
+        } else {
+            return Ok(());
+        };
+        Err(Problem::of(Code(code)))
+    }
+
+    /// Whether the question is for this node.
+    #[must_use]
+    pub fn names(&self, node: &str) -> bool {
+        self.nodes.is_empty() || self.nodes.contains(node)
+    }
+}
+
+impl Payload for QuestionPayload {
+    const KIND: &'static str = kind::QUESTION;
+
+    fn encode(&self) -> Vec<u8> {
+        v1::QuestionPayload {
+            network: self.network.clone(),
+            question_id: self.question_id.to_string(),
+            researcher: self.researcher.clone(),
+            project: self.project.clone(),
+            purpose: self.purpose.clone(),
+            nodes: self.nodes.iter().cloned().collect(),
+            codebook: self.codebook.clone(),
+            roster_head: self.roster_head.clone(),
+            body: Some(v1::question_payload::Body::Sql(self.sql.clone())),
+            canonical_version: self.canonical_version,
+            canonical_digest: self.canonical_digest.to_vec(),
+            params: params_to_wire(&self.params),
+            not_before: self.not_before,
+            expires: self.expires,
+            must_understand: self.must_understand.iter().cloned().collect(),
+            min_nodes: self.min_nodes,
+        }
+        .encode_to_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let wire = v1::QuestionPayload::decode(bytes).map_err(|_| WireError::Malformed)?;
+        let v1::question_payload::Body::Sql(sql) = check::some(wire.body, "body")?;
+        if sql.is_empty() {
+            return Err(WireError::Missing("sql"));
+        }
+        at_most(&wire.nodes, "nodes", 1024)?;
+        at_most(&wire.must_understand, "must_understand", 32)?;
+        let (not_before, expires) = (
+            check::time(wire.not_before, "not_before")?,
+            check::time(wire.expires, "expires")?,
+        );
+        if expires <= not_before || expires - not_before > QUESTION_LIFE {
+            return Err(WireError::Invalid("expires"));
+        }
+        if wire.canonical_version == 0 {
+            return Err(WireError::Missing("canonical_version"));
+        }
+        Ok(Self {
+            network: check::name(wire.network, "network")?,
+            question_id: check::id(&wire.question_id)?,
+            researcher: check::name(wire.researcher, "researcher")?,
+            project: word(wire.project, "project")?,
+            purpose: text(wire.purpose, "purpose", MAX_SENTENCE)?,
+            nodes: set(wire.nodes, "nodes", check::name)?,
+            codebook: check::digest(wire.codebook, "codebook")?,
+            roster_head: check::digest(wire.roster_head, "roster_head")?,
+            sql: text(sql, "sql", MAX_SQL)?,
+            canonical_version: wire.canonical_version,
+            canonical_digest: check::hash(&wire.canonical_digest, "canonical_digest")?,
+            params: params_from_wire(&wire.params)?,
+            not_before,
+            expires,
+            must_understand: set(wire.must_understand, "must_understand", word)?,
+            min_nodes: wire.min_nodes,
+        })
+    }
+}
+
+impl Spoken for QuestionPayload {
+    const SPEAKER: Role = Role::Researcher;
+
+    fn network(&self) -> &str {
+        &self.network
+    }
+
+    fn speaker(&self) -> Option<&str> {
+        Some(&self.researcher)
+    }
+}
+
+/// A set that travels as an ascending list without repetition.
+pub(crate) fn set(
+    list: Vec<String>,
+    field: &'static str,
+    check: impl Fn(String, &'static str) -> Result<String, WireError>,
+) -> Result<BTreeSet<String>, WireError> {
+    let mut set = BTreeSet::<String>::new();
+    for item in list {
+        if set.last().is_some_and(|last| *last >= item) {
+            return Err(WireError::Invalid(field));
+        }
+        set.insert(check(item, field)?);
+    }
+    Ok(set)
+}
