@@ -1,0 +1,246 @@
+//! The commands and options of `quorate`, as clap reads them. Their documentation comments are the
+//! help texts. What happens on a command is decided in the modules beside this one.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Ask many institutions one question; no row leaves any of them.
+#[derive(Debug, Parser)]
+#[command(name = "quorate", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Folder with your identity and settings; else $QUORATE_HOME, else the platform's configuration folder.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Join a network with the token its operator gave you; without a token, make and show your key
+    Login(LoginArgs),
+    /// Show what can be asked about: tables, columns, bands, labels, sets, nodes
+    Catalog(CatalogArgs),
+    /// Explain a question without asking it: what each node would compute and send, or why it is refused
+    Check(CheckArgs),
+    /// Ask a question and show the verified answer
+    Query(QueryArgs),
+    /// Show how far a question is
+    Status(IdArgs),
+    /// Get, verify and show the answer to an earlier question
+    Fetch(FetchArgs),
+    /// Withdraw a question that is still open
+    Cancel(IdArgs),
+    /// List your questions, newest first
+    List(ListArgs),
+    /// Verify a saved result (JSON) without the network
+    Verify(VerifyArgs),
+    /// Check, draft or compare codebooks
+    #[command(subcommand)]
+    Codebook(CodebookCommand),
+}
+
+/// `login`
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// The token, beginning with qt1.
+    pub(crate) token: Option<String>,
+    /// Your name in the roster
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Fingerprint of a custodian's key that the roster begins with, read out of band (repeatable)
+    #[arg(long, value_name = "ed25519:...")]
+    pub(crate) genesis: Vec<String>,
+    /// Project to ask for when none is named
+    #[arg(long)]
+    pub(crate) project: Option<String>,
+}
+
+/// `catalog`
+#[derive(Debug, Args)]
+pub(crate) struct CatalogArgs {
+    /// One table in detail
+    pub(crate) table: Option<String>,
+    /// Only tables, columns, labels and sets that contain this word
+    #[arg(long, value_name = "WORD")]
+    pub(crate) search: Option<String>,
+    #[command(flatten)]
+    pub(crate) codebook: CodebookArg,
+}
+
+/// Which codebook.
+#[derive(Debug, Args)]
+pub(crate) struct CodebookArg {
+    /// A codebook file, or name or sha256:... of one that the network publishes
+    #[arg(long, value_name = "FILE|NAME|DIGEST")]
+    pub(crate) codebook: Option<String>,
+}
+
+/// A question and its parameters.
+#[derive(Debug, Args)]
+pub(crate) struct TextArgs {
+    /// The question, in SQL
+    #[arg(
+        required_unless_present = "file",
+        conflicts_with = "file",
+        value_name = "SQL"
+    )]
+    pub(crate) sql: Option<String>,
+    /// Read the question from a file (- for standard input)
+    #[arg(long, value_name = "F")]
+    pub(crate) file: Option<PathBuf>,
+    /// Value of $NAME: a number, a day as YYYY-MM-DD, true or false, else text; '"42"' is text (repeatable)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) param: Vec<String>,
+    /// Values of $NAME from a file: one per line, or the first column of a CSV (repeatable)
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
+    #[command(flatten)]
+    pub(crate) codebook: CodebookArg,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub(crate) format: CheckFormat,
+}
+
+/// Formats of `check`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For reading
+    Text,
+    /// For programs
+    Json,
+}
+
+/// `query`
+#[derive(Debug, Args)]
+pub(crate) struct QueryArgs {
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
+    #[command(flatten)]
+    pub(crate) codebook: CodebookArg,
+    /// Project to ask for
+    #[arg(long, value_name = "P")]
+    pub(crate) project: Option<String>,
+    /// Why you ask, for the custodians' records
+    #[arg(long, default_value = "")]
+    pub(crate) purpose: String,
+    /// Ask only these nodes
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) nodes: Vec<String>,
+    /// Answer only if at least so many nodes do
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) min_nodes: u32,
+    /// Keep waiting while a node's custodian decides
+    #[arg(long, conflicts_with = "no_wait")]
+    pub(crate) wait: bool,
+    /// Print the question's id as soon as it is recorded, and leave
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+}
+
+/// How to show a result.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Show each node's own value too
+    #[arg(long)]
+    pub(crate) by_site: bool,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Write the result to a file instead of standard output
+    #[arg(long, value_name = "F")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Formats of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For reading
+    Table,
+    /// Everything, signed bytes included; `quorate verify` reads it
+    Json,
+    /// Columns x, x__status, x__lower, x__upper, x__nodes
+    Csv,
+    /// Arrow IPC file, same columns, provenance in the schema metadata
+    Arrow,
+    /// Parquet, likewise
+    Parquet,
+}
+
+/// A question by id.
+#[derive(Debug, Args)]
+pub(crate) struct IdArgs {
+    /// The question's id, or its first characters
+    pub(crate) id: String,
+}
+
+/// `fetch`
+#[derive(Debug, Args)]
+pub(crate) struct FetchArgs {
+    /// The question's id, or its first characters
+    pub(crate) id: String,
+    /// Wait for the answer if there is none yet
+    #[arg(long)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+}
+
+/// `list`
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// At most so many
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: u32,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// A result written with --format json
+    pub(crate) file: PathBuf,
+    /// Codebook of the question, where it is not in the cache
+    #[arg(long, value_name = "FILE")]
+    pub(crate) codebook: Option<PathBuf>,
+}
+
+/// `codebook`
+#[derive(Debug, Subcommand)]
+pub(crate) enum CodebookCommand {
+    /// Read a codebook and report every mistake at once
+    Check {
+        /// The codebook
+        file: PathBuf,
+    },
+    /// Write a commented codebook without roles from CSV or Parquet files, for a person to fill in
+    Draft {
+        /// One file per table
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Name of the codebook
+        #[arg(long, default_value = "draft")]
+        name: String,
+        /// Write it to a file instead of standard output
+        #[arg(long, value_name = "F")]
+        out: Option<PathBuf>,
+    },
+    /// Tell what changed from one codebook to another, and what it means for questions
+    Diff {
+        /// Before
+        old: PathBuf,
+        /// After
+        new: PathBuf,
+    },
+}

@@ -1,0 +1,54 @@
+//! `quorate check`: what a question means, or why it is refused, without asking anybody.
+
+use std::path::Path;
+
+use quorate_query::{explain, sql};
+use serde_json::json;
+
+use super::args::{CheckArgs, CheckFormat};
+use super::exit::{Exit, Failure};
+use super::{text, ui};
+use crate::document::SCHEMA;
+use crate::{params, problems};
+
+/// Runs the command.
+pub(crate) fn run(home: &Path, args: &CheckArgs) -> Result<Exit, Failure> {
+    let codebook = text::choose_codebook(home, args.codebook.codebook.as_deref())?;
+    let (sql, given) = text::question(&args.text)?;
+    let read = params::check_used(&sql, &given).and_then(|()| sql::read(&sql, &given, &codebook));
+    let as_json = args.format == CheckFormat::Json;
+    match read {
+        Ok(question) => {
+            let explanation = explain::explain(&question, &codebook);
+            if as_json {
+                ui::data(format!("{}\n", json_of(&explanation)).as_bytes());
+            } else {
+                ui::data(explanation.to_string().as_bytes());
+            }
+            Ok(Exit::Answered)
+        }
+        Err(problem) => {
+            if as_json {
+                let info = problems::info(&problem);
+                let refused = json!({"schema": SCHEMA, "status": "refused", "problem": info});
+                ui::data(format!("{refused}\n").as_bytes());
+            }
+            ui::say(problems::explain(&problem, &sql).trim_end());
+            Ok(Exit::Refused)
+        }
+    }
+}
+
+fn json_of(explanation: &explain::Explanation) -> serde_json::Value {
+    json!({
+        "schema": "quorate.check/1",
+        "status": "accepted",
+        "hash": explanation.hash,
+        "canonical": explanation.canonical,
+        "columns": explanation.columns,
+        "computes": explanation.computes,
+        "sends": explanation.sends,
+        "combines": explanation.combines,
+        "rules": explanation.rules,
+    })
+}

@@ -1,0 +1,48 @@
+//! `quorate codebook`: check, draft and compare codebooks.
+
+use std::path::Path;
+
+use quorate_query::codebook::Codebook;
+
+use super::args::CodebookCommand;
+use super::exit::{Exit, Failure};
+use super::{text, ui};
+
+/// Runs the command.
+pub(crate) fn run(command: &CodebookCommand) -> Result<Exit, Failure> {
+    match command {
+        CodebookCommand::Check { file } => check(file),
+        CodebookCommand::Draft { .. } => Err(Failure::new(Exit::Failed, "not yet")),
+        CodebookCommand::Diff { old, new } => diff(old, new),
+    }
+}
+
+fn check(file: &Path) -> Result<Exit, Failure> {
+    let (_, codebook) = text::codebook_file(file)?;
+    ui::data(summary(&codebook).as_bytes());
+    Ok(Exit::Answered)
+}
+
+fn summary(codebook: &Codebook) -> String {
+    let columns: usize = codebook
+        .tables
+        .values()
+        .map(|table| table.columns.len())
+        .sum();
+    format!(
+        "{} version {}: {} tables, {columns} columns, {} sets\n{}\n",
+        codebook.name,
+        codebook.version,
+        codebook.tables.len(),
+        codebook.sets.len(),
+        codebook.digest
+    )
+}
+
+fn diff(old: &Path, new: &Path) -> Result<Exit, Failure> {
+    let (_, old) = text::codebook_file(old)?;
+    let (_, new) = text::codebook_file(new)?;
+    let changes = crate::diff::compare(&old, &new);
+    ui::data(changes.as_bytes());
+    Ok(Exit::Answered)
+}

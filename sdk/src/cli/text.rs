@@ -1,0 +1,137 @@
+//! The question as the command line gives it: text from an argument, a file or standard input,
+//! parameters from options and files, and the codebook it is read against.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use quorate_query::codebook::{self, Codebook};
+use quorate_query::question::{ParamValue, Params};
+
+use super::args::TextArgs;
+use super::exit::{Exit, Failure};
+use crate::params;
+use crate::profile::{Profile, ProfileError};
+
+/// Larger texts are refused before they are read.
+const TEXT_LIMIT: u64 = 1024 * 1024;
+
+/// The SQL text and its parameters.
+pub(crate) fn question(args: &TextArgs) -> Result<(String, Params), Failure> {
+    let sql = match (&args.sql, &args.file) {
+        (Some(sql), _) => sql.clone(),
+        (None, Some(path)) if path.as_os_str() == "-" => {
+            let mut text = String::new();
+            std::io::stdin()
+                .lock()
+                .take(TEXT_LIMIT)
+                .read_to_string(&mut text)
+                .map_err(|error| Failure::new(Exit::Failed, format!("standard input: {error}")))?;
+            text
+        }
+        (None, Some(path)) => read_file(path)?,
+        (None, None) => return Err(Failure::usage("give the question as SQL, or --file F")),
+    };
+    let mut found = Params::new();
+    for text in &args.param {
+        let (name, value) = params::split(text).map_err(usage)?;
+        params::add(&mut found, name, ParamValue::One(params::scalar(value))).map_err(usage)?;
+    }
+    for text in &args.set {
+        let (name, file) = params::split(text).map_err(usage)?;
+        let values = params::list(name, &read_file(Path::new(file))?)?;
+        params::add(&mut found, name, ParamValue::List(values)).map_err(usage)?;
+    }
+    Ok((sql.trim_end().to_owned(), found))
+}
+
+fn usage(error: params::ParamError) -> Failure {
+    Failure::usage(error.to_string())
+}
+
+/// Reads a file, and names it where that fails.
+pub(crate) fn read_file(path: &Path) -> Result<String, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::new(Exit::Failed, format!("{}: {error}", path.display()));
+    std::fs::read_to_string(path).map_err(failed)
+}
+
+/// Reads a codebook file and the set files that it names.
+pub(crate) fn codebook_file(path: &Path) -> Result<(String, Codebook), Failure> {
+    let text = read_file(path)?;
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let load = |name: &str| {
+        let file = folder.join(name);
+        std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))
+    };
+    let whole = codebook::inline_sets(&text, load)?;
+    let codebook = codebook::read(&whole, &path.display().to_string())?;
+    Ok((whole, codebook))
+}
+
+/// The codebook a question is read against: a file, one of the cache by digest or name, or the
+/// one that goes without saying.
+pub(crate) fn choose_codebook(home: &Path, wanted: Option<&str>) -> Result<Codebook, Failure> {
+    if let Some(wanted) = wanted
+        && Path::new(wanted).is_file()
+    {
+        return Ok(codebook_file(Path::new(wanted))?.1);
+    }
+    let profile = match Profile::open(home) {
+        Err(ProfileError::Missing(_)) if wanted.is_none() => {
+            let message =
+                "no codebook: log in with `quorate login TOKEN`, or give one with --codebook FILE";
+            return Err(Failure::new(Exit::Failed, message));
+        }
+        other => other?,
+    };
+    let wanted = wanted.or(profile.settings.codebook.as_deref());
+    pick(profile.codebooks()?, wanted)
+}
+
+/// Picks by digest or by name (the newest version); without a wish, the only name there is.
+pub(crate) fn pick(codebooks: Vec<Codebook>, wanted: Option<&str>) -> Result<Codebook, Failure> {
+    let mut names: Vec<String> = codebooks.iter().map(|book| book.name.clone()).collect();
+    names.dedup();
+    let known = names.join(", ");
+    if wanted.is_none() && names.len() > 1 {
+        let message =
+            format!("the network has several codebooks ({known}); choose one with --codebook NAME");
+        return Err(Failure::usage(message));
+    }
+    let fits = |book: &Codebook| wanted.is_none_or(|w| book.digest == w || book.name == w);
+    let newest = codebooks
+        .into_iter()
+        .filter(fits)
+        .max_by_key(|book| book.version);
+    newest.ok_or_else(|| {
+        let message = match wanted {
+            Some(wanted) if !known.is_empty() => {
+                format!("no file and no known codebook is called `{wanted}`; known: {known}")
+            }
+            Some(wanted) => format!("no file and no known codebook is called `{wanted}`"),
+            None => "the network has published no codebook yet; ask its operator".to_owned(),
+        };
+        Failure::new(Exit::Failed, message)
+    })
+}
+
+/// `--home`, `$QUORATE_HOME`, or the platform's configuration folder.
+pub(crate) fn home(option: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let set = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+    if let Some(home) = option.or_else(|| set("QUORATE_HOME").map(PathBuf::from)) {
+        return Ok(home);
+    }
+    let platform = if cfg!(windows) {
+        set("APPDATA").map(PathBuf::from)
+    } else if cfg!(target_os = "macos") {
+        set("HOME").map(|home| PathBuf::from(home).join("Library/Application Support"))
+    } else {
+        set("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".config")))
+    };
+    let folder = platform
+        .ok_or_else(|| Failure::usage("no home folder: set QUORATE_HOME or use --home DIR"))?;
+    Ok(folder.join("quorate"))
+}

@@ -1,0 +1,262 @@
+//! The result document, `quorate.result/1`: what `--format json` writes, and what every other
+//! format is rendered from.
+//!
+//! It is a plain record of a result. Whether the result is genuine is not decided here: only
+//! `verify` builds documents of answers, and a document that was read from a file is a claim until
+//! `verify` has rebuilt it from the signed bytes inside.
+
+use std::collections::BTreeMap;
+
+use quorate_query::value::Scalar;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The value of `schema`.
+pub const SCHEMA: &str = "quorate.result/1";
+
+/// A result, in every state a question can end in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// `answered`, `refused`, `too_few_nodes`, `waiting` or `failed`.
+    pub status: String,
+    /// What was asked; absent where the text was refused before it became a question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<QuestionInfo>,
+    /// Why there is no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<ProblemInfo>,
+    /// Columns in the order of the SELECT list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<Column>,
+    /// Rows in the order of the answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<Row>,
+    /// Every node that was asked, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<Node>,
+    /// What every cell went through before it left its node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Protection>,
+    /// Remarks on the whole result.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+    /// The roster log the signatures were checked against, each entry as signed bytes in base64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roster: Vec<String>,
+    /// The coordinator's signed result, every node's signed bytes included, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<String>,
+}
+
+/// What was asked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct QuestionInfo {
+    /// UUID of the question.
+    pub id: String,
+    /// Hash of its canonical form and codebook.
+    pub hash: String,
+    /// Project it was asked for.
+    pub project: String,
+    /// Why, in the researcher's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub purpose: String,
+    /// Who asked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub researcher: String,
+    /// The SQL text.
+    pub text: String,
+    /// Its parameters.
+    #[serde(default)]
+    pub params: BTreeMap<String, Value>,
+    /// Digest of the codebook it was read against.
+    pub codebook: String,
+}
+
+/// A refusal or failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProblemInfo {
+    /// Stable code.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// Bytes of the SQL text it is about: first, one past the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<[usize; 2]>,
+    /// What to write instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<String>,
+}
+
+/// A column of the result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Alias, or the SQL text in lower case.
+    pub name: String,
+    /// `key`, `count`, `events`, `sum`, `mean`, `sd`, `var` or `ratio`.
+    pub kind: String,
+    /// Keys: type of the value.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub ty: Option<String>,
+    /// Counts: what is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// Unit of measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Keys of a closed domain: label by value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Column {
+    /// Whether the column is a group key.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        self.kind == "key"
+    }
+
+    /// Whether its values are whole numbers of persons or events.
+    #[must_use]
+    pub fn is_count(&self) -> bool {
+        self.kind == "count" || self.kind == "events"
+    }
+}
+
+/// A row of the result.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Values of the key columns.
+    pub key: BTreeMap<String, Value>,
+    /// Cells of the other columns.
+    pub cells: BTreeMap<String, Cell>,
+}
+
+/// A cell: a value with its interval, withheld, or undefined (division by zero).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Every node withheld it. It has no value and no reason.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub withheld: bool,
+    /// There is no such number: division by zero, spread of one value.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub undefined: bool,
+    /// The value and its interval.
+    #[serde(flatten, default)]
+    pub number: Option<Interval>,
+    /// Nodes whose released values are in it.
+    pub nodes: u64,
+    /// Nodes that could have contributed.
+    pub eligible: u64,
+    /// Some node answered with an earlier release.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub near_earlier: bool,
+    /// `--by-site`: each node's own value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sites: BTreeMap<String, String>,
+}
+
+/// A value as decimal text, with the interval that holds the exact one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The value.
+    pub value: String,
+    /// Least possible value, as far as rounding goes.
+    pub lower: Option<String>,
+    /// Greatest possible value; `null` where a node withheld the cell.
+    pub upper: Option<String>,
+}
+
+/// A node and what became of the question there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Roster name.
+    pub name: String,
+    /// `answered`, `refused`, `late`, `absent` or `waiting`.
+    pub status: String,
+    /// Refusal code.
+    pub code: Option<String>,
+    /// Digest of the node's policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Digest of the state of its data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
+    /// Where the answer stands in its ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Ledger>,
+    /// The node's own signed bytes, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<String>,
+}
+
+/// A place in a node's ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Sequence number.
+    pub seq: u64,
+    /// Hash of the chain at that entry.
+    pub head: String,
+}
+
+/// The rules that were in force.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Protection {
+    /// Least persons behind a cell: the strictest of the answering nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub k: Option<u32>,
+    /// Counts are multiples of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_base: Option<u32>,
+    /// `round` or `none`.
+    pub mode: String,
+}
+
+impl Protection {
+    /// Whether the cells are exact values of synthetic populations.
+    #[must_use]
+    pub fn is_unprotected(&self) -> bool {
+        self.mode == "none"
+    }
+}
+
+/// A remark.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Note {
+    /// Stable code.
+    pub code: String,
+    /// One sentence.
+    pub text: String,
+}
+
+/// A value as JSON: whole numbers as numbers, other decimals as text, days as `YYYY-MM-DD`.
+#[must_use]
+pub fn scalar_to_json(value: &Scalar) -> Value {
+    match value {
+        Scalar::Null => Value::Null,
+        Scalar::Bool(flag) => Value::Bool(*flag),
+        Scalar::Number(number) => match number.at_scale(0).map(i64::try_from) {
+            Some(Ok(whole)) => Value::from(whole),
+            _ => Value::String(number.to_string()),
+        },
+        Scalar::Date(days) => Value::String(day(*days)),
+        Scalar::Text(text) => Value::String(text.clone()),
+    }
+}
+
+/// A day number as `YYYY-MM-DD`; one outside the calendar stays a number.
+#[must_use]
+pub fn day(days: i32) -> String {
+    jiff::civil::date(1970, 1, 1)
+        .checked_add(jiff::Span::new().days(days))
+        .map_or_else(|_| days.to_string(), |date| date.to_string())
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes fields by reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}

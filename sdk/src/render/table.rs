@@ -1,0 +1,393 @@
+//! A result for people: the table, and below it everything one must know to read it.
+//!
+//! A withheld value is `·`, never 0. A value whose exact number is known only within an interval
+//! carries the interval beside it: `450 (442–458)`, or `450 (442–)` where a node withheld its part,
+//! so that the whole may be larger.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
+
+use super::{clean, key_text};
+use crate::document::{Cell, Column, Document, Interval, Protection, Row};
+use crate::problems;
+
+/// What stands for a withheld value.
+pub const WITHHELD: &str = "·";
+
+/// What stands for a value that does not exist, such as x/0.
+pub const UNDEFINED: &str = "n/a";
+
+/// How to show the table.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Show each node's own value below the combined one.
+    pub by_site: bool,
+    /// Use bold and colour.
+    pub color: bool,
+}
+
+/// The whole text, newline at the end.
+#[must_use]
+pub fn render(document: &Document, look: Look) -> String {
+    let mut text = String::new();
+    if unprotected(document) {
+        let banner =
+            " UNPROTECTED  exact values of synthetic populations: nothing is rounded or withheld ";
+        let banner = if look.color {
+            format!("\u{1b}[1;30;43m{banner}\u{1b}[0m")
+        } else {
+            format!("***{banner}***")
+        };
+        text.push_str(&banner);
+        text.push_str("\n\n");
+    }
+    if !document.columns.is_empty() {
+        text.push_str(&grid(document, look.by_site));
+        if document.rows.is_empty() {
+            text.push_str(" (no rows)\n");
+        }
+        text.push('\n');
+        legend(&mut text, document);
+    }
+    if let Some(problem) = &document.problem {
+        let _ = writeln!(text, "{} {}", problem.code, clean(&problem.message));
+    }
+    who(&mut text, document);
+    rules(&mut text, document);
+    for note in &document.notes {
+        if note.code != "UNPROTECTED" {
+            say(
+                &mut text,
+                "Note",
+                &format!("{} {}", note.code, clean(&note.text)),
+            );
+        }
+    }
+    if let Some(question) = &document.question {
+        let hash = short_hash(&question.hash);
+        say(&mut text, "Question", &format!("{}  {hash}", question.id));
+    }
+    text
+}
+
+fn unprotected(document: &Document) -> bool {
+    document
+        .protection
+        .as_ref()
+        .is_some_and(Protection::is_unprotected)
+}
+
+/// The rows and columns.
+fn grid(document: &Document, by_site: bool) -> String {
+    let shown: Vec<(&Column, bool)> = document
+        .columns
+        .iter()
+        .map(|column| (column, has_interval(document, column)))
+        .collect();
+    let coverage = document.columns.iter().any(|column| !column.is_key());
+    let lead = by_site && !document.columns.first().is_some_and(Column::is_key);
+
+    let mut header = Vec::new();
+    if lead {
+        header.push("site".to_owned());
+    }
+    for (column, interval) in &shown {
+        header.push(title(column));
+        if *interval {
+            header.push(String::new());
+        }
+    }
+    if coverage {
+        header.push("nodes".to_owned());
+    }
+
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_style(TableComponent::HeaderLines, '─');
+    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header);
+    for row in &document.rows {
+        let mut line = combined_line(&shown, row, coverage);
+        if lead {
+            line.insert(0, "all".to_owned());
+        }
+        table.add_row(line);
+        if by_site {
+            for line in site_lines(document, &shown, row, lead) {
+                table.add_row(line);
+            }
+        }
+    }
+    align(&mut table, &shown, usize::from(lead));
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn title(column: &Column) -> String {
+    match &column.unit {
+        Some(unit) => format!("{} [{}]", clean(&column.name), clean(unit)),
+        None => clean(&column.name),
+    }
+}
+
+fn align(table: &mut Table, shown: &[(&Column, bool)], first: usize) {
+    let mut at = first;
+    for (column, interval) in shown {
+        if !column.is_key() {
+            if let Some(values) = table.column_mut(at) {
+                values.set_cell_alignment(CellAlignment::Right);
+                values.set_padding(if *interval { (2, 0) } else { (2, 1) });
+            }
+        }
+        at += 1;
+        if *interval {
+            at += 1;
+        }
+    }
+    if let Some(nodes) = table.column_mut(at) {
+        nodes.set_padding((2, 1));
+    }
+}
+
+fn combined_line(shown: &[(&Column, bool)], row: &Row, coverage: bool) -> Vec<String> {
+    let mut line = Vec::new();
+    for (column, interval) in shown {
+        if column.is_key() {
+            line.push(
+                row.key
+                    .get(&column.name)
+                    .map_or_else(String::new, |value| key_text(column, value)),
+            );
+            continue;
+        }
+        let cell = row.cells.get(&column.name);
+        line.push(cell.map_or_else(|| WITHHELD.to_owned(), value_text));
+        if *interval {
+            line.push(cell.map(interval_text).unwrap_or_default());
+        }
+    }
+    if coverage {
+        line.push(coverage_text(shown, row));
+    }
+    line
+}
+
+/// One line for each node that answered: its own values, `·` where it withheld.
+fn site_lines(
+    document: &Document,
+    shown: &[(&Column, bool)],
+    row: &Row,
+    lead: bool,
+) -> Vec<Vec<String>> {
+    let answered = document
+        .nodes
+        .iter()
+        .filter(|node| node.status == "answered");
+    let mut lines = Vec::new();
+    for node in answered {
+        let name = format!("  {}", clean(&node.name));
+        let mut line = if lead { vec![name.clone()] } else { Vec::new() };
+        for (column, interval) in shown {
+            if column.is_key() {
+                line.push(if line.is_empty() {
+                    name.clone()
+                } else {
+                    String::new()
+                });
+                continue;
+            }
+            let own = row
+                .cells
+                .get(&column.name)
+                .and_then(|cell| cell.sites.get(&node.name));
+            line.push(own.map_or(WITHHELD, String::as_str).to_owned());
+            if *interval {
+                line.push(String::new());
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn value_text(cell: &Cell) -> String {
+    match &cell.number {
+        Some(number) => number.value.clone(),
+        None if cell.undefined => UNDEFINED.to_owned(),
+        None => WITHHELD.to_owned(),
+    }
+}
+
+fn interval_text(cell: &Cell) -> String {
+    let Some(number) = &cell.number else {
+        return String::new();
+    };
+    let mark = if cell.near_earlier { "*" } else { "" };
+    if is_exact(number) {
+        return mark.to_owned();
+    }
+    let side = |bound: &Option<String>| bound.clone().unwrap_or_default();
+    format!("({}–{}){mark}", side(&number.lower), side(&number.upper))
+}
+
+fn is_exact(number: &Interval) -> bool {
+    let value = Some(&number.value);
+    number.lower.as_ref() == value && number.upper.as_ref() == value
+}
+
+fn has_interval(document: &Document, column: &Column) -> bool {
+    let cells = document
+        .rows
+        .iter()
+        .filter_map(|row| row.cells.get(&column.name));
+    cells
+        .into_iter()
+        .any(|cell| !interval_text(cell).is_empty())
+}
+
+/// `3 of 4`; where the cells of a row differ, one number per column: `4, 3 of 4`.
+fn coverage_text(shown: &[(&Column, bool)], row: &Row) -> String {
+    let cells: Vec<&Cell> = shown
+        .iter()
+        .filter_map(|(column, _)| row.cells.get(&column.name))
+        .collect();
+    let Some(first) = cells.first() else {
+        return String::new();
+    };
+    let distinct: BTreeSet<u64> = cells.iter().map(|cell| cell.nodes).collect();
+    let counts = if distinct.len() == 1 {
+        first.nodes.to_string()
+    } else {
+        let each: Vec<String> = cells.iter().map(|cell| cell.nodes.to_string()).collect();
+        each.join(", ")
+    };
+    format!("{counts} of {}", first.eligible)
+}
+
+/// What the signs in the table mean, for those that occur in it.
+fn legend(text: &mut String, document: &Document) {
+    let cells = || document.rows.iter().flat_map(|row| row.cells.values());
+    let withheld = cells().any(|cell| cell.withheld)
+        || document.rows.iter().any(|row| {
+            row.cells
+                .values()
+                .any(|cell| !cell.sites.is_empty() && answered(document) > cell.sites.len())
+        });
+    let open = cells().any(|cell| cell.number.as_ref().is_some_and(|n| n.upper.is_none()));
+    let closed = cells().any(|cell| {
+        cell.number
+            .as_ref()
+            .is_some_and(|n| n.upper.is_some() && !is_exact(n))
+    });
+    if withheld {
+        text.push_str(" ·        withheld: too few persons, none, or another rule of release; never read it as 0\n");
+    }
+    if closed {
+        text.push_str(" (a–b)    the exact number of the nodes in the cell lies between a and b\n");
+    }
+    if open {
+        text.push_str(
+            " (a–)     at least a; a node withheld its part, so the whole may be larger\n",
+        );
+    }
+    if cells().any(|cell| cell.undefined) {
+        let _ = writeln!(
+            text,
+            " {UNDEFINED}      no such number, such as a division by zero"
+        );
+    }
+    if cells().any(|cell| cell.near_earlier) {
+        text.push_str(
+            " *        a node answered with an earlier release that is nearly the same\n",
+        );
+    }
+    if withheld || open || closed {
+        text.push('\n');
+    }
+}
+
+fn answered(document: &Document) -> usize {
+    document
+        .nodes
+        .iter()
+        .filter(|node| node.status == "answered")
+        .count()
+}
+
+/// Who answered, who refused and why, who was late or absent.
+fn who(text: &mut String, document: &Document) {
+    let with = |status: &str| {
+        let names = document.nodes.iter().filter(|node| node.status == status);
+        names
+            .map(|node| clean(&node.name))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let answered = with("answered");
+    if !answered.is_empty() {
+        say(text, "Answered", &answered);
+    }
+    for node in document
+        .nodes
+        .iter()
+        .filter(|node| node.status == "refused")
+    {
+        let code = node.code.as_deref().unwrap_or_default();
+        let reason = problems::sentence(code);
+        say(
+            text,
+            "Refused",
+            &format!("{}: {code} {reason}", clean(&node.name)),
+        );
+    }
+    for (status, label, why) in [
+        ("waiting", "Waiting", "its custodian has not decided yet"),
+        (
+            "late",
+            "Late",
+            "received the question, did not answer in time",
+        ),
+        ("absent", "Absent", "was not connected"),
+    ] {
+        let names = with(status);
+        if !names.is_empty() {
+            say(text, label, &format!("{names} ({why})"));
+        }
+    }
+}
+
+/// Which rules of release were in force.
+fn rules(text: &mut String, document: &Document) {
+    let Some(protection) = &document.protection else {
+        return;
+    };
+    if protection.is_unprotected() {
+        say(text, "Released", "UNPROTECTED, to 15 significant digits");
+        return;
+    }
+    if let (Some(k), Some(base)) = (protection.k, protection.round_base) {
+        let threshold = quorate_query::release::k_eff(k, base);
+        say(
+            text,
+            "Released",
+            &format!(
+                "each node by its own rules: cells of at least {threshold} persons, counts rounded to {base}"
+            ),
+        );
+    }
+}
+
+fn say(text: &mut String, label: &str, words: &str) {
+    let _ = writeln!(text, " {label:<9}{words}");
+}
+
+fn short_hash(hash: &str) -> String {
+    hash.chars().take("sha256:".len() + 12).collect()
+}
