@@ -10,8 +10,10 @@
 pub mod answer;
 pub mod canonical;
 pub mod codebook;
+pub mod combine;
 pub mod domain;
 pub mod explain;
+pub mod measure;
 pub mod number;
 pub mod problem;
 mod problem_table;

@@ -1,0 +1,129 @@
+//! What the codebook says about a measured column in the context of a question.
+
+use crate::codebook::{Codebook, Column, ColumnRef, ConceptSet, RowsPer};
+use crate::number::Number;
+use crate::question::{Measure, Predicate, TableQuestion, Values};
+use crate::value::Scalar;
+
+/// Public facts that protection and combination of a measure need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Least and greatest value that counts. Always there for `Moments`.
+    pub bounds: Option<(Number, Number)>,
+    /// The unit of measure.
+    pub unit: Option<String>,
+    /// The number of missing values is public: counts are of persons with a value.
+    pub missing_public: bool,
+    /// The numbers of a closed domain, ascending. Always there for `ValueCounts`.
+    pub domain: Vec<Number>,
+    /// Rows of one person that count, on an event table.
+    pub max_rows: Option<u32>,
+}
+
+/// The column whose values a measure needs, if any.
+#[must_use]
+pub fn column_of(measure: &Measure) -> Option<&ColumnRef> {
+    match measure {
+        Measure::Persons { of } | Measure::Events { of } => of.as_ref(),
+        Measure::Moments { column } | Measure::ValueCounts { column } => Some(column),
+    }
+}
+
+/// The facts of a measure; `None` if the codebook does not support it.
+#[must_use]
+pub fn facts(measure: &Measure, question: &TableQuestion, codebook: &Codebook) -> Option<Facts> {
+    let max_rows = match codebook.tables.get(&question.rows)?.rows {
+        RowsPer::Unit => None,
+        RowsPer::Many { max_rows } => Some(max_rows),
+    };
+    let Some(reference) = column_of(measure) else {
+        return Some(Facts {
+            max_rows,
+            ..Facts::default()
+        });
+    };
+    let column = codebook.column(reference)?;
+    let domain: Vec<Number> = column
+        .domain
+        .iter()
+        .flatten()
+        .filter_map(|(value, _)| value.as_number())
+        .collect();
+    let (bounds, unit) = limits(reference, &question.filter, codebook)
+        .map_or((None, column.unit.clone()), |(bounds, unit)| {
+            (Some(bounds), unit)
+        });
+    let supported = match measure {
+        Measure::Persons { .. } | Measure::Events { .. } => true,
+        Measure::Moments { .. } => bounds.is_some(),
+        Measure::ValueCounts { .. } => !domain.is_empty(),
+    };
+    let missing_public = column.missing_public;
+    supported.then_some(Facts {
+        bounds,
+        unit,
+        missing_public,
+        domain,
+        max_rows,
+    })
+}
+
+/// Bounds and unit of a column under a filter: its own, or those of the `when` whose set contains
+/// everything that the filter lets through.
+#[must_use]
+pub fn limits(
+    reference: &ColumnRef,
+    filter: &Predicate,
+    codebook: &Codebook,
+) -> Option<((Number, Number), Option<String>)> {
+    let column = codebook.column(reference)?;
+    if let Some(bounds) = column.bounds {
+        return Some((bounds, column.unit.clone()));
+    }
+    let when = column.when.iter().find(|when| {
+        let set = codebook.sets.get(&when.set);
+        set.is_some_and(|set| implies(filter, set, codebook))
+    })?;
+    Some((when.bounds, when.unit.clone()))
+}
+
+/// Whether every row that passes the filter has a value of the set in the set's column.
+#[must_use]
+pub fn implies(filter: &Predicate, set: &ConceptSet, codebook: &Codebook) -> bool {
+    let (Some(allowed), Some(column)) =
+        (filter.boxes.get(&set.column), codebook.column(&set.column))
+    else {
+        return false;
+    };
+    if allowed.null {
+        return false;
+    }
+    match &allowed.values {
+        Values::Texts(texts) => texts
+            .iter()
+            .all(|text| set.values.contains(&Scalar::Text(text.clone()))),
+        Values::Ranges(ranges) => ranges.iter().all(|range| in_set(*range, set, column)),
+        Values::All | Values::NotTexts(_) => false,
+    }
+}
+
+/// Whether every ordinal of a range is a member. Members are distinct, so counting them is enough.
+fn in_set((low, high): (Option<i128>, Option<i128>), set: &ConceptSet, column: &Column) -> bool {
+    let (Some(low), Some(high)) = (low, high) else {
+        return false;
+    };
+    let ordinal = |value: &Scalar| match value {
+        Scalar::Number(number) => number.at_scale(column.ty.scale()?),
+        Scalar::Date(day) => Some(i128::from(*day)),
+        Scalar::Bool(flag) => Some(i128::from(*flag)),
+        Scalar::Null | Scalar::Text(_) => None,
+    };
+    let inside = set
+        .values
+        .iter()
+        .filter_map(ordinal)
+        .filter(|o| (low..=high).contains(o))
+        .count();
+    let width = high.checked_sub(low).and_then(|width| width.checked_add(1));
+    width.is_some_and(|width| i128::try_from(inside).is_ok_and(|inside| inside == width))
+}

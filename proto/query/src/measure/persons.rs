@@ -1,0 +1,53 @@
+//! Counts of distinct persons. Parts: `[persons]`.
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::Zero;
+
+use super::interval::Interval;
+use super::{Estimate, SiteParts, count};
+use crate::number::Number;
+use crate::release::{ReleaseParams, k_eff, round_count};
+
+/// The rounded parts, or nothing below the threshold. A zero is shown only where zeros are public.
+#[must_use]
+pub fn protect(persons: u64, params: &ReleaseParams) -> Option<Vec<Number>> {
+    let public_zero = persons == 0 && params.zeros_public;
+    let enough = persons >= u64::from(k_eff(params.k, params.round_base));
+    (enough || public_zero).then(|| vec![round_count(persons, params.round_base).into()])
+}
+
+/// The parts without protection.
+#[must_use]
+pub fn exact(persons: u64) -> Vec<Number> {
+    vec![persons.into()]
+}
+
+pub(super) fn check(site: SiteParts<'_>) -> Result<(), &'static str> {
+    match site.parts {
+        [part] if count(part).is_some() => Ok(()),
+        _ => Err("a count is not one whole number"),
+    }
+}
+
+/// Counts add up, and so do their distances from the truth.
+pub(super) fn estimate(sites: &[SiteParts<'_>]) -> Estimate {
+    let zero = Interval::exact(BigRational::zero());
+    let all = sites.iter().map(|site| {
+        let total = site.parts.first().and_then(count).unwrap_or(0);
+        counted(total, *site)
+    });
+    Some(all.fold(zero, |sum, one| sum.plus(&one)))
+}
+
+/// A released count with the interval of the true one. A released zero is a true zero: counts
+/// below the threshold never leave, and the threshold is above the rounding distance.
+pub(super) fn counted(count: u64, site: SiteParts<'_>) -> Interval {
+    let whole = |n: BigInt| BigRational::from_integer(n);
+    if count == 0 {
+        return Interval::exact(BigRational::zero());
+    }
+    let (count, slack) = (BigInt::from(count), BigInt::from(site.slack()));
+    let low = whole(&count - &slack).max(BigRational::zero());
+    Interval::new(whole(count.clone()), low, whole(count + slack))
+}
