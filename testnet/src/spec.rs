@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn every_shipped_spec_and_template_can_be_read() {
         let mut read_specs = 0;
-        for folder in ["heart-disease", "omop", "omop-synthetic"] {
+        for folder in ["heart-disease", "omop", "omop-synthetic", "tpch"] {
             for entry in std::fs::read_dir(specs().join(folder)).unwrap() {
                 let path = entry.unwrap().path();
                 let text = std::fs::read_to_string(&path).unwrap();
@@ -206,6 +206,7 @@ mod tests {
                 }
                 let mut set = Values::default();
                 set.set("DATA", "/data");
+                set.set("SLOT", "250 ms");
                 let spec = read(&text, &path, &set).unwrap();
                 read_specs += 1;
                 assert!(spec.codebook.exists(), "{}", spec.codebook.display());
@@ -222,7 +223,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(read_specs, 6);
+        assert_eq!(read_specs, 7);
     }
 
     #[test]

@@ -1,0 +1,3 @@
+//! The benchmark: what a question costs, step by step, and what the same work costs in one process.
+
+pub mod tpch;

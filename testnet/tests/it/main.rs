@@ -1,0 +1,3 @@
+//! Tests that need more than one party, and the rules of the house.
+
+mod house;
