@@ -7,8 +7,15 @@
 //!
 //! What it must not know: policies, data, engines, and what a party does with a message.
 
+#![expect(
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "the generated services carry bare allow attributes"
+)]
+
 #[expect(
     missing_docs,
+    clippy::too_many_lines,
     reason = "generated; the .proto files are the documentation"
 )]
 pub mod v1 {

@@ -39,8 +39,8 @@ pub trait Spoken: Payload {
 ///
 /// ```compile_fail
 /// # use quorate_wire::{Opened, Stamp};
-/// fn forge(stamp: Stamp, signed: quorate_identity::Signed) -> Opened<Stamp> {
-///     Opened { payload: stamp, signed }
+/// fn forge(payload: Stamp, signer: quorate_identity::KeyId, signed: quorate_identity::Signed) -> Opened<Stamp> {
+///     Opened { payload, signer, signed }
 /// }
 /// ```
 ///

@@ -51,7 +51,7 @@ impl Roster {
             });
         }
         let age = now.saturating_sub(stamp.time);
-        if age > STAMP_LIFE || age < -STAMP_AHEAD {
+        if !(-STAMP_AHEAD..=STAMP_LIFE).contains(&age) {
             return Err(RosterError::StaleStamp { node, age });
         }
         let ours = self.head().seq;

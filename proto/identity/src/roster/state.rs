@@ -49,15 +49,19 @@ impl Member {
     }
 }
 
-/// A log that was verified from its first entry. There is no other way to make one.
+/// A log that was verified from its first entry. There is no other way to make one, and no way
+/// to shorten one.
 ///
 /// ```compile_fail
-/// let roster = quorate_identity::Roster { log: Vec::new() };
+/// fn last(roster: &mut quorate_identity::Roster) -> Option<quorate_identity::Signed> {
+///     roster.log.pop()
+/// }
 /// ```
 ///
 /// ```
-/// use quorate_identity::Roster;
-/// assert!(Roster::verify(None, &[], &[]).is_err());
+/// fn last(roster: &mut quorate_identity::Roster) -> Option<&quorate_identity::Signed> {
+///     roster.log().last()
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roster {
