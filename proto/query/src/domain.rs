@@ -1,11 +1,164 @@
-//! Closed domains: which cells a table has, known from codebook and question alone.
+//! Closed domains: which cells a table has, known from codebook and question alone; and the
+//! bounds within which a column is aggregated.
+//!
+//! What this file must not know: data. Two parties with the same codebook list the same cells.
 
-use crate::codebook::Codebook;
-use crate::question::TableQuestion;
-use crate::value::Scalar;
+use crate::codebook::{Codebook, Column, ColumnRef};
+use crate::number::Number;
+use crate::question::{GroupKey, Predicate, Set, TableQuestion, Values};
+use crate::set::{bound_ordinals, domain_values, number_ordinal, ordinal, scalar};
+use crate::value::{ColumnType, Scalar};
+
+/// Aggregates of a closed domain of at most this many numbers are computed from counts per value.
+pub const SMALL_DOMAIN: usize = 20;
 
 /// Every key of a closed table in ascending order; `None` if some key's domain is open.
+///
+/// Keys that the question's own filter excludes are not listed. NULL is a key only where the
+/// codebook says that the number of missing values is public.
 #[must_use]
-pub fn cells(q: &TableQuestion, _cb: &Codebook) -> Option<Vec<Vec<Scalar>>> {
-    q.keys.is_empty().then(|| vec![Vec::new()])
+pub fn cells(q: &TableQuestion, cb: &Codebook) -> Option<Vec<Vec<Scalar>>> {
+    let mut rows: Vec<Vec<Scalar>> = vec![Vec::new()];
+    for key in &q.keys {
+        let values = key_values(key, q, cb)?;
+        rows = rows
+            .iter()
+            .flat_map(|row| {
+                values.iter().map(move |value| row.iter().cloned().chain([value.clone()]).collect())
+            })
+            .collect();
+    }
+    Some(rows)
+}
+
+/// How many cells [`cells`] lists, without listing them.
+#[must_use]
+pub fn count(q: &TableQuestion, cb: &Codebook) -> Option<u64> {
+    q.keys.iter().try_fold(1_u64, |product, key| {
+        let values = u64::try_from(key_count(key, q, cb)?).ok()?;
+        Some(product.saturating_mul(values))
+    })
+}
+
+/// The values of one key, ascending; `None` if its domain is open.
+#[must_use]
+pub fn key_values(key: &GroupKey, q: &TableQuestion, cb: &Codebook) -> Option<Vec<Scalar>> {
+    let column = cb.column(key.column())?;
+    let anything = Set::anything();
+    let allowed = q.filter.boxes.get(key.column()).unwrap_or(&anything);
+    let null = (column.missing_public && allowed.null).then_some(Scalar::Null);
+    let values: Vec<Scalar> = match key {
+        GroupKey::Column(_) => {
+            let domain = domain_values(column)?;
+            domain.into_iter().filter(|v| allowed.contains(v, column.ty)).collect()
+        }
+        GroupKey::Band { width, .. } => bands(column, *width)?
+            .filter(|edge| meets(allowed, &band_set(*edge, column, *width)))
+            .filter_map(|edge| scalar(edge, column.ty))
+            .collect(),
+        GroupKey::Period { .. } => return None,
+    };
+    let mut all: Vec<Scalar> = null.into_iter().chain(values).collect();
+    all.sort_unstable();
+    Some(all)
+}
+
+/// How many values a key has; bands are counted without listing them when nothing is filtered.
+fn key_count(key: &GroupKey, q: &TableQuestion, cb: &Codebook) -> Option<usize> {
+    let column = cb.column(key.column())?;
+    let unfiltered = !q.filter.boxes.contains_key(key.column());
+    match key {
+        GroupKey::Band { width, .. } if unfiltered => {
+            let (low, high) = bound_ordinals(column)?;
+            let width = number_ordinal(width, column.ty).filter(|w| *w > 0)?;
+            let bands = high.div_euclid(width) - low.div_euclid(width) + 1;
+            usize::try_from(bands).ok()?.checked_add(usize::from(column.missing_public))
+        }
+        _ => key_values(key, q, cb).map(|values| values.len()),
+    }
+}
+
+/// Lower edges of the bands that a bounded column has, as ordinals.
+fn bands(column: &Column, width: Number) -> Option<impl Iterator<Item = i128>> {
+    let (low, high) = bound_ordinals(column)?;
+    let width = number_ordinal(&width, column.ty).filter(|w| *w > 0)?;
+    let first = low - low.rem_euclid(width);
+    Some(std::iter::successors(Some(first), move |edge| edge.checked_add(width))
+        .take_while(move |edge| *edge <= high))
+}
+
+/// The values that fall into the band with this lower edge; values beyond a bound count as the bound.
+pub(crate) fn band_set(edge: i128, column: &Column, width: Number) -> Set {
+    let width = number_ordinal(&width, column.ty).unwrap_or(1);
+    let end = edge.saturating_add(width).saturating_sub(1);
+    Set::of(Values::from_ranges([(Some(edge), Some(end))])).within(column)
+}
+
+fn meets(allowed: &Set, band: &Set) -> bool {
+    !allowed.values.intersect(&band.values).is_empty()
+}
+
+/// Whether sum, mean and variance of this column are computed from counts per value.
+#[must_use]
+pub fn is_value_counts(column: &Column) -> bool {
+    let numbers = matches!(column.ty, ColumnType::Int | ColumnType::Decimal { .. });
+    numbers && column.domain.as_ref().is_some_and(|domain| domain.len() <= SMALL_DOMAIN)
+}
+
+/// Bounds within which a column is aggregated under this filter: those of the concept set that
+/// the filter implies, else the column's own, else the ends of its closed domain.
+#[must_use]
+pub fn value_bounds(
+    column: &ColumnRef,
+    filter: &Predicate,
+    cb: &Codebook,
+) -> Option<(Number, Number)> {
+    let found = cb.column(column)?;
+    if !found.when.is_empty() {
+        let implied = found.when.iter().find(|when| implies(filter, &when.set, cb));
+        return implied.map(|when| when.bounds);
+    }
+    found.bounds.or_else(|| {
+        let domain = found.domain.as_ref()?;
+        match (domain.first()?, domain.last()?) {
+            ((Scalar::Number(low), _), (Scalar::Number(high), _)) => Some((*low, *high)),
+            _ => None,
+        }
+    })
+}
+
+/// The unit of measure that a column has under this filter.
+#[must_use]
+pub fn value_unit(column: &ColumnRef, filter: &Predicate, cb: &Codebook) -> Option<String> {
+    let found = cb.column(column)?;
+    let implied = found.when.iter().find(|when| implies(filter, &when.set, cb));
+    implied.and_then(|when| when.unit.clone()).or_else(|| found.unit.clone())
+}
+
+/// Whether every row that passes the filter lies in the named set.
+fn implies(filter: &Predicate, set: &str, cb: &Codebook) -> bool {
+    let Some(set) = cb.sets.get(set) else { return false };
+    let (Some(column), Some(restricted)) = (cb.column(&set.column), filter.boxes.get(&set.column))
+    else {
+        return false;
+    };
+    let texts = set.values.iter().filter_map(|v| match v {
+        Scalar::Text(text) => Some(text.clone()),
+        _ => None,
+    });
+    let members = match column.ty {
+        ColumnType::Text => Values::texts(texts),
+        _ => Values::points(set.values.iter().filter_map(|v| ordinal(v, column.ty))),
+    };
+    restricted.is_subset(&Set::of(members).within(column))
+}
+
+impl GroupKey {
+    /// The column this key is made of.
+    #[must_use]
+    pub fn column(&self) -> &ColumnRef {
+        match self {
+            Self::Column(column) | Self::Band { column, .. } | Self::Period { column, .. } => column,
+        }
+    }
 }

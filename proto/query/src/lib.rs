@@ -21,6 +21,7 @@ pub mod question;
 pub mod rational;
 pub mod release;
 pub mod set;
+mod spell;
 pub mod sql;
 pub mod toml_reader;
 pub mod value;

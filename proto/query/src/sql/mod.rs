@@ -1,13 +1,101 @@
 //! SQL text to typed question, or a refusal.
+//!
+//! Parse, do not filter: the text is limited, tokenised, parsed with the generic dialect and
+//! converted piece by piece into the typed question. Every field of the syntax tree is named
+//! where it is looked at; what has no conversion is refused with a V code, one sentence, the
+//! place in the text, and the nearest allowed form. Nothing of the text survives but typed
+//! values. What this folder must not know: nodes, engines, and data.
+
+mod aggregate;
+mod context;
+mod filter;
+mod group;
+mod join;
+mod literal;
+mod names;
+mod output;
+mod outline;
+mod relation;
+mod scope;
+mod select;
+mod shape;
+mod text;
+mod wording;
+
+use std::collections::BTreeMap;
+
+pub use text::{MAX_DEPTH, MAX_TEXT, MAX_TOKENS};
 
 use crate::codebook::Codebook;
 use crate::problem::{Code, Problem};
-use crate::question::{Params, Question};
+use crate::question::{Body, Params, Question};
+
+/// Stack for reading one text: the limits bound the depth of its syntax tree, and a
+/// debug build needs up to some ten kilobytes a level.
+const STACK: usize = 32 * 1024 * 1024;
+
+/// Most values in a list parameter.
+pub const MAX_LIST_PARAM: usize = 10_000;
+/// Most values in an IN list that is written out.
+pub const MAX_IN_LIST: usize = 50;
+/// Most columns and cohorts that one WHERE may restrict.
+pub const MAX_CONDITIONS: usize = 8;
+/// Most group keys.
+pub const MAX_KEYS: usize = 4;
+/// Most output columns.
+pub const MAX_OUTPUTS: usize = 40;
 
 /// Reads a question against a codebook.
 ///
 /// # Errors
 /// A [`Problem`] with a V code, a sentence, the place, and the nearest allowed form.
-pub fn read(_sql: &str, _params: &Params, _codebook: &Codebook) -> Result<Question, Problem> {
-    Err(Problem::of(Code("V101")))
+pub fn read(sql: &str, params: &Params, codebook: &Codebook) -> Result<Question, Problem> {
+    stacker::maybe_grow(STACK, STACK, || read_here(sql, params, codebook))
+}
+
+fn read_here(sql: &str, params: &Params, codebook: &Codebook) -> Result<Question, Problem> {
+    let text = text::Text::new(sql);
+    let query = outline::query(&text)?;
+    let context = context::Context::new(&text, params, codebook)?;
+    let table = select::table(&query, &context)?;
+    context.check_params_used()?;
+    Ok(Question { codebook: codebook.digest.clone(), body: Body::Table(table) })
+}
+
+/// Entry point for fuzzing: any bytes, read as text against a small fixed codebook, must end
+/// in a question whose canonical form can be computed, or in a V code with a span inside the
+/// text. Returns what went wrong otherwise.
+///
+/// # Errors
+/// A sentence that names the broken promise.
+pub fn fuzz(bytes: &[u8], codebook: &Codebook) -> Result<(), String> {
+    let sql = String::from_utf8_lossy(bytes);
+    match read(&sql, &BTreeMap::new(), codebook) {
+        Ok(question) => {
+            let again = read(&sql, &BTreeMap::new(), codebook);
+            let same = again.is_ok_and(|q| q.canonical_bytes() == question.canonical_bytes());
+            same.then_some(()).ok_or_else(|| "the same text was read differently".to_owned())
+        }
+        Err(problem) => check_refusal(&problem, &sql),
+    }
+}
+
+fn check_refusal(problem: &Problem, sql: &str) -> Result<(), String> {
+    if Code::parse(problem.code.0).is_none() || !problem.code.0.starts_with('V') {
+        return Err(format!("{} is no V code of the table", problem.code));
+    }
+    if problem.message.is_empty() || problem.message.contains('\n') {
+        return Err("the message is not one sentence".to_owned());
+    }
+    match problem.span {
+        Some(span) if sql.get(span.start..span.end).is_none() => {
+            Err("the span lies outside the text or splits a character".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A refusal without a place yet.
+fn refuse(code: &'static str, message: impl Into<String>) -> Problem {
+    Problem::new(Code(code), message)
 }

@@ -1,0 +1,118 @@
+//! What every step of the conversion needs: the text, the parameters and the codebook.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use sqlparser::ast::Spanned;
+
+use super::names::{closest, listed};
+use super::text::{Text, is_plain_name};
+use super::{MAX_LIST_PARAM, refuse};
+use crate::codebook::{Codebook, Column, ColumnRef, RowsPer, Table};
+use crate::problem::{Problem, Span};
+use crate::question::{ParamValue, Params};
+
+/// Shared by all steps; remembers which parameters were used.
+pub(super) struct Context<'a> {
+    pub(super) text: &'a Text<'a>,
+    pub(super) codebook: &'a Codebook,
+    params: &'a Params,
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        text: &'a Text<'a>,
+        params: &'a Params,
+        codebook: &'a Codebook,
+    ) -> Result<Self, Problem> {
+        for (name, value) in params {
+            if !is_plain_name(name) {
+                let message = "names of parameters are lower-case letters, digits and _";
+                return Err(refuse("V700", message));
+            }
+            if matches!(value, ParamValue::List(list) if list.len() > MAX_LIST_PARAM) {
+                let message = format!("`${name}` has more than {MAX_LIST_PARAM} values");
+                return Err(refuse("V800", message));
+            }
+        }
+        Ok(Self { text, codebook, params, used: RefCell::default() })
+    }
+
+    /// The place of a syntax node.
+    pub(super) fn at(&self, node: &impl Spanned) -> Option<Span> {
+        self.text.span(node.span())
+    }
+
+    /// A refusal at a node.
+    pub(super) fn refuse(
+        &self,
+        code: &'static str,
+        node: &impl Spanned,
+        message: impl Into<String>,
+    ) -> Problem {
+        refuse(code, message).at(self.at(node).or(Some(self.text.whole())))
+    }
+
+    /// The value of the parameter that a placeholder such as `$age` names.
+    pub(super) fn param(&self, placeholder: &str, node: &impl Spanned) -> Result<&'a ParamValue, Problem> {
+        let name = placeholder.strip_prefix('$').filter(|name| is_plain_name(name));
+        let Some(name) = name else {
+            let message = "parameters are written `$name`, in lower case";
+            return Err(self.refuse("V700", node, message));
+        };
+        self.used.borrow_mut().insert(name.to_owned());
+        self.params.get(name).ok_or_else(|| {
+            self.refuse("V700", node, format!("no value was given for the parameter `${name}`"))
+        })
+    }
+
+    /// Refuses parameters that the text does not have.
+    pub(super) fn check_params_used(&self) -> Result<(), Problem> {
+        let used = self.used.borrow();
+        match self.params.keys().find(|name| !used.contains(*name)) {
+            None => Ok(()),
+            Some(name) => Err(refuse("V700", format!("the text has no parameter `${name}`"))),
+        }
+    }
+
+    /// A table of the codebook by name.
+    pub(super) fn table(&self, name: &str, node: &impl Spanned) -> Result<&'a Table, Problem> {
+        if let Some(table) = self.codebook.tables.get(name) {
+            if !table.columns.contains_key(&table.unit_key) {
+                let message = format!("table `{name}` has no privacy unit, so it cannot be asked about");
+                return Err(self.refuse("V203", node, message));
+            }
+            return Ok(table);
+        }
+        let known = self.codebook.tables.keys().map(String::as_str);
+        let problem = match closest(name, known.clone()) {
+            Some(near) => {
+                let message = format!("the codebook has no table `{name}`; did you mean `{near}`?");
+                self.refuse("V200", node, message).write(near)
+            }
+            None => {
+                let message =
+                    format!("the codebook has no table `{name}`; it has {}", listed(known));
+                self.refuse("V200", node, message)
+            }
+        };
+        Err(problem)
+    }
+
+    /// A resolved column; resolving guarantees that it exists.
+    pub(super) fn column(&self, column: &ColumnRef) -> Option<&'a Column> {
+        self.codebook.tables.get(&column.table)?.columns.get(&column.column)
+    }
+
+    /// Whether this column holds the privacy unit of its table.
+    pub(super) fn is_unit_key(&self, column: &ColumnRef) -> bool {
+        self.codebook.tables.get(&column.table).is_some_and(|t| t.unit_key == column.column)
+    }
+
+    /// Whether this table has many rows per unit.
+    pub(super) fn is_event_table(&self, table: &str) -> bool {
+        let rows = self.codebook.tables.get(table).map(|t| t.rows);
+        matches!(rows, Some(RowsPer::Many { .. }))
+    }
+}

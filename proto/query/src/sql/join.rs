@@ -1,0 +1,157 @@
+//! Joins: inner, on the unit key, at most one table with many rows per unit.
+
+use sqlparser::ast::{BinaryOperator, Expr, Join, JoinConstraint, JoinOperator, ObjectName};
+
+use super::context::Context;
+use super::filter;
+use super::scope::{Relation, Scope, bare, fold};
+use crate::codebook::ColumnRef;
+use crate::problem::Problem;
+
+/// Adds a relation to the scope.
+pub(super) fn join(
+    scope: &mut Scope,
+    name: String,
+    relation: Relation,
+    join: &Join,
+    ctx: &Context<'_>,
+) -> Result<(), Problem> {
+    if scope.sources.iter().any(|(source, _)| *source == name) {
+        let message = format!("two tables are called `{name}`; give one an alias");
+        return Err(ctx.refuse("V200", &join.relation, message));
+    }
+    let constraint = constraint(join, ctx)?;
+    scope.sources.push((name, relation.columns.clone()));
+    match constraint {
+        JoinConstraint::On(condition) => on_keys(condition, scope, ctx)?,
+        JoinConstraint::Using(names) => using_keys(names, scope, join, ctx)?,
+        JoinConstraint::Natural | JoinConstraint::None => {
+            let message = "a join says on which unit keys";
+            return Err(ctx.refuse("V201", join, message).write(suggestion(scope, ctx)));
+        }
+    }
+    merge(scope, relation, join, ctx)
+}
+
+fn constraint<'q>(join: &'q Join, ctx: &Context<'_>) -> Result<&'q JoinConstraint, Problem> {
+    match &join.join_operator {
+        JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) if !join.global => {
+            Ok(constraint)
+        }
+        JoinOperator::Left(_)
+        | JoinOperator::LeftOuter(_)
+        | JoinOperator::Right(_)
+        | JoinOperator::RightOuter(_)
+        | JoinOperator::FullOuter(_) => {
+            let message = "only inner joins are part of the language; persons without a row are counted by NOT IN (SELECT ...)";
+            Err(ctx.refuse("V201", join, message).write("JOIN"))
+        }
+        JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => {
+            let message = "a semi-join is written as a cohort";
+            Err(ctx.refuse("V201", join, message).write("WHERE key IN (SELECT key FROM ...)"))
+        }
+        JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) | JoinOperator::RightAnti(_) => {
+            let message = "an anti-join is written as a cohort";
+            Err(ctx.refuse("V201", join, message).write("WHERE key NOT IN (SELECT key FROM ...)"))
+        }
+        _ => Err(ctx.refuse("V201", join, "only inner joins on the unit key are part of the language")),
+    }
+}
+
+/// `ON a.key = b.key`, one of them the new table's and one an earlier table's.
+fn on_keys(condition: &Expr, scope: &Scope, ctx: &Context<'_>) -> Result<(), Problem> {
+    let Expr::BinaryOp { left, op, right } = bare(condition) else {
+        let message = "a join condition is one equality of unit keys";
+        return Err(ctx.refuse("V201", condition, message).write(suggestion(scope, ctx)));
+    };
+    if *op == BinaryOperator::And {
+        let message = "a join condition is one equality of unit keys; other conditions belong in WHERE";
+        return Err(ctx.refuse("V201", condition, message).write(suggestion(scope, ctx)));
+    }
+    let sides = (scope.column(left, ctx)?, scope.column(right, ctx)?);
+    let (Some(left), Some(right), BinaryOperator::Eq) = (sides.0, sides.1, op) else {
+        let message = "a join condition is one equality of unit keys";
+        return Err(ctx.refuse("V201", condition, message).write(suggestion(scope, ctx)));
+    };
+    let newest = scope.sources.last().map(|(_, columns)| columns.as_slice()).unwrap_or_default();
+    let is_new = |column: &ColumnRef| newest.iter().any(|(_, c)| c == column);
+    let is_old = |column: &ColumnRef| {
+        let earlier = scope.sources.split_last().map(|(_, rest)| rest).unwrap_or_default();
+        earlier.iter().any(|(_, columns)| columns.iter().any(|(_, c)| c == column))
+    };
+    let keys = ctx.is_unit_key(&left) && ctx.is_unit_key(&right);
+    let across = (is_new(&left) && is_old(&right)) || (is_old(&left) && is_new(&right));
+    if keys && across {
+        return Ok(());
+    }
+    let message = "tables are joined on their unit keys only";
+    Err(ctx.refuse("V201", condition, message).write(suggestion(scope, ctx)))
+}
+
+fn using_keys(
+    names: &[ObjectName],
+    scope: &Scope,
+    join: &Join,
+    ctx: &Context<'_>,
+) -> Result<(), Problem> {
+    let name = match names {
+        [ObjectName(parts)] => parts.first().and_then(|p| p.as_ident()).map(fold),
+        _ => None,
+    };
+    let offers_key = |columns: &[(String, ColumnRef)]| {
+        columns.iter().any(|(n, c)| Some(n) == name.as_ref() && ctx.is_unit_key(c))
+    };
+    let both = scope.sources.split_last().is_some_and(|((_, newest), earlier)| {
+        offers_key(newest) && earlier.iter().any(|(_, columns)| offers_key(columns))
+    });
+    if both {
+        return Ok(());
+    }
+    let message = "tables are joined on their unit keys only";
+    Err(ctx.refuse("V201", join, message).write(suggestion(scope, ctx)))
+}
+
+/// One relation out of two: rows of the event table if there is one, else of the unit table.
+fn merge(
+    scope: &mut Scope,
+    relation: Relation,
+    join: &Join,
+    ctx: &Context<'_>,
+) -> Result<(), Problem> {
+    let events = ctx.is_event_table(&scope.relation.rows) && ctx.is_event_table(&relation.rows);
+    if events {
+        let message = "two tables with many rows per person cannot be joined; select the persons of one by a cohort";
+        let write = "WHERE key IN (SELECT key FROM ... WHERE ...)";
+        return Err(ctx.refuse("V201", join, message).write(write));
+    }
+    let left = &mut scope.relation;
+    let mut tables = std::mem::take(&mut left.joined);
+    tables.extend(relation.joined);
+    tables.insert(std::mem::take(&mut left.rows));
+    tables.insert(relation.rows);
+    left.rows = principal(&tables, ctx);
+    tables.remove(&left.rows);
+    left.joined = tables;
+    filter::restrict(&mut left.filter, relation.filter, Some(join), ctx)
+}
+
+/// The table whose rows are counted: the event table, else the unit table, else the first.
+fn principal(tables: &std::collections::BTreeSet<String>, ctx: &Context<'_>) -> String {
+    let unit = &ctx.codebook.unit.table;
+    let events = tables.iter().find(|table| ctx.is_event_table(table));
+    let choice = events.or_else(|| tables.get(unit)).or_else(|| tables.first());
+    choice.cloned().unwrap_or_default()
+}
+
+/// The join condition that would be accepted for the newest table.
+fn suggestion(scope: &Scope, ctx: &Context<'_>) -> String {
+    let key = |source: &(String, Vec<(String, ColumnRef)>)| {
+        let column = source.1.iter().find(|(_, c)| ctx.is_unit_key(c))?;
+        Some(format!("{}.{}", source.0, column.0))
+    };
+    let keys = (scope.sources.first().and_then(key), scope.sources.last().and_then(key));
+    match keys {
+        (Some(first), Some(last)) => format!("ON {first} = {last}"),
+        _ => "ON a.key = b.key".to_owned(),
+    }
+}
