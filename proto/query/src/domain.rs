@@ -1,13 +1,12 @@
-//! Closed domains: which cells a table has, known from codebook and question alone; and the
-//! bounds within which a column is aggregated.
+//! Closed domains: which cells a table has, known from codebook and question alone.
 //!
 //! What this file must not know: data. Two parties with the same codebook list the same cells.
 
 use crate::codebook::{Codebook, Column, ColumnRef};
 use crate::number::Number;
-use crate::question::{GroupKey, Predicate, Set, TableQuestion, Values};
-use crate::set::{bound_ordinals, domain_values, number_ordinal, ordinal, scalar};
-use crate::value::{ColumnType, Scalar};
+use crate::question::{GroupKey, Set, TableQuestion, Values};
+use crate::set::{bound_ordinals, domain_values, number_ordinal, scalar};
+use crate::value::Scalar;
 
 /// Aggregates of a closed domain of at most this many numbers are computed from counts per value.
 pub const SMALL_DOMAIN: usize = 20;
@@ -24,7 +23,9 @@ pub fn cells(q: &TableQuestion, cb: &Codebook) -> Option<Vec<Vec<Scalar>>> {
         rows = rows
             .iter()
             .flat_map(|row| {
-                values.iter().map(move |value| row.iter().cloned().chain([value.clone()]).collect())
+                values
+                    .iter()
+                    .map(move |value| row.iter().cloned().chain([value.clone()]).collect())
             })
             .collect();
     }
@@ -50,7 +51,10 @@ pub fn key_values(key: &GroupKey, q: &TableQuestion, cb: &Codebook) -> Option<Ve
     let values: Vec<Scalar> = match key {
         GroupKey::Column(_) => {
             let domain = domain_values(column)?;
-            domain.into_iter().filter(|v| allowed.contains(v, column.ty)).collect()
+            domain
+                .into_iter()
+                .filter(|v| allowed.contains(v, column.ty))
+                .collect()
         }
         GroupKey::Band { width, .. } => bands(column, *width)?
             .filter(|edge| meets(allowed, &band_set(*edge, column, *width)))
@@ -72,7 +76,9 @@ fn key_count(key: &GroupKey, q: &TableQuestion, cb: &Codebook) -> Option<usize> 
             let (low, high) = bound_ordinals(column)?;
             let width = number_ordinal(width, column.ty).filter(|w| *w > 0)?;
             let bands = high.div_euclid(width) - low.div_euclid(width) + 1;
-            usize::try_from(bands).ok()?.checked_add(usize::from(column.missing_public))
+            usize::try_from(bands)
+                .ok()?
+                .checked_add(usize::from(column.missing_public))
         }
         _ => key_values(key, q, cb).map(|values| values.len()),
     }
@@ -83,8 +89,10 @@ fn bands(column: &Column, width: Number) -> Option<impl Iterator<Item = i128>> {
     let (low, high) = bound_ordinals(column)?;
     let width = number_ordinal(&width, column.ty).filter(|w| *w > 0)?;
     let first = low - low.rem_euclid(width);
-    Some(std::iter::successors(Some(first), move |edge| edge.checked_add(width))
-        .take_while(move |edge| *edge <= high))
+    Some(
+        std::iter::successors(Some(first), move |edge| edge.checked_add(width))
+            .take_while(move |edge| *edge <= high),
+    )
 }
 
 /// The values that fall into the band with this lower edge; values beyond a bound count as the bound.
@@ -101,56 +109,11 @@ fn meets(allowed: &Set, band: &Set) -> bool {
 /// Whether sum, mean and variance of this column are computed from counts per value.
 #[must_use]
 pub fn is_value_counts(column: &Column) -> bool {
-    let numbers = matches!(column.ty, ColumnType::Int | ColumnType::Decimal { .. });
-    numbers && column.domain.as_ref().is_some_and(|domain| domain.len() <= SMALL_DOMAIN)
-}
-
-/// Bounds within which a column is aggregated under this filter: those of the concept set that
-/// the filter implies, else the column's own, else the ends of its closed domain.
-#[must_use]
-pub fn value_bounds(
-    column: &ColumnRef,
-    filter: &Predicate,
-    cb: &Codebook,
-) -> Option<(Number, Number)> {
-    let found = cb.column(column)?;
-    if !found.when.is_empty() {
-        let implied = found.when.iter().find(|when| implies(filter, &when.set, cb));
-        return implied.map(|when| when.bounds);
-    }
-    found.bounds.or_else(|| {
-        let domain = found.domain.as_ref()?;
-        match (domain.first()?, domain.last()?) {
-            ((Scalar::Number(low), _), (Scalar::Number(high), _)) => Some((*low, *high)),
-            _ => None,
-        }
-    })
-}
-
-/// The unit of measure that a column has under this filter.
-#[must_use]
-pub fn value_unit(column: &ColumnRef, filter: &Predicate, cb: &Codebook) -> Option<String> {
-    let found = cb.column(column)?;
-    let implied = found.when.iter().find(|when| implies(filter, &when.set, cb));
-    implied.and_then(|when| when.unit.clone()).or_else(|| found.unit.clone())
-}
-
-/// Whether every row that passes the filter lies in the named set.
-fn implies(filter: &Predicate, set: &str, cb: &Codebook) -> bool {
-    let Some(set) = cb.sets.get(set) else { return false };
-    let (Some(column), Some(restricted)) = (cb.column(&set.column), filter.boxes.get(&set.column))
-    else {
-        return false;
-    };
-    let texts = set.values.iter().filter_map(|v| match v {
-        Scalar::Text(text) => Some(text.clone()),
-        _ => None,
-    });
-    let members = match column.ty {
-        ColumnType::Text => Values::texts(texts),
-        _ => Values::points(set.values.iter().filter_map(|v| ordinal(v, column.ty))),
-    };
-    restricted.is_subset(&Set::of(members).within(column))
+    column.ty.is_numeric()
+        && column
+            .domain
+            .as_ref()
+            .is_some_and(|domain| domain.len() <= SMALL_DOMAIN)
 }
 
 impl GroupKey {
@@ -158,7 +121,9 @@ impl GroupKey {
     #[must_use]
     pub fn column(&self) -> &ColumnRef {
         match self {
-            Self::Column(column) | Self::Band { column, .. } | Self::Period { column, .. } => column,
+            Self::Column(column) | Self::Band { column, .. } | Self::Period { column, .. } => {
+                column
+            }
         }
     }
 }

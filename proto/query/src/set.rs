@@ -71,7 +71,11 @@ impl Values {
                 _ => merged.push(range),
             }
         }
-        if merged.as_slice() == [(None, None)] { Self::All } else { Self::Ranges(merged) }
+        if merged.as_slice() == [(None, None)] {
+            Self::All
+        } else {
+            Self::Ranges(merged)
+        }
     }
 
     /// Exactly these ordinals.
@@ -84,11 +88,19 @@ impl Values {
     #[must_use]
     pub fn texts(texts: impl IntoIterator<Item = String>) -> Self {
         let texts: BTreeSet<String> = texts.into_iter().collect();
-        if texts.is_empty() { Self::none() } else { Self::Texts(texts) }
+        if texts.is_empty() {
+            Self::none()
+        } else {
+            Self::Texts(texts)
+        }
     }
 
     fn not_texts(texts: BTreeSet<String>) -> Self {
-        if texts.is_empty() { Self::All } else { Self::NotTexts(texts) }
+        if texts.is_empty() {
+            Self::All
+        } else {
+            Self::NotTexts(texts)
+        }
     }
 
     /// Every value that is not in this set.
@@ -125,7 +137,10 @@ impl Values {
     pub fn union(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::Ranges(r), set) | (set, Self::Ranges(r)) if r.is_empty() => set.clone(),
-            _ => self.complement().intersect(&other.complement()).complement(),
+            _ => self
+                .complement()
+                .intersect(&other.complement())
+                .complement(),
         }
     }
 
@@ -144,7 +159,9 @@ impl Values {
             (Self::Texts(texts), Scalar::Text(text)) => texts.contains(text),
             (Self::NotTexts(texts), Scalar::Text(text)) => !texts.contains(text),
             (Self::Ranges(ranges), _) => ordinal(value, ty).is_some_and(|o| {
-                ranges.iter().any(|r| r.0.is_none_or(|low| low <= o) && r.1.is_none_or(|high| o <= high))
+                ranges
+                    .iter()
+                    .any(|r| r.0.is_none_or(|low| low <= o) && r.1.is_none_or(|high| o <= high))
             }),
             (Self::Texts(_) | Self::NotTexts(_), _) => false,
         }
@@ -155,7 +172,10 @@ impl Set {
     /// Anything, NULL too: no restriction.
     #[must_use]
     pub fn anything() -> Self {
-        Self { null: true, values: Values::All }
+        Self {
+            null: true,
+            values: Values::All,
+        }
     }
 
     /// Every value but NULL.
@@ -167,19 +187,28 @@ impl Set {
     /// NULL only.
     #[must_use]
     pub fn null_only() -> Self {
-        Self { null: true, values: Values::none() }
+        Self {
+            null: true,
+            values: Values::none(),
+        }
     }
 
     /// These values, without NULL.
     #[must_use]
     pub fn of(values: Values) -> Self {
-        Self { null: false, values }
+        Self {
+            null: false,
+            values,
+        }
     }
 
     /// In both.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
-        Self { null: self.null && other.null, values: self.values.intersect(&other.values) }
+        Self {
+            null: self.null && other.null,
+            values: self.values.intersect(&other.values),
+        }
     }
 
     /// Whether nothing is in it.
@@ -216,7 +245,10 @@ impl Set {
             Some(domain) => within_domain(&self.values, &domain, column.ty),
             None => within_bounds(&self.values, column),
         };
-        Self { null: self.null, values }
+        Self {
+            null: self.null,
+            values,
+        }
     }
 }
 
@@ -248,7 +280,10 @@ fn within_domain(values: &Values, domain: &[Scalar], ty: ColumnType) -> Values {
 #[must_use]
 pub fn bound_ordinals(column: &Column) -> Option<(i128, i128)> {
     let (low, high) = column.bounds?;
-    Some((number_ordinal(&low, column.ty)?, number_ordinal(&high, column.ty)?))
+    Some((
+        number_ordinal(&low, column.ty)?,
+        number_ordinal(&high, column.ty)?,
+    ))
 }
 
 fn within_bounds(values: &Values, column: &Column) -> Values {
@@ -271,8 +306,12 @@ pub fn off_grid(set: &Set, column: &Column) -> Option<i128> {
     if column.domain.is_some() || (column.bands.is_empty() && column.cuts.is_empty()) {
         return None;
     }
-    let Values::Ranges(ranges) = &set.within(column).values else { return None };
-    let edges = ranges.iter().flat_map(|r| [r.0, r.1.and_then(|end| end.checked_add(1))]);
+    let Values::Ranges(ranges) = &set.within(column).values else {
+        return None;
+    };
+    let edges = ranges
+        .iter()
+        .flat_map(|r| [r.0, r.1.and_then(|end| end.checked_add(1))]);
     edges.flatten().find(|edge| !on_grid(*edge, column))
 }
 
@@ -280,7 +319,11 @@ pub fn off_grid(set: &Set, column: &Column) -> Option<i128> {
 #[must_use]
 pub fn on_grid(edge: i128, column: &Column) -> bool {
     let at = |number: &Number| number_ordinal(number, column.ty);
-    let banded = column.bands.iter().filter_map(at).any(|w| w > 0 && edge.rem_euclid(w) == 0);
+    let banded = column
+        .bands
+        .iter()
+        .filter_map(at)
+        .any(|w| w > 0 && edge.rem_euclid(w) == 0);
     let cut = column.cuts.iter().filter_map(at).any(|cut| cut == edge);
     let bound = bound_ordinals(column).is_some_and(|(low, high)| edge == low || edge == high);
     banded || cut || bound
@@ -337,7 +380,11 @@ fn intersect_ranges(a: &[Range], b: &[Range]) -> Vec<Range> {
             (Some(x), Some(y)) => x < y,
             (x, _) => x.is_some(),
         };
-        if left_ends_first { left.next() } else { right.next() };
+        if left_ends_first {
+            left.next()
+        } else {
+            right.next()
+        };
     }
     both
 }

@@ -11,10 +11,10 @@ use super::group::argument;
 use super::names::closest;
 use super::scope::{Scope, bare};
 use crate::codebook::{Column, ColumnRef, Role};
-use crate::domain::{is_value_counts, value_bounds};
+use crate::domain::is_value_counts;
+use crate::measure::facts::limits;
 use crate::problem::Problem;
 use crate::question::{Measure, Stat};
-use crate::value::ColumnType;
 
 /// Aggregates and what is read from their measure.
 const STATS: [(&str, Option<Stat>); 9] = [
@@ -30,19 +30,66 @@ const STATS: [(&str, Option<Stat>); 9] = [
 ];
 
 const VOLATILE: [&str; 22] = [
-    "now", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp",
-    "today", "getdate", "sysdate", "random", "rand", "uuid", "uuidv4", "uuidv7",
-    "gen_random_uuid", "newid", "version", "current_user", "session_user", "user",
-    "current_database", "current_schema",
+    "now",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "localtime",
+    "localtimestamp",
+    "today",
+    "getdate",
+    "sysdate",
+    "random",
+    "rand",
+    "uuid",
+    "uuidv4",
+    "uuidv7",
+    "gen_random_uuid",
+    "newid",
+    "version",
+    "current_user",
+    "session_user",
+    "user",
+    "current_database",
+    "current_schema",
 ];
 
 /// Other aggregates that people ask for, by the beginning of their name.
 const AGGREGATES: [&str; 34] = [
-    "min", "max", "median", "percentile", "quantile", "approx", "first", "last", "nth_value",
-    "any_value", "array_agg", "string_agg", "listagg", "group_concat", "json_agg", "jsonb_agg",
-    "json_object", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "every", "corr",
-    "covar", "regr_", "mode", "kurtosis", "skewness", "grouping", "histogram", "mean",
-    "variance", "std",
+    "min",
+    "max",
+    "median",
+    "percentile",
+    "quantile",
+    "approx",
+    "first",
+    "last",
+    "nth_value",
+    "any_value",
+    "array_agg",
+    "string_agg",
+    "listagg",
+    "group_concat",
+    "json_agg",
+    "jsonb_agg",
+    "json_object",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "every",
+    "corr",
+    "covar",
+    "regr_",
+    "mode",
+    "kurtosis",
+    "skewness",
+    "grouping",
+    "histogram",
+    "mean",
+    "variance",
+    "std",
 ];
 
 /// Converts an aggregate; functions that are none are refused.
@@ -57,11 +104,23 @@ pub(super) fn aggregate(
     };
     check_plain(function, ctx)?;
     let FunctionArguments::List(list) = &function.args else {
-        return Err(ctx.refuse("V501", function, format!("`{name}` needs a column in brackets")));
+        return Err(ctx.refuse(
+            "V501",
+            function,
+            format!("`{name}` needs a column in brackets"),
+        ));
     };
-    let FunctionArgumentList { duplicate_treatment, args, clauses } = list;
+    let FunctionArgumentList {
+        duplicate_treatment,
+        args,
+        clauses,
+    } = list;
     if !clauses.is_empty() {
-        return Err(ctx.refuse("V502", function, "modifiers inside an aggregate are not part of the language"));
+        return Err(ctx.refuse(
+            "V502",
+            function,
+            "modifiers inside an aggregate are not part of the language",
+        ));
     }
     let [only] = args.as_slice() else {
         return Err(ctx.refuse("V501", function, format!("`{name}` takes one bare column")));
@@ -70,14 +129,20 @@ pub(super) fn aggregate(
         None => false,
         Some(DuplicateTreatment::Distinct) => true,
         Some(DuplicateTreatment::All) => {
-            return Err(ctx.refuse("V502", function, "ALL is not part of the language; leave it out"));
+            return Err(ctx.refuse(
+                "V502",
+                function,
+                "ALL is not part of the language; leave it out",
+            ));
         }
     };
     match stat {
         None => Ok((count(function, only, distinct, scope, ctx)?, Stat::Count)),
         Some(_) if distinct => {
             let message = format!("{name}(DISTINCT ...) is not part of the language");
-            Err(ctx.refuse("V502", function, message).write(format!("{name}(column)")))
+            Err(ctx
+                .refuse("V502", function, message)
+                .write(format!("{name}(column)")))
         }
         Some(stat) => Ok((values(function, only, &name, scope, ctx)?, *stat)),
     }
@@ -85,10 +150,22 @@ pub(super) fn aggregate(
 
 /// Refuses everything a call can have besides name and arguments.
 pub(super) fn check_plain(function: &Function, ctx: &Context<'_>) -> Result<(), Problem> {
-    let Function { name, uses_odbc_syntax, parameters, args: _, filter, null_treatment, over, within_group } =
-        function;
+    let Function {
+        name,
+        uses_odbc_syntax,
+        parameters,
+        args: _,
+        filter,
+        null_treatment,
+        over,
+        within_group,
+    } = function;
     if over.is_some() {
-        return Err(ctx.refuse("V101", function, "window functions are not part of the language"));
+        return Err(ctx.refuse(
+            "V101",
+            function,
+            "window functions are not part of the language",
+        ));
     }
     if let Some(filter) = filter {
         let message = "FILTER is not part of the language; put the condition into WHERE, or group by the column";
@@ -110,7 +187,13 @@ fn count(
     ctx: &Context<'_>,
 ) -> Result<Measure, Problem> {
     let events = ctx.is_event_table(&scope.relation.rows);
-    let counted = |of| if events { Measure::Events { of } } else { Measure::Persons { of } };
+    let counted = |of| {
+        if events {
+            Measure::Events { of }
+        } else {
+            Measure::Persons { of }
+        }
+    };
     let star = matches!(argument_of, FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
     if star && !distinct {
         return Ok(counted(None));
@@ -124,7 +207,11 @@ fn count(
         return Err(ctx.refuse("V501", function, message).write("count(*)"));
     };
     if ctx.is_unit_key(&column) {
-        return Ok(if distinct { Measure::Persons { of: None } } else { counted(None) });
+        return Ok(if distinct {
+            Measure::Persons { of: None }
+        } else {
+            counted(None)
+        });
     }
     if distinct {
         let message = "DISTINCT counts persons only: count(DISTINCT unit key)";
@@ -132,32 +219,52 @@ fn count(
         return Err(ctx.refuse("V501", function, message).write(write));
     }
     check_countable(&column, function, ctx)?;
-    let never_null = scope.relation.filter.boxes.get(&column).is_some_and(|set| !set.null);
+    let never_null = scope
+        .relation
+        .filter
+        .boxes
+        .get(&column)
+        .is_some_and(|set| !set.null);
     Ok(counted(if never_null { None } else { Some(column) }))
 }
 
 /// How many values a column has leaves a node only where it may: the codebook says so, or
 /// the column may be filtered, so that WHERE can ask the same.
-fn check_countable(name: &ColumnRef, function: &Function, ctx: &Context<'_>) -> Result<(), Problem> {
+fn check_countable(
+    name: &ColumnRef,
+    function: &Function,
+    ctx: &Context<'_>,
+) -> Result<(), Problem> {
     let Some(column) = ctx.column(name) else {
         return Err(ctx.refuse("V400", function, "the codebook has no such column"));
     };
     if column.roles.is_empty() {
-        let message = format!("the codebook gives `{}` no role, so it cannot be used", name.column);
+        let message = format!(
+            "the codebook gives `{}` no role, so it cannot be used",
+            name.column
+        );
         return Err(ctx.refuse("V400", function, message));
     }
     let asked = column.roles.contains(&Role::Filter) || column.roles.contains(&Role::Date);
     if column.missing_public || asked {
         return Ok(());
     }
-    let message = format!("how many values of `{}` are missing is not public", name.column);
+    let message = format!(
+        "how many values of `{}` are missing is not public",
+        name.column
+    );
     Err(ctx.refuse("V501", function, message).write("count(*)"))
 }
 
 fn key_name(scope: &Scope, ctx: &Context<'_>) -> String {
     let columns = scope.sources.iter().flat_map(|(_, columns)| columns);
-    let key = columns.into_iter().find(|(_, column)| ctx.is_unit_key(column));
-    key.map_or_else(|| ctx.codebook.unit.column.clone(), |(name, _)| name.clone())
+    let key = columns
+        .into_iter()
+        .find(|(_, column)| ctx.is_unit_key(column));
+    key.map_or_else(
+        || ctx.codebook.unit.column.clone(),
+        |(name, _)| name.clone(),
+    )
 }
 
 fn values(
@@ -171,14 +278,22 @@ fn values(
         let message = "the argument of an aggregate is a bare column";
         let problem = ctx.refuse("V501", expr, message);
         match bare(expr) {
-            Expr::BinaryOp { .. } => problem.write(format!("{aggregate}(column), and the arithmetic outside")),
+            Expr::BinaryOp { .. } => {
+                problem.write(format!("{aggregate}(column), and the arithmetic outside"))
+            }
             _ => problem.write(format!("{aggregate}(column)")),
         }
     };
     let Some(expr) = argument(argument_of) else {
-        return Err(ctx.refuse("V501", function, format!("`{aggregate}` takes one bare column")));
+        return Err(ctx.refuse(
+            "V501",
+            function,
+            format!("`{aggregate}` takes one bare column"),
+        ));
     };
-    let Some(name) = scope.column(expr, ctx)? else { return Err(bare_column(expr)) };
+    let Some(name) = scope.column(expr, ctx)? else {
+        return Err(bare_column(expr));
+    };
     let Some(column) = ctx.column(&name) else {
         return Err(ctx.refuse("V400", expr, "the codebook has no such column"));
     };
@@ -186,7 +301,7 @@ fn values(
     if is_value_counts(column) {
         return Ok(Measure::ValueCounts { column: name });
     }
-    if value_bounds(&name, &scope.relation.filter, ctx.codebook).is_some() {
+    if limits(&name, &scope.relation.filter, ctx.codebook).is_some() {
         return Ok(Measure::Moments { column: name });
     }
     Err(without_bounds(&name, column, expr, ctx))
@@ -203,13 +318,11 @@ fn check_aggregatable(
         let message = format!("the codebook does not allow to aggregate `{shown}`");
         return Err(ctx.refuse("V501", expr, message).write("count(*)"));
     }
-    match column.ty {
-        ColumnType::Int | ColumnType::Decimal { .. } => Ok(()),
-        ColumnType::Text | ColumnType::Date | ColumnType::Bool => {
-            let message = format!("`{shown}` is no number; group by it and count");
-            Err(ctx.refuse("V501", expr, message).write("count(*)"))
-        }
+    if column.ty.is_numeric() {
+        return Ok(());
     }
+    let message = format!("`{shown}` is no number; group by it and count");
+    Err(ctx.refuse("V501", expr, message).write("count(*)"))
 }
 
 fn without_bounds(name: &ColumnRef, column: &Column, expr: &Expr, ctx: &Context<'_>) -> Problem {
@@ -234,10 +347,15 @@ fn without_bounds(name: &ColumnRef, column: &Column, expr: &Expr, ctx: &Context<
 pub(super) fn function_refusal(function: &Function, ctx: &Context<'_>) -> Problem {
     let name = function.name.to_string().to_ascii_lowercase();
     if function.over.is_some() {
-        return ctx.refuse("V101", function, "window functions are not part of the language");
+        return ctx.refuse(
+            "V101",
+            function,
+            "window functions are not part of the language",
+        );
     }
     if VOLATILE.contains(&name.as_str()) {
-        let message = "functions of time, chance or session are not part of the language; write the value";
+        let message =
+            "functions of time, chance or session are not part of the language; write the value";
         return ctx.refuse("V302", function, message);
     }
     let other_aggregate = AGGREGATES.iter().any(|known| name.starts_with(known));
@@ -246,14 +364,26 @@ pub(super) fn function_refusal(function: &Function, ctx: &Context<'_>) -> Proble
         return ctx.refuse(code, function, message).write(write);
     }
     if other_aggregate {
-        let message = "this aggregate is not part of the language; there are count, sum, avg, stddev and var";
+        let message =
+            "this aggregate is not part of the language; there are count, sum, avg, stddev and var";
         return ctx.refuse("V500", function, message);
     }
     if STATS.iter().any(|(known, _)| *known == name) {
-        return ctx.refuse("V301", function, "an aggregate cannot stand here; it stands in SELECT, HAVING or ORDER BY");
+        return ctx.refuse(
+            "V301",
+            function,
+            "an aggregate cannot stand here; it stands in SELECT, HAVING or ORDER BY",
+        );
     }
-    let known = STATS.iter().map(|(known, _)| *known).chain(["date_trunc", "floor"]);
-    let problem = ctx.refuse("V300", function, "this function is not part of the language");
+    let known = STATS
+        .iter()
+        .map(|(known, _)| *known)
+        .chain(["date_trunc", "floor"]);
+    let problem = ctx.refuse(
+        "V300",
+        function,
+        "this function is not part of the language",
+    );
     match closest(&name, known) {
         Some(near) => problem.write(format!("{near}(...)")),
         None => problem,
@@ -272,11 +402,18 @@ fn replacement(name: &str) -> Option<(&'static str, &'static str)> {
             "a median is one person's value; counts by bands show where the middle lies",
         ),
         "mean" => ("avg(column)", "the mean is called avg"),
-        "variance" => ("var_samp(column)", "the variance is called var_samp, or var_pop"),
-        "std" | "stdev" => ("stddev(column)", "the standard deviation is called stddev, or stddev_pop"),
-        "round" | "trunc" | "ceil" => {
-            ("the value itself", "released values are rounded already, as far as they are known")
-        }
+        "variance" => (
+            "var_samp(column)",
+            "the variance is called var_samp, or var_pop",
+        ),
+        "std" | "stdev" => (
+            "stddev(column)",
+            "the standard deviation is called stddev, or stddev_pop",
+        ),
+        "round" | "trunc" | "ceil" => (
+            "the value itself",
+            "released values are rounded already, as far as they are known",
+        ),
         "coalesce" | "ifnull" | "nvl" | "nullif" => (
             "the value itself",
             "a withheld value stays withheld, and division by zero gives NULL by itself",
@@ -285,10 +422,15 @@ fn replacement(name: &str) -> Option<(&'static str, &'static str)> {
             "date_trunc('year', column)",
             "dates are grouped by date_trunc of month, quarter or year",
         ),
-        name if name.starts_with("percentile") || name.starts_with("quantile") || name.starts_with("approx") => (
-            "floor(column/width)*width, count(*)",
-            "quantiles are persons' values; counts by bands show them as far as they may be shown",
-        ),
+        name if name.starts_with("percentile")
+            || name.starts_with("quantile")
+            || name.starts_with("approx") =>
+        {
+            (
+                "floor(column/width)*width, count(*)",
+                "quantiles are persons' values; counts by bands show them as far as they may be shown",
+            )
+        }
         _ => return None,
     })
 }

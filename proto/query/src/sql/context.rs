@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use sqlparser::ast::Spanned;
+use sqlparser::ast::{Ident, Spanned};
 
 use super::names::{closest, listed};
 use super::text::{Text, is_plain_name};
@@ -36,12 +36,29 @@ impl<'a> Context<'a> {
                 return Err(refuse("V800", message));
             }
         }
-        Ok(Self { text, codebook, params, used: RefCell::default() })
+        Ok(Self {
+            text,
+            codebook,
+            params,
+            used: RefCell::default(),
+        })
     }
 
     /// The place of a syntax node.
     pub(super) fn at(&self, node: &impl Spanned) -> Option<Span> {
-        self.text.span(node.span())
+        self.text
+            .span(node.span())
+            .map(|span| self.text.closed(span))
+    }
+
+    /// A refusal at a name.
+    pub(super) fn refuse_name(
+        &self,
+        code: &'static str,
+        name: &Ident,
+        message: impl Into<String>,
+    ) -> Problem {
+        refuse(code, message).at(self.text.span(name.span).or(Some(self.text.whole())))
     }
 
     /// A refusal at a node.
@@ -55,15 +72,25 @@ impl<'a> Context<'a> {
     }
 
     /// The value of the parameter that a placeholder such as `$age` names.
-    pub(super) fn param(&self, placeholder: &str, node: &impl Spanned) -> Result<&'a ParamValue, Problem> {
-        let name = placeholder.strip_prefix('$').filter(|name| is_plain_name(name));
+    pub(super) fn param(
+        &self,
+        placeholder: &str,
+        node: &impl Spanned,
+    ) -> Result<&'a ParamValue, Problem> {
+        let name = placeholder
+            .strip_prefix('$')
+            .filter(|name| is_plain_name(name));
         let Some(name) = name else {
             let message = "parameters are written `$name`, in lower case";
             return Err(self.refuse("V700", node, message));
         };
         self.used.borrow_mut().insert(name.to_owned());
         self.params.get(name).ok_or_else(|| {
-            self.refuse("V700", node, format!("no value was given for the parameter `${name}`"))
+            self.refuse(
+                "V700",
+                node,
+                format!("no value was given for the parameter `${name}`"),
+            )
         })
     }
 
@@ -72,7 +99,10 @@ impl<'a> Context<'a> {
         let used = self.used.borrow();
         match self.params.keys().find(|name| !used.contains(*name)) {
             None => Ok(()),
-            Some(name) => Err(refuse("V700", format!("the text has no parameter `${name}`"))),
+            Some(name) => Err(refuse(
+                "V700",
+                format!("the text has no parameter `${name}`"),
+            )),
         }
     }
 
@@ -80,7 +110,8 @@ impl<'a> Context<'a> {
     pub(super) fn table(&self, name: &str, node: &impl Spanned) -> Result<&'a Table, Problem> {
         if let Some(table) = self.codebook.tables.get(name) {
             if !table.columns.contains_key(&table.unit_key) {
-                let message = format!("table `{name}` has no privacy unit, so it cannot be asked about");
+                let message =
+                    format!("table `{name}` has no privacy unit, so it cannot be asked about");
                 return Err(self.refuse("V203", node, message));
             }
             return Ok(table);
@@ -92,8 +123,10 @@ impl<'a> Context<'a> {
                 self.refuse("V200", node, message).write(near)
             }
             None => {
-                let message =
-                    format!("the codebook has no table `{name}`; it has {}", listed(known));
+                let message = format!(
+                    "the codebook has no table `{name}`; it has {}",
+                    listed(known)
+                );
                 self.refuse("V200", node, message)
             }
         };
@@ -102,12 +135,19 @@ impl<'a> Context<'a> {
 
     /// A resolved column; resolving guarantees that it exists.
     pub(super) fn column(&self, column: &ColumnRef) -> Option<&'a Column> {
-        self.codebook.tables.get(&column.table)?.columns.get(&column.column)
+        self.codebook
+            .tables
+            .get(&column.table)?
+            .columns
+            .get(&column.column)
     }
 
     /// Whether this column holds the privacy unit of its table.
     pub(super) fn is_unit_key(&self, column: &ColumnRef) -> bool {
-        self.codebook.tables.get(&column.table).is_some_and(|t| t.unit_key == column.column)
+        self.codebook
+            .tables
+            .get(&column.table)
+            .is_some_and(|t| t.unit_key == column.column)
     }
 
     /// Whether this table has many rows per unit.

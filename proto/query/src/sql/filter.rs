@@ -26,7 +26,11 @@ pub(super) fn conditions(
     let mut open = vec![condition];
     while let Some(next) = open.pop() {
         match bare(next) {
-            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::And,
+                right,
+            } => {
                 open.push(right);
                 open.push(left);
             }
@@ -52,7 +56,9 @@ pub(super) fn restrict(
             Some(old) => old.intersect(&set),
             None => set,
         };
-        let both = ctx.column(&column).map_or_else(|| both.clone(), |c| both.within(c));
+        let both = ctx
+            .column(&column)
+            .map_or_else(|| both.clone(), |c| both.within(c));
         if both.is_empty() {
             let message = format!("no value of `{}` meets all conditions", column.column);
             return Err(refuse("V401", message).at(at));
@@ -82,21 +88,64 @@ fn condition_of(
             Some(op) => comparison(atom, left, op, right, scope, ctx),
             None => Err(not_a_comparison(atom, op, left, right, ctx)),
         },
-        Expr::Between { expr, negated, low, high } => {
+        Expr::Between {
+            expr,
+            negated,
+            low,
+            high,
+        } => {
             let (name, column) = filterable(expr, scope, ctx)?;
-            let low = range(CompareOp::Ge, &one(low, &name, column, ctx)?, column, atom, ctx)?;
-            let high = range(CompareOp::Le, &one(high, &name, column, ctx)?, column, atom, ctx)?;
+            let low = range(
+                CompareOp::Ge,
+                &one(low, &name, column, ctx)?,
+                column,
+                atom,
+                ctx,
+            )?;
+            let high = range(
+                CompareOp::Le,
+                &one(high, &name, column, ctx)?,
+                column,
+                atom,
+                ctx,
+            )?;
             let values = low.intersect(&high);
-            boxed(name, column, if *negated { values.complement() } else { values }, atom, ctx)
+            boxed(
+                name,
+                column,
+                if *negated {
+                    values.complement()
+                } else {
+                    values
+                },
+                atom,
+                ctx,
+            )
         }
-        Expr::InList { expr, list, negated } => {
+        Expr::InList {
+            expr,
+            list,
+            negated,
+        } => {
             let (name, column) = filterable(expr, scope, ctx)?;
             let values = list_values(list, &name, column, ctx)?;
-            boxed(name, column, if *negated { values.complement() } else { values }, atom, ctx)
+            boxed(
+                name,
+                column,
+                if *negated {
+                    values.complement()
+                } else {
+                    values
+                },
+                atom,
+                ctx,
+            )
         }
-        Expr::InSubquery { expr, subquery, negated } => {
-            cohort(expr, subquery, *negated, scope, env, ctx)
-        }
+        Expr::InSubquery {
+            expr,
+            subquery,
+            negated,
+        } => cohort(expr, subquery, *negated, scope, env, ctx),
         Expr::IsNull(expr) => {
             let (name, _) = filterable(expr, scope, ctx)?;
             Ok(only(name, Set::null_only()))
@@ -110,7 +159,10 @@ fn condition_of(
 }
 
 fn only(column: ColumnRef, set: Set) -> Predicate {
-    Predicate { boxes: [(column, set)].into(), ..Predicate::default() }
+    Predicate {
+        boxes: [(column, set)].into(),
+        ..Predicate::default()
+    }
 }
 
 /// A box, after its edges were found on the column's grid.
@@ -204,9 +256,15 @@ fn comparison(
     scope: &Scope,
     ctx: &Context<'_>,
 ) -> Result<Predicate, Problem> {
-    let literal_first = matches!(bare(left), Expr::Value(_) | Expr::UnaryOp { .. } | Expr::TypedString(_));
-    let (expr, op, literal) =
-        if literal_first { (right, flipped(op), left) } else { (left, op, right) };
+    let literal_first = matches!(
+        bare(left),
+        Expr::Value(_) | Expr::UnaryOp { .. } | Expr::TypedString(_)
+    );
+    let (expr, op, literal) = if literal_first {
+        (right, flipped(op), left)
+    } else {
+        (left, op, right)
+    };
     let (name, column) = filterable(expr, scope, ctx)?;
     let value = one(literal, &name, column, ctx)?;
     let values = range(op, &value, column, atom, ctx)?;
@@ -248,7 +306,9 @@ fn list_values(
     ctx: &Context<'_>,
 ) -> Result<Values, Problem> {
     if let Some(beyond) = list.get(MAX_IN_LIST) {
-        let message = format!("an IN list has at most {MAX_IN_LIST} values; use a named set or a list parameter");
+        let message = format!(
+            "an IN list has at most {MAX_IN_LIST} values; use a named set or a list parameter"
+        );
         return Err(ctx.refuse("V401", beyond, message).write("IN $codes"));
     }
     let mut scalars = Vec::with_capacity(list.len());
@@ -262,7 +322,9 @@ fn list_values(
         });
         return Ok(Values::texts(texts));
     }
-    Ok(Values::points(scalars.iter().filter_map(|s| ordinal(s, column.ty))))
+    Ok(Values::points(
+        scalars.iter().filter_map(|s| ordinal(s, column.ty)),
+    ))
 }
 
 /// `key [NOT] IN (SELECT key FROM ...)`.
@@ -274,19 +336,27 @@ fn cohort(
     env: &Env,
     ctx: &Context<'_>,
 ) -> Result<Predicate, Problem> {
-    let outer_key = scope.column(expr, ctx)?.is_some_and(|column| ctx.is_unit_key(&column));
+    let outer_key = scope
+        .column(expr, ctx)?
+        .is_some_and(|column| ctx.is_unit_key(&column));
     if !outer_key {
         let message = "a cohort selects persons by the unit key";
-        return Err(ctx.refuse("V202", expr, message).write("key IN (SELECT key FROM ...)"));
+        return Err(ctx
+            .refuse("V202", expr, message)
+            .write("key IN (SELECT key FROM ...)"));
     }
     let mut inner = env.clone();
-    inner.outer.extend(scope.sources.iter().map(|(name, _)| name.clone()));
+    inner
+        .outer
+        .extend(scope.sources.iter().map(|(name, _)| name.clone()));
     let relation = subselect(subquery, &inner, ctx)?;
     match relation.columns.as_slice() {
         [(_, column)] if ctx.is_unit_key(column) => {}
         _ => {
             let message = "the query of a cohort selects the unit key and nothing else";
-            return Err(ctx.refuse("V202", subquery, message).write("IN (SELECT key FROM ...)"));
+            return Err(ctx
+                .refuse("V202", subquery, message)
+                .write("IN (SELECT key FROM ...)"));
         }
     }
     let cohort = Cohort {
@@ -295,7 +365,10 @@ fn cohort(
         joined: relation.joined,
         filter: relation.filter,
     };
-    Ok(Predicate { cohorts: [cohort].into(), ..Predicate::default() })
+    Ok(Predicate {
+        cohorts: [cohort].into(),
+        ..Predicate::default()
+    })
 }
 
 fn not_a_comparison(
@@ -319,42 +392,60 @@ fn not_a_comparison(
 
 fn not_a_condition(atom: &Expr, scope: &Scope, ctx: &Context<'_>) -> Problem {
     if let Some(name) = super::scope::column_name(atom) {
-        let shown = name.iter().map(|i| i.value.as_str()).collect::<Vec<_>>().join(".");
+        let shown = name
+            .iter()
+            .map(|i| i.value.as_str())
+            .collect::<Vec<_>>()
+            .join(".");
         return match scope.column(atom, ctx) {
             Err(problem) => problem,
             Ok(_) => {
                 let message = "a condition is a comparison; say what the column is compared with";
-                ctx.refuse("V301", atom, message).write(format!("{shown} = true"))
+                ctx.refuse("V301", atom, message)
+                    .write(format!("{shown} = true"))
             }
         };
     }
     match atom {
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
-            let problem = ctx.refuse("V301", atom, "NOT before a condition is not part of the language");
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr,
+        } => {
+            let problem = ctx.refuse(
+                "V301",
+                atom,
+                "NOT before a condition is not part of the language",
+            );
             match wording::negation(bare(expr)) {
                 Some(write) => problem.write(write),
                 None => problem.write("<>, NOT IN, NOT BETWEEN or IS NOT NULL"),
             }
         }
         Expr::Exists { .. } => {
-            let message = "EXISTS is not part of the language; a cohort is key IN (SELECT key FROM ...)";
-            ctx.refuse("V202", atom, message).write("key IN (SELECT key FROM ...)")
+            let message =
+                "EXISTS is not part of the language; a cohort is key IN (SELECT key FROM ...)";
+            ctx.refuse("V202", atom, message)
+                .write("key IN (SELECT key FROM ...)")
         }
         Expr::AnyOp { .. } | Expr::AllOp { .. } | Expr::Subquery(_) => {
             let message = "a subquery may only be a cohort, key IN (SELECT key FROM ...)";
-            ctx.refuse("V202", atom, message).write("key IN (SELECT key FROM ...)")
+            ctx.refuse("V202", atom, message)
+                .write("key IN (SELECT key FROM ...)")
         }
         Expr::Like { .. } | Expr::ILike { .. } | Expr::SimilarTo { .. } | Expr::RLike { .. } => {
-            let message = "patterns are not part of the language; list the values by IN or name a set";
+            let message =
+                "patterns are not part of the language; list the values by IN or name a set";
             ctx.refuse("V301", atom, message).write("column IN (...)")
         }
         Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => {
             let message = "truth values are compared by =";
-            ctx.refuse("V301", atom, message).write(format!("{inner} = true"))
+            ctx.refuse("V301", atom, message)
+                .write(format!("{inner} = true"))
         }
         Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => {
             let message = "truth values are compared by =";
-            ctx.refuse("V301", atom, message).write(format!("{inner} = false"))
+            ctx.refuse("V301", atom, message)
+                .write(format!("{inner} = false"))
         }
         Expr::Function(function) => function_refusal(function, ctx),
         _ => {

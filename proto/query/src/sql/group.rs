@@ -5,11 +5,11 @@ use sqlparser::ast::{
     FunctionArguments, SelectItem, Value,
 };
 
+use super::MAX_KEYS;
 use super::context::Context;
-use super::literal::{given, number, Given};
+use super::literal::{Given, given, number};
 use super::scope::{Scope, bare, column_name, fold};
 use super::shape::Parts;
-use super::MAX_KEYS;
 use crate::codebook::{Column, ColumnRef, Role};
 use crate::number::Number;
 use crate::problem::Problem;
@@ -39,7 +39,11 @@ pub(super) fn keys(
             continue;
         }
         if keys.len() == MAX_KEYS {
-            return Err(ctx.refuse("V402", item, format!("a table has at most {MAX_KEYS} group keys")));
+            return Err(ctx.refuse(
+                "V402",
+                item,
+                format!("a table has at most {MAX_KEYS} group keys"),
+            ));
         }
         keys.push(written.key);
     }
@@ -61,11 +65,14 @@ fn selected<'q>(
         && let Value::Number(text, _) = &value.value
     {
         let nth = text.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
-        return nth.and_then(|n| items.get(n)).and_then(expr_of).ok_or_else(|| {
-            ctx.refuse("V402", item, "there is no output column with this number")
-        });
+        return nth
+            .and_then(|n| items.get(n))
+            .and_then(expr_of)
+            .ok_or_else(|| ctx.refuse("V402", item, "there is no output column with this number"));
     }
-    let Some([name]) = column_name(item) else { return Ok(item) };
+    let Some([name]) = column_name(item) else {
+        return Ok(item);
+    };
     let name = fold(name);
     if scope.has(&name) {
         return Ok(item);
@@ -83,14 +90,26 @@ pub(super) fn written(
     scope: &Scope,
     ctx: &Context<'_>,
 ) -> Result<Option<Written>, Problem> {
-    let whole = |key: GroupKey| Some(Written { key, divided_by: None });
+    let whole = |key: GroupKey| {
+        Some(Written {
+            key,
+            divided_by: None,
+        })
+    };
     match bare(expr) {
         Expr::Floor { expr: inner, field } => {
             let (column, width) = band(expr, inner, field, scope, ctx)?;
             let key = GroupKey::Band { column, width };
-            Ok(Some(Written { key, divided_by: Some(width) }))
+            Ok(Some(Written {
+                key,
+                divided_by: Some(width),
+            }))
         }
-        Expr::BinaryOp { left, op: BinaryOperator::Multiply, right } => {
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Multiply,
+            right,
+        } => {
             let (floor, factor) = match (bare(left), bare(right)) {
                 (Expr::Floor { expr, field }, _) => ((expr, field), right),
                 (_, Expr::Floor { expr, field }) => ((expr, field), left),
@@ -107,10 +126,14 @@ pub(super) fn written(
         Expr::Function(function) if is_date_trunc(function) => {
             period(expr, function, scope, ctx).map(whole)
         }
-        Expr::Extract { field, expr: inner, .. } => {
+        Expr::Extract {
+            field, expr: inner, ..
+        } => {
             let grain = field.to_string().to_lowercase();
             let message = "dates are grouped by date_trunc of month, quarter or year";
-            Err(ctx.refuse("V402", expr, message).write(format!("date_trunc('{grain}', {inner})")))
+            Err(ctx
+                .refuse("V402", expr, message)
+                .write(format!("date_trunc('{grain}', {inner})")))
         }
         name if column_name(name).is_some() => match scope.column(name, ctx)? {
             Some(column) => bare_column(column, name, ctx).map(whole),
@@ -137,15 +160,14 @@ fn bare_column(name: ColumnRef, expr: &Expr, ctx: &Context<'_>) -> Result<GroupK
 }
 
 /// The column, if the codebook allows to group by it.
-fn groupable<'a>(
-    name: &ColumnRef,
-    expr: &Expr,
-    ctx: &Context<'a>,
-) -> Result<&'a Column, Problem> {
+fn groupable<'a>(name: &ColumnRef, expr: &Expr, ctx: &Context<'a>) -> Result<&'a Column, Problem> {
     let Some(column) = ctx.column(name) else {
         return Err(ctx.refuse("V400", expr, "the codebook has no such column"));
     };
-    if ctx.is_unit_key(name) || column.roles.contains(&Role::Unit) || column.roles.contains(&Role::Key) {
+    if ctx.is_unit_key(name)
+        || column.roles.contains(&Role::Unit)
+        || column.roles.contains(&Role::Key)
+    {
         let message = format!("`{}` identifies persons; it is no group key", name.column);
         return Err(ctx.refuse("V402", expr, message));
     }
@@ -170,10 +192,18 @@ fn band(
         ctx.refuse("V402", whole, message)
     };
     let plain = *field == CeilFloorKind::DateTimeField(DateTimeField::NoDateTime);
-    let Expr::BinaryOp { left, op: BinaryOperator::Divide, right } = bare(inner) else {
+    let Expr::BinaryOp {
+        left,
+        op: BinaryOperator::Divide,
+        right,
+    } = bare(inner)
+    else {
         return Err(form());
     };
-    let name = scope.column(left, ctx)?.filter(|_| plain).ok_or_else(form)?;
+    let name = scope
+        .column(left, ctx)?
+        .filter(|_| plain)
+        .ok_or_else(form)?;
     let column = groupable(&name, left, ctx)?;
     let width = number(right, "V402", ctx)?;
     if column.bands.contains(&width) {
@@ -183,14 +213,26 @@ fn band(
         let message = format!("the codebook declares no bands for `{}`", name.column);
         return Err(ctx.refuse("V402", whole, message).write(left.to_string()));
     };
-    let list = column.bands.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let list = column
+        .bands
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
     let message = format!("bands of `{}` have width {list}", name.column);
-    Err(ctx.refuse("V402", whole, message).write(format!("floor({left}/{declared})*{declared}")))
+    Err(ctx
+        .refuse("V402", whole, message)
+        .write(format!("floor({left}/{declared})*{declared}")))
 }
 
 /// The smallest declared width that is not below the wanted one, else the widest.
 fn nearest_width(bands: &[Number], wanted: Number) -> Option<Number> {
-    bands.iter().filter(|w| **w >= wanted).min().or(bands.iter().max()).copied()
+    bands
+        .iter()
+        .filter(|w| **w >= wanted)
+        .min()
+        .or(bands.iter().max())
+        .copied()
 }
 
 fn is_date_trunc(function: &Function) -> bool {
@@ -205,13 +247,21 @@ fn period(
     ctx: &Context<'_>,
 ) -> Result<GroupKey, Problem> {
     let form = || {
-        let message = "periods are written date_trunc('month', column), with month, quarter or year";
-        ctx.refuse("V402", whole, message).write("date_trunc('month', column)")
+        let message =
+            "periods are written date_trunc('month', column), with month, quarter or year";
+        ctx.refuse("V402", whole, message)
+            .write("date_trunc('month', column)")
     };
     super::aggregate::check_plain(function, ctx)?;
-    let FunctionArguments::List(list) = &function.args else { return Err(form()) };
-    let [grain, column] = list.args.as_slice() else { return Err(form()) };
-    let (Some(grain), Some(column)) = (argument(grain), argument(column)) else { return Err(form()) };
+    let FunctionArguments::List(list) = &function.args else {
+        return Err(form());
+    };
+    let [grain, column] = list.args.as_slice() else {
+        return Err(form());
+    };
+    let (Some(grain), Some(column)) = (argument(grain), argument(column)) else {
+        return Err(form());
+    };
     let grain = match given(grain, ctx)? {
         Given::Literal(Scalar::Text(text)) => match text.to_ascii_lowercase().as_str() {
             "month" => Grain::Month,
@@ -226,7 +276,10 @@ fn period(
         let message = format!("`{}` is no date", name.column);
         return Err(ctx.refuse("V402", whole, message));
     }
-    Ok(GroupKey::Period { column: name, grain })
+    Ok(GroupKey::Period {
+        column: name,
+        grain,
+    })
 }
 
 /// A positional argument.

@@ -27,7 +27,9 @@ pub(super) fn join(
         JoinConstraint::Using(names) => using_keys(names, scope, join, ctx)?,
         JoinConstraint::Natural | JoinConstraint::None => {
             let message = "a join says on which unit keys";
-            return Err(ctx.refuse("V201", join, message).write(suggestion(scope, ctx)));
+            return Err(ctx
+                .refuse("V201", join, message)
+                .write(suggestion(scope, ctx)));
         }
     }
     merge(scope, relation, join, ctx)
@@ -48,13 +50,21 @@ fn constraint<'q>(join: &'q Join, ctx: &Context<'_>) -> Result<&'q JoinConstrain
         }
         JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => {
             let message = "a semi-join is written as a cohort";
-            Err(ctx.refuse("V201", join, message).write("WHERE key IN (SELECT key FROM ...)"))
+            Err(ctx
+                .refuse("V201", join, message)
+                .write("WHERE key IN (SELECT key FROM ...)"))
         }
         JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) | JoinOperator::RightAnti(_) => {
             let message = "an anti-join is written as a cohort";
-            Err(ctx.refuse("V201", join, message).write("WHERE key NOT IN (SELECT key FROM ...)"))
+            Err(ctx
+                .refuse("V201", join, message)
+                .write("WHERE key NOT IN (SELECT key FROM ...)"))
         }
-        _ => Err(ctx.refuse("V201", join, "only inner joins on the unit key are part of the language")),
+        _ => Err(ctx.refuse(
+            "V201",
+            join,
+            "only inner joins on the unit key are part of the language",
+        )),
     }
 }
 
@@ -62,22 +72,39 @@ fn constraint<'q>(join: &'q Join, ctx: &Context<'_>) -> Result<&'q JoinConstrain
 fn on_keys(condition: &Expr, scope: &Scope, ctx: &Context<'_>) -> Result<(), Problem> {
     let Expr::BinaryOp { left, op, right } = bare(condition) else {
         let message = "a join condition is one equality of unit keys";
-        return Err(ctx.refuse("V201", condition, message).write(suggestion(scope, ctx)));
+        return Err(ctx
+            .refuse("V201", condition, message)
+            .write(suggestion(scope, ctx)));
     };
     if *op == BinaryOperator::And {
-        let message = "a join condition is one equality of unit keys; other conditions belong in WHERE";
-        return Err(ctx.refuse("V201", condition, message).write(suggestion(scope, ctx)));
+        let message =
+            "a join condition is one equality of unit keys; other conditions belong in WHERE";
+        return Err(ctx
+            .refuse("V201", condition, message)
+            .write(suggestion(scope, ctx)));
     }
     let sides = (scope.column(left, ctx)?, scope.column(right, ctx)?);
     let (Some(left), Some(right), BinaryOperator::Eq) = (sides.0, sides.1, op) else {
         let message = "a join condition is one equality of unit keys";
-        return Err(ctx.refuse("V201", condition, message).write(suggestion(scope, ctx)));
+        return Err(ctx
+            .refuse("V201", condition, message)
+            .write(suggestion(scope, ctx)));
     };
-    let newest = scope.sources.last().map(|(_, columns)| columns.as_slice()).unwrap_or_default();
+    let newest = scope
+        .sources
+        .last()
+        .map(|(_, columns)| columns.as_slice())
+        .unwrap_or_default();
     let is_new = |column: &ColumnRef| newest.iter().any(|(_, c)| c == column);
     let is_old = |column: &ColumnRef| {
-        let earlier = scope.sources.split_last().map(|(_, rest)| rest).unwrap_or_default();
-        earlier.iter().any(|(_, columns)| columns.iter().any(|(_, c)| c == column))
+        let earlier = scope
+            .sources
+            .split_last()
+            .map(|(_, rest)| rest)
+            .unwrap_or_default();
+        earlier
+            .iter()
+            .any(|(_, columns)| columns.iter().any(|(_, c)| c == column))
     };
     let keys = ctx.is_unit_key(&left) && ctx.is_unit_key(&right);
     let across = (is_new(&left) && is_old(&right)) || (is_old(&left) && is_new(&right));
@@ -85,7 +112,9 @@ fn on_keys(condition: &Expr, scope: &Scope, ctx: &Context<'_>) -> Result<(), Pro
         return Ok(());
     }
     let message = "tables are joined on their unit keys only";
-    Err(ctx.refuse("V201", condition, message).write(suggestion(scope, ctx)))
+    Err(ctx
+        .refuse("V201", condition, message)
+        .write(suggestion(scope, ctx)))
 }
 
 fn using_keys(
@@ -99,16 +128,23 @@ fn using_keys(
         _ => None,
     };
     let offers_key = |columns: &[(String, ColumnRef)]| {
-        columns.iter().any(|(n, c)| Some(n) == name.as_ref() && ctx.is_unit_key(c))
+        columns
+            .iter()
+            .any(|(n, c)| Some(n) == name.as_ref() && ctx.is_unit_key(c))
     };
-    let both = scope.sources.split_last().is_some_and(|((_, newest), earlier)| {
-        offers_key(newest) && earlier.iter().any(|(_, columns)| offers_key(columns))
-    });
+    let both = scope
+        .sources
+        .split_last()
+        .is_some_and(|((_, newest), earlier)| {
+            offers_key(newest) && earlier.iter().any(|(_, columns)| offers_key(columns))
+        });
     if both {
         return Ok(());
     }
     let message = "tables are joined on their unit keys only";
-    Err(ctx.refuse("V201", join, message).write(suggestion(scope, ctx)))
+    Err(ctx
+        .refuse("V201", join, message)
+        .write(suggestion(scope, ctx)))
 }
 
 /// One relation out of two: rows of the event table if there is one, else of the unit table.
@@ -139,7 +175,9 @@ fn merge(
 fn principal(tables: &std::collections::BTreeSet<String>, ctx: &Context<'_>) -> String {
     let unit = &ctx.codebook.unit.table;
     let events = tables.iter().find(|table| ctx.is_event_table(table));
-    let choice = events.or_else(|| tables.get(unit)).or_else(|| tables.first());
+    let choice = events
+        .or_else(|| tables.get(unit))
+        .or_else(|| tables.first());
     choice.cloned().unwrap_or_default()
 }
 
@@ -149,7 +187,10 @@ fn suggestion(scope: &Scope, ctx: &Context<'_>) -> String {
         let column = source.1.iter().find(|(_, c)| ctx.is_unit_key(c))?;
         Some(format!("{}.{}", source.0, column.0))
     };
-    let keys = (scope.sources.first().and_then(key), scope.sources.last().and_then(key));
+    let keys = (
+        scope.sources.first().and_then(key),
+        scope.sources.last().and_then(key),
+    );
     match keys {
         (Some(first), Some(last)) => format!("ON {first} = {last}"),
         _ => "ON a.key = b.key".to_owned(),

@@ -19,8 +19,8 @@ use crate::value::{ColumnType, Scalar};
 pub(super) enum Given {
     /// A literal of the text.
     Literal(Scalar),
-    /// One typed parameter, by name.
-    Param(String, Scalar),
+    /// One typed parameter.
+    Param(Scalar),
     /// A list parameter, by name.
     List(String, Vec<Scalar>),
 }
@@ -30,23 +30,25 @@ pub(super) fn given(expr: &Expr, ctx: &Context<'_>) -> Result<Given, Problem> {
     match bare(expr) {
         Expr::Value(value) => match &value.value {
             Value::Placeholder(name) => match ctx.param(name, expr)? {
-                ParamValue::One(scalar) => Ok(Given::Param(name.clone(), scalar.clone())),
+                ParamValue::One(scalar) => Ok(Given::Param(scalar.clone())),
                 ParamValue::List(list) => Ok(Given::List(name.clone(), list.clone())),
             },
             value => plain(value, expr, ctx).map(Given::Literal),
         },
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => {
-            signed(inner, true, ctx).map(Given::Literal)
-        }
-        Expr::UnaryOp { op: UnaryOperator::Plus, expr: inner } => {
-            signed(inner, false, ctx).map(Given::Literal)
-        }
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: inner,
+        } => signed(inner, true, ctx).map(Given::Literal),
+        Expr::UnaryOp {
+            op: UnaryOperator::Plus,
+            expr: inner,
+        } => signed(inner, false, ctx).map(Given::Literal),
         Expr::TypedString(typed) if typed.data_type == DataType::Date => {
             let day = match &typed.value.value {
-                Value::SingleQuotedString(text) => spell::parse_day(text),
+                Value::SingleQuotedString(text) => Scalar::parse(text, ColumnType::Date),
                 _ => None,
             };
-            day.map(|day| Given::Literal(Scalar::Date(day))).ok_or_else(|| not_a_date(expr, ctx))
+            day.map(Given::Literal).ok_or_else(|| not_a_date(expr, ctx))
         }
         Expr::Function(function) => Err(function_refusal(function, ctx)),
         other if column_name(other).is_some() => {
@@ -58,7 +60,8 @@ pub(super) fn given(expr: &Expr, ctx: &Context<'_>) -> Result<Given, Problem> {
             Err(ctx.refuse("V202", expr, message))
         }
         _ => {
-            let message = "a column is compared with a literal or a parameter, not with an expression";
+            let message =
+                "a column is compared with a literal or a parameter, not with an expression";
             Err(ctx.refuse("V301", expr, message))
         }
     }
@@ -66,9 +69,10 @@ pub(super) fn given(expr: &Expr, ctx: &Context<'_>) -> Result<Given, Problem> {
 
 fn plain(value: &Value, node: &impl Spanned, ctx: &Context<'_>) -> Result<Scalar, Problem> {
     match value {
-        Value::Number(text, false) => text.parse().map(Scalar::Number).map_err(|_| {
-            ctx.refuse("V401", node, "this number has too many digits")
-        }),
+        Value::Number(text, false) => text
+            .parse()
+            .map(Scalar::Number)
+            .map_err(|_| ctx.refuse("V401", node, "this number has too many digits")),
         Value::SingleQuotedString(text) => Ok(Scalar::Text(text.clone())),
         Value::Boolean(b) => Ok(Scalar::Bool(*b)),
         Value::Null => {
@@ -97,7 +101,8 @@ fn signed(inner: &Expr, minus: bool, ctx: &Context<'_>) -> Result<Scalar, Proble
 }
 
 fn not_a_date(node: &impl Spanned, ctx: &Context<'_>) -> Problem {
-    ctx.refuse("V401", node, "this is not a date").write("DATE 'YYYY-MM-DD'")
+    ctx.refuse("V401", node, "this is not a date")
+        .write("DATE 'YYYY-MM-DD'")
 }
 
 /// One value for a column.
@@ -109,10 +114,12 @@ pub(super) fn one(
 ) -> Result<Scalar, Problem> {
     match given(expr, ctx)? {
         Given::Literal(scalar) => typed(scalar, "V401", name, column, expr, ctx),
-        Given::Param(_, scalar) => typed(scalar, "V700", name, column, expr, ctx),
+        Given::Param(scalar) => typed(scalar, "V700", name, column, expr, ctx),
         Given::List(param, _) => {
             let message = format!("`{param}` is a list; one value is needed here");
-            Err(ctx.refuse("V700", expr, message).write(format!("IN {param}")))
+            Err(ctx
+                .refuse("V700", expr, message)
+                .write(format!("IN {param}")))
         }
     }
 }
@@ -133,9 +140,10 @@ pub(super) fn several(
         Given::List(param, list) if list.is_empty() => {
             Err(ctx.refuse("V700", expr, format!("the list `{param}` is empty")))
         }
-        Given::List(_, list) => {
-            list.into_iter().map(|v| typed(v, "V700", name, column, expr, ctx)).collect()
-        }
+        Given::List(_, list) => list
+            .into_iter()
+            .map(|v| typed(v, "V700", name, column, expr, ctx))
+            .collect(),
         Given::Literal(_) | Given::Param(..) => Ok(vec![one(expr, name, column, ctx)?]),
     }
 }
@@ -174,25 +182,16 @@ fn typed(
     ctx: &Context<'_>,
 ) -> Result<Scalar, Problem> {
     let shown = &name.column;
-    let fits = match (&value, column.ty) {
-        (Scalar::Number(n), ColumnType::Int) => {
-            n.at_scale(0).is_some_and(|o| i64::try_from(o).is_ok())
-        }
-        (Scalar::Number(n), ColumnType::Decimal { scale }) => {
-            n.at_scale(scale).is_some_and(|o| o.unsigned_abs() < 1_u128 << 100)
-        }
-        (Scalar::Text(text), ColumnType::Date) => {
-            let day = spell::parse_day(text).map(Scalar::Date);
-            let day = day.ok_or_else(|| not_a_date(node, ctx))?;
-            return typed(day, code, name, column, node, ctx);
-        }
-        (Scalar::Text(_), ColumnType::Text)
-        | (Scalar::Date(_), ColumnType::Date)
-        | (Scalar::Bool(_), ColumnType::Bool) => true,
-        _ => false,
-    };
+    if let (Scalar::Text(text), ColumnType::Date) = (&value, column.ty) {
+        let day = Scalar::parse(text, ColumnType::Date).ok_or_else(|| not_a_date(node, ctx))?;
+        return typed(day, code, name, column, node, ctx);
+    }
+    let fits = value != Scalar::Null && value.fits(column.ty);
     if !fits {
-        let message = format!("`{shown}` is {}; compare it with such a value", type_words(column.ty));
+        let message = format!(
+            "`{shown}` is {}; compare it with such a value",
+            type_words(column.ty)
+        );
         return Err(ctx.refuse(code, node, message));
     }
     match domain_values(column) {
@@ -218,13 +217,23 @@ fn type_words(ty: ColumnType) -> String {
 
 /// Values of a closed domain with their labels, for a sentence.
 pub(super) fn domain_words(column: &Column) -> String {
-    let Some(domain) = &column.domain else { return "true, false".to_owned() };
+    let Some(domain) = &column.domain else {
+        return "true, false".to_owned();
+    };
     let words = domain.iter().take(12).map(|(value, label)| {
         let value = spell::literal(value);
-        if label.is_empty() { value } else { format!("{value} ({label})") }
+        if label.is_empty() {
+            value
+        } else {
+            format!("{value} ({label})")
+        }
     });
     let text = words.collect::<Vec<_>>().join(", ");
-    if domain.len() > 12 { format!("{text}, ...") } else { text }
+    if domain.len() > 12 {
+        format!("{text}, ...")
+    } else {
+        text
+    }
 }
 
 /// A plain number, from text or parameter: widths, output expressions, LIMIT.
@@ -234,8 +243,10 @@ pub(super) fn number(
     ctx: &Context<'_>,
 ) -> Result<Number, Problem> {
     match given(expr, ctx)? {
-        Given::Literal(Scalar::Number(n)) | Given::Param(_, Scalar::Number(n)) => Ok(n),
-        Given::Param(..) | Given::List(..) => Err(ctx.refuse("V700", expr, "a number is needed here")),
+        Given::Literal(Scalar::Number(n)) | Given::Param(Scalar::Number(n)) => Ok(n),
+        Given::Param(..) | Given::List(..) => {
+            Err(ctx.refuse("V700", expr, "a number is needed here"))
+        }
         Given::Literal(_) => Err(ctx.refuse(code, expr, "a number is needed here")),
     }
 }

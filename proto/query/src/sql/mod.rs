@@ -13,8 +13,8 @@ mod group;
 mod join;
 mod literal;
 mod names;
-mod output;
 mod outline;
+mod output;
 mod relation;
 mod scope;
 mod select;
@@ -59,7 +59,10 @@ fn read_here(sql: &str, params: &Params, codebook: &Codebook) -> Result<Question
     let context = context::Context::new(&text, params, codebook)?;
     let table = select::table(&query, &context)?;
     context.check_params_used()?;
-    Ok(Question { codebook: codebook.digest.clone(), body: Body::Table(table) })
+    Ok(Question {
+        codebook: codebook.digest.clone(),
+        body: Body::Table(table),
+    })
 }
 
 /// Entry point for fuzzing: any bytes, read as text against a small fixed codebook, must end
@@ -74,7 +77,8 @@ pub fn fuzz(bytes: &[u8], codebook: &Codebook) -> Result<(), String> {
         Ok(question) => {
             let again = read(&sql, &BTreeMap::new(), codebook);
             let same = again.is_ok_and(|q| q.canonical_bytes() == question.canonical_bytes());
-            same.then_some(()).ok_or_else(|| "the same text was read differently".to_owned())
+            same.then_some(())
+                .ok_or_else(|| "the same text was read differently".to_owned())
         }
         Err(problem) => check_refusal(&problem, &sql),
     }

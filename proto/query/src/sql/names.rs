@@ -15,7 +15,11 @@ pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut names: Vec<&str> = names.collect();
     let more = names.len() > 8;
     names.truncate(8);
-    let text = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    let text = names
+        .iter()
+        .map(|n| format!("`{n}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
     match (more, text.is_empty()) {
         (_, true) => "none".to_owned(),
         (true, false) => format!("{text}, ..."),
@@ -54,7 +58,10 @@ mod tests {
 
     #[test]
     fn a_slip_is_recognised_and_a_stranger_is_not() {
-        assert_eq!(closest("persn", ["person", "death"].into_iter()), Some("person"));
+        assert_eq!(
+            closest("persn", ["person", "death"].into_iter()),
+            Some("person")
+        );
         assert_eq!(closest("lab", ["person", "death"].into_iter()), None);
         assert_eq!(listed(["a", "b"].into_iter()), "`a`, `b`");
     }

@@ -21,7 +21,9 @@ pub(super) fn query(text: &Text<'_>) -> Result<Box<Query>, Problem> {
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(PARSER_DEPTH)
         .with_tokens_with_locations(tokens);
-    let query = parser.parse_query().map_err(|error| syntax_error(&error, text))?;
+    let query = parser
+        .parse_query()
+        .map_err(|error| syntax_error(&error, text))?;
     let mut ended = false;
     while parser.consume_token(&Token::SemiColon) {
         ended = true;
@@ -29,12 +31,16 @@ pub(super) fn query(text: &Text<'_>) -> Result<Box<Query>, Problem> {
     let next = parser.peek_token();
     match next.token {
         Token::EOF => Ok(query),
-        _ if ended => {
-            Err(refuse("V100", "ask one question at a time: there is a second statement")
-                .at(text.span(next.span)))
-        }
-        _ => Err(refuse("V101", "this part of the text is not understood; the query ended before it")
-            .at(text.span(next.span))),
+        _ if ended => Err(refuse(
+            "V100",
+            "ask one question at a time: there is a second statement",
+        )
+        .at(text.span(next.span))),
+        _ => Err(refuse(
+            "V101",
+            "this part of the text is not understood; the query ended before it",
+        )
+        .at(text.span(next.span))),
     }
 }
 
@@ -49,9 +55,9 @@ fn check_start(tokens: &[TokenWithSpan], text: &Text<'_>) -> Result<(), Problem>
     };
     match word.keyword {
         Keyword::SELECT | Keyword::WITH => Ok(()),
-        Keyword::FROM => {
-            Err(refuse("V101", "SELECT comes before FROM").at(at).write("SELECT ... FROM ..."))
-        }
+        Keyword::FROM => Err(refuse("V101", "SELECT comes before FROM")
+            .at(at)
+            .write("SELECT ... FROM ...")),
         Keyword::VALUES | Keyword::TABLE => {
             Err(refuse("V101", "a question selects from a table of the codebook").at(at))
         }
@@ -87,5 +93,8 @@ fn sentence(message: &str) -> String {
 fn place(message: &str) -> Option<Location> {
     let (_, tail) = message.rsplit_once(" at Line: ")?;
     let (line, column) = tail.split_once(", Column: ")?;
-    Some(Location { line: line.trim().parse().ok()?, column: column.trim().parse().ok()? })
+    Some(Location {
+        line: line.trim().parse().ok()?,
+        column: column.trim().parse().ok()?,
+    })
 }

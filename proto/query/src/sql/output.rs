@@ -16,7 +16,6 @@ use crate::problem::Problem;
 use crate::question::{
     BinaryOp, CompareOp, Condition, Expr, GroupKey, Measure, OrderBy, Output, OutputColumn,
 };
-use crate::value::ColumnType;
 
 /// Deepest output expression.
 const MAX_EXPRESSION: usize = 32;
@@ -37,21 +36,38 @@ pub(super) fn outputs(
     scope: &Scope,
     ctx: &Context<'_>,
 ) -> Result<(Vec<Measure>, Output), Problem> {
-    let mut outputs = Outputs { scope, keys, ctx, measures: Vec::new(), columns: Vec::new() };
+    let mut outputs = Outputs {
+        scope,
+        keys,
+        ctx,
+        measures: Vec::new(),
+        columns: Vec::new(),
+    };
     for item in parts.items {
         outputs.item(item)?;
     }
     let having = parts.having.map(|h| outputs.having(h)).transpose()?;
-    let order = parts.order_by.iter().map(|o| outputs.order(o)).collect::<Result<_, _>>()?;
+    let order = parts
+        .order_by
+        .iter()
+        .map(|o| outputs.order(o))
+        .collect::<Result<_, _>>()?;
     let limit = parts.limit.map(|l| outputs.limit(l)).transpose()?;
     if outputs.measures.is_empty() {
         let message = "a question asks for at least one aggregate; rows and lists of values do not leave a node";
         return Err(match parts.items.first() {
             Some(item) => ctx.refuse("V500", item, message).write("count(*)"),
-            None => super::refuse("V101", "SELECT names at least one column").at(Some(ctx.text.whole())),
+            None => {
+                super::refuse("V101", "SELECT names at least one column").at(Some(ctx.text.whole()))
+            }
         });
     }
-    let output = Output { columns: outputs.columns, having, order, limit };
+    let output = Output {
+        columns: outputs.columns,
+        having,
+        order,
+        limit,
+    };
     Ok((outputs.measures, output))
 }
 
@@ -74,7 +90,11 @@ impl Outputs<'_, '_, '_> {
         }
         let expr = self.expr(sql, false, 0)?;
         if matches!(expr, Expr::Literal(_)) {
-            return Err(self.ctx.refuse("V600", item, "a column of one constant says nothing; leave it out"));
+            return Err(self.ctx.refuse(
+                "V600",
+                item,
+                "a column of one constant says nothing; leave it out",
+            ));
         }
         let name = self.free_name(given.unwrap_or_else(|| own_name(sql)));
         self.columns.push(OutputColumn { name, expr });
@@ -87,13 +107,18 @@ impl Outputs<'_, '_, '_> {
         if !taken(&name) {
             return name;
         }
-        (2..).map(|n| format!("{name}_{n}")).find(|n| !taken(n)).unwrap_or(name)
+        (2..)
+            .map(|n| format!("{name}_{n}"))
+            .find(|n| !taken(n))
+            .unwrap_or(name)
     }
 
     /// An expression over released values; `aliases`: output columns may be named.
     fn expr(&mut self, sql: &Sql, aliases: bool, depth: usize) -> Result<Expr, Problem> {
         if depth > MAX_EXPRESSION {
-            return Err(self.ctx.refuse("V800", sql, "the expression is nested too deeply"));
+            return Err(self
+                .ctx
+                .refuse("V800", sql, "the expression is nested too deeply"));
         }
         let sql = bare(sql);
         if let Some(expr) = self.alias(sql).filter(|_| aliases) {
@@ -107,7 +132,10 @@ impl Outputs<'_, '_, '_> {
         match sql {
             Sql::Function(function) if !is_period(sql) => {
                 let (measure, stat) = aggregate(function, self.scope, self.ctx)?;
-                Ok(Expr::Stat { measure: self.measure(measure), stat })
+                Ok(Expr::Stat {
+                    measure: self.measure(measure),
+                    stat,
+                })
             }
             Sql::Value(_) | Sql::UnaryOp { .. } => {
                 literal::number(sql, "V600", self.ctx).map(Expr::Literal)
@@ -117,24 +145,43 @@ impl Outputs<'_, '_, '_> {
     }
 
     fn alias(&self, sql: &Sql) -> Option<Expr> {
-        let [name] = column_name(sql)? else { return None };
+        let [name] = column_name(sql)? else {
+            return None;
+        };
         let name = fold(name);
-        self.columns.iter().find(|c| c.name == name).map(|c| c.expr.clone())
+        self.columns
+            .iter()
+            .find(|c| c.name == name)
+            .map(|c| c.expr.clone())
     }
 
-    fn binary(&mut self, op: BinaryOp, sql: &Sql, aliases: bool, depth: usize) -> Result<Expr, Problem> {
-        let Sql::BinaryOp { left, right, .. } = sql else { return self.key(sql) };
+    fn binary(
+        &mut self,
+        op: BinaryOp,
+        sql: &Sql,
+        aliases: bool,
+        depth: usize,
+    ) -> Result<Expr, Problem> {
+        let Sql::BinaryOp { left, right, .. } = sql else {
+            return self.key(sql);
+        };
         let (left_sql, right_sql) = (left, right);
         let left = self.expr(left_sql, aliases, depth + 1)?;
         let right = self.expr(right_sql, aliases, depth + 1)?;
         for (side, sql) in [(&left, left_sql), (&right, right_sql)] {
             if let Expr::Key(n) = side
-                && self.key_column(*n).is_some_and(|(_, c)| !is_number(c.ty))
+                && self.key_column(*n).is_some_and(|(_, c)| !c.ty.is_numeric())
             {
-                return Err(self.ctx.refuse("V600", &**sql, "this group key is no number"));
+                return Err(self
+                    .ctx
+                    .refuse("V600", &**sql, "this group key is no number"));
             }
         }
-        Ok(Expr::Binary { op, left: Box::new(left), right: Box::new(right) })
+        Ok(Expr::Binary {
+            op,
+            left: Box::new(left),
+            right: Box::new(right),
+        })
     }
 
     fn measure(&mut self, measure: Measure) -> usize {
@@ -157,7 +204,10 @@ impl Outputs<'_, '_, '_> {
         };
         let Some(nth) = self.keys.iter().position(|k| *k == key) else {
             let message = "this is neither an aggregate nor in GROUP BY";
-            return Err(self.ctx.refuse("V402", sql, message).write(format!("GROUP BY {sql}")));
+            return Err(self
+                .ctx
+                .refuse("V402", sql, message)
+                .write(format!("GROUP BY {sql}")));
         };
         Ok(match divided_by {
             None => Expr::Key(nth),
@@ -185,20 +235,27 @@ impl Outputs<'_, '_, '_> {
         match sql {
             Sql::Function(function) => function_refusal(function, self.ctx),
             Sql::Case { .. } => {
-                let message = "CASE is not part of the language; group by the column, or ask two questions";
+                let message =
+                    "CASE is not part of the language; group by the column, or ask two questions";
                 self.ctx.refuse("V301", sql, message)
             }
-            Sql::Cast { .. } => {
-                self.ctx.refuse("V301", sql, "CAST is not part of the language; the codebook gives the types")
-            }
-            Sql::Subquery(_) => {
-                self.ctx.refuse("V202", sql, "a subquery may only be a cohort, key IN (SELECT key FROM ...)")
-            }
+            Sql::Cast { .. } => self.ctx.refuse(
+                "V301",
+                sql,
+                "CAST is not part of the language; the codebook gives the types",
+            ),
+            Sql::Subquery(_) => self.ctx.refuse(
+                "V202",
+                sql,
+                "a subquery may only be a cohort, key IN (SELECT key FROM ...)",
+            ),
             Sql::Ceil { .. } => {
-                self.ctx.refuse("V402", sql, "bands are written floor(column/width)*width")
+                self.ctx
+                    .refuse("V402", sql, "bands are written floor(column/width)*width")
             }
             _ => {
-                let message = "an output column is built from aggregates, group keys, numbers and + - * /";
+                let message =
+                    "an output column is built from aggregates, group keys, numbers and + - * /";
                 self.ctx.refuse("V600", sql, message)
             }
         }
@@ -219,10 +276,19 @@ impl Outputs<'_, '_, '_> {
         let mut open = vec![sql];
         while let Some(next) = open.pop() {
             match bare(next) {
-                Sql::BinaryOp { left, op: BinaryOperator::And, right } => {
+                Sql::BinaryOp {
+                    left,
+                    op: BinaryOperator::And,
+                    right,
+                } => {
                     open.extend([&**right, &**left]);
                 }
-                Sql::Between { expr, negated: false, low, high } => {
+                Sql::Between {
+                    expr,
+                    negated: false,
+                    low,
+                    high,
+                } => {
                     all.push(self.compare(expr, CompareOp::Ge, low)?);
                     all.push(self.compare(expr, CompareOp::Le, high)?);
                 }
@@ -240,7 +306,8 @@ impl Outputs<'_, '_, '_> {
     }
 
     fn not_a_having(&self, sql: &Sql) -> Problem {
-        let message = "HAVING compares output columns with = <> < <= > >= or BETWEEN, joined by AND";
+        let message =
+            "HAVING compares output columns with = <> < <= > >= or BETWEEN, joined by AND";
         self.ctx.refuse("V600", sql, message)
     }
 
@@ -251,24 +318,40 @@ impl Outputs<'_, '_, '_> {
         let left_expr = self.expr(left, true, 0)?;
         if let Expr::Key(key) = left_expr
             && let Some((name, column)) = self.key_column(key)
-            && !is_number(column.ty)
+            && !column.ty.is_numeric()
         {
             let value = literal::one(right, name, column, self.ctx)?;
             return Ok(Condition::KeyIs { key, op, value });
         }
         let right = self.expr(right, true, 0)?;
         if let Expr::Key(key) = right
-            && self.key_column(key).is_some_and(|(_, c)| !is_number(c.ty))
+            && self
+                .key_column(key)
+                .is_some_and(|(_, c)| !c.ty.is_numeric())
         {
-            return Err(self.ctx.refuse("V600", left, "this group key is compared with a value of its type"));
+            return Err(self.ctx.refuse(
+                "V600",
+                left,
+                "this group key is compared with a value of its type",
+            ));
         }
-        Ok(Condition::Compare { op, left: left_expr, right })
+        Ok(Condition::Compare {
+            op,
+            left: left_expr,
+            right,
+        })
     }
 
     fn order(&mut self, item: &OrderByExpr) -> Result<OrderBy, Problem> {
-        let OrderByExpr { expr, options, with_fill } = item;
+        let OrderByExpr {
+            expr,
+            options,
+            with_fill,
+        } = item;
         if with_fill.is_some() {
-            return Err(self.ctx.refuse("V101", item, "WITH FILL is not part of the language"));
+            return Err(self
+                .ctx
+                .refuse("V101", item, "WITH FILL is not part of the language"));
         }
         if options.nulls_first == Some(true) {
             let message = "withheld and NULL values always sort last";
@@ -276,9 +359,14 @@ impl Outputs<'_, '_, '_> {
         }
         let expr = match self.ordinal(expr)? {
             Some(expr) => expr,
-            None => self.expr(expr, true, 0).map_err(|problem| self.not_an_order(expr, problem))?,
+            None => self
+                .expr(expr, true, 0)
+                .map_err(|problem| self.not_an_order(expr, problem))?,
         };
-        Ok(OrderBy { expr, descending: options.asc == Some(false) })
+        Ok(OrderBy {
+            expr,
+            descending: options.asc == Some(false),
+        })
     }
 
     /// ORDER BY something that is no output is an output problem, whatever else it is.
@@ -287,17 +375,26 @@ impl Outputs<'_, '_, '_> {
             return problem;
         }
         let message = "ORDER BY names output columns, group keys or aggregates";
-        Problem { write: None, ..self.ctx.refuse("V600", sql, message) }
+        Problem {
+            write: None,
+            ..self.ctx.refuse("V600", sql, message)
+        }
     }
 
     /// `ORDER BY 2`: the second output column.
     fn ordinal(&self, sql: &Sql) -> Result<Option<Expr>, Problem> {
-        let Sql::Value(value) = bare(sql) else { return Ok(None) };
-        let Value::Number(text, _) = &value.value else { return Ok(None) };
+        let Sql::Value(value) = bare(sql) else {
+            return Ok(None);
+        };
+        let Value::Number(text, _) = &value.value else {
+            return Ok(None);
+        };
         let nth = text.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
         match nth.and_then(|n| self.columns.get(n)) {
             Some(column) => Ok(Some(column.expr.clone())),
-            None => Err(self.ctx.refuse("V600", sql, "there is no output column with this number")),
+            None => Err(self
+                .ctx
+                .refuse("V600", sql, "there is no output column with this number")),
         }
     }
 
@@ -317,7 +414,9 @@ fn own_name(sql: &Sql) -> String {
 }
 
 fn binary_op(sql: &Sql) -> Option<BinaryOp> {
-    let Sql::BinaryOp { op, .. } = sql else { return None };
+    let Sql::BinaryOp { op, .. } = sql else {
+        return None;
+    };
     match op {
         BinaryOperator::Plus => Some(BinaryOp::Add),
         BinaryOperator::Minus => Some(BinaryOp::Sub),
@@ -342,7 +441,11 @@ fn comparison_op(op: &BinaryOperator) -> Option<CompareOp> {
 /// `floor(..) * ..`, which is one group key and no arithmetic.
 fn is_band(sql: &Sql) -> bool {
     match sql {
-        Sql::BinaryOp { left, op: BinaryOperator::Multiply, right } => {
+        Sql::BinaryOp {
+            left,
+            op: BinaryOperator::Multiply,
+            right,
+        } => {
             let floor = |e: &Sql| matches!(bare(e), Sql::Floor { .. });
             floor(left) || floor(right)
         }
@@ -356,8 +459,4 @@ fn is_period(sql: &Sql) -> bool {
 
 fn is_typed_literal(sql: &Sql) -> bool {
     matches!(bare(sql), Sql::Value(_) | Sql::TypedString(_))
-}
-
-fn is_number(ty: ColumnType) -> bool {
-    matches!(ty, ColumnType::Int | ColumnType::Decimal { .. })
 }

@@ -24,10 +24,16 @@ pub(super) fn environment(
         return Err(ctx.refuse("V101", with, "WITH RECURSIVE is not part of the language"));
     }
     for cte in &with.cte_tables {
-        let Cte { alias: name, query, from, materialized, closing_paren_token: _ } = cte;
+        let Cte {
+            alias: name,
+            query,
+            from,
+            materialized,
+            closing_paren_token: _,
+        } = cte;
         if from.is_some() || materialized.is_some() {
             let message = "WITH name AS (SELECT ...) has no modifiers in the language";
-            return Err(ctx.refuse("V101", &name.name, message));
+            return Err(ctx.refuse_name("V101", &name.name, message));
         }
         let relation = rename(subselect(query, &env, ctx)?, Some(name), ctx)?;
         env.ctes.insert(alias(&name.name, ctx)?, relation);
@@ -37,10 +43,16 @@ pub(super) fn environment(
 
 /// FROM and WHERE of a SELECT.
 pub(super) fn scope(parts: &Parts<'_>, env: &Env, ctx: &Context<'_>) -> Result<Scope, Problem> {
-    let [from] = parts.from else { return Err(not_one_table(parts, ctx)) };
+    let [from] = parts.from else {
+        return Err(not_one_table(parts, ctx));
+    };
     let (name, relation) = factor(&from.relation, env, ctx)?;
     let sources = vec![(name, relation.columns.clone())];
-    let mut scope = Scope { relation, sources, outer: env.outer.clone() };
+    let mut scope = Scope {
+        relation,
+        sources,
+        outer: env.outer.clone(),
+    };
     for joined in &from.joins {
         let (name, relation) = factor(&joined.relation, env, ctx)?;
         join::join(&mut scope, name, relation, joined, ctx)?;
@@ -56,7 +68,8 @@ fn not_one_table(parts: &Parts<'_>, ctx: &Context<'_>) -> Problem {
     match parts.from.get(1) {
         Some(second) => {
             let message = "tables are joined by JOIN on the unit key, not by a comma";
-            ctx.refuse("V201", second, message).write("JOIN ... ON a.key = b.key")
+            ctx.refuse("V201", second, message)
+                .write("JOIN ... ON a.key = b.key")
         }
         None => {
             let message = "there is no FROM, so there is no privacy unit; name a table";
@@ -76,24 +89,32 @@ fn factor(
 ) -> Result<(String, Relation), Problem> {
     match factor {
         TableFactor::Table { .. } => named_table(factor, env, ctx),
-        TableFactor::Derived { lateral: false, subquery, alias: Some(name), sample: None } => {
+        TableFactor::Derived {
+            lateral: false,
+            subquery,
+            alias: Some(name),
+            sample: None,
+        } => {
             let relation = rename(subselect(subquery, env, ctx)?, Some(name), ctx)?;
             Ok((alias(&name.name, ctx)?, relation))
         }
         TableFactor::Derived { lateral: true, .. } => {
             Err(ctx.refuse("V101", factor, "LATERAL is not part of the language"))
         }
-        TableFactor::Derived { sample: Some(_), .. } => {
-            Err(ctx.refuse("V101", factor, "TABLESAMPLE is not part of the language"))
-        }
-        TableFactor::Derived { .. } => {
-            Err(ctx.refuse("V101", factor, "a query in FROM needs a name").write("(SELECT ...) AS a"))
-        }
-        TableFactor::NestedJoin { .. } => {
-            Err(ctx.refuse("V201", factor, "joins are written one after another, without brackets"))
-        }
+        TableFactor::Derived {
+            sample: Some(_), ..
+        } => Err(ctx.refuse("V101", factor, "TABLESAMPLE is not part of the language")),
+        TableFactor::Derived { .. } => Err(ctx
+            .refuse("V101", factor, "a query in FROM needs a name")
+            .write("(SELECT ...) AS a")),
+        TableFactor::NestedJoin { .. } => Err(ctx.refuse(
+            "V201",
+            factor,
+            "joins are written one after another, without brackets",
+        )),
         _ => {
-            let message = "FROM names tables of the codebook; table functions are not part of the language";
+            let message =
+                "FROM names tables of the codebook; table functions are not part of the language";
             Err(ctx.refuse("V200", factor, message))
         }
     }
@@ -129,10 +150,17 @@ fn named_table(
     }
     let modified = version.is_some() || *with_ordinality;
     if modified || !with_hints.is_empty() || !partitions.is_empty() || !index_hints.is_empty() {
-        return Err(ctx.refuse("V101", factor, "modifiers of a table are not part of the language"));
+        return Err(ctx.refuse(
+            "V101",
+            factor,
+            "modifiers of a table are not part of the language",
+        ));
     }
     let name = table_name(name, ctx)?;
-    let shown = table_alias.as_ref().map(|a| alias(&a.name, ctx)).transpose()?;
+    let shown = table_alias
+        .as_ref()
+        .map(|a| alias(&a.name, ctx))
+        .transpose()?;
     let relation = match env.ctes.get(&name) {
         Some(relation) => relation.clone(),
         None => base(&name, factor, ctx)?,
@@ -148,14 +176,24 @@ fn table_name(name: &ObjectName, ctx: &Context<'_>) -> Result<String, Problem> {
     };
     match part.as_ident() {
         Some(ident) if ident.quote_style != Some('\'') => Ok(fold(ident)),
-        _ => Err(ctx.refuse("V200", name, "files and functions are no tables of the codebook")),
+        _ => Err(ctx.refuse(
+            "V200",
+            name,
+            "files and functions are no tables of the codebook",
+        )),
     }
 }
 
 fn base(name: &str, node: &impl Spanned, ctx: &Context<'_>) -> Result<Relation, Problem> {
     let table = ctx.table(name, node)?;
     let columns = table.columns.keys().map(|column| {
-        (column.clone(), ColumnRef { table: name.to_owned(), column: column.clone() })
+        (
+            column.clone(),
+            ColumnRef {
+                table: name.to_owned(),
+                column: column.clone(),
+            },
+        )
     });
     Ok(Relation {
         rows: name.to_owned(),
@@ -171,22 +209,28 @@ fn rename(
     alias_of: Option<&TableAlias>,
     ctx: &Context<'_>,
 ) -> Result<Relation, Problem> {
-    let Some(TableAlias { explicit: _, name, columns, at }) = alias_of else {
+    let Some(TableAlias {
+        explicit: _,
+        name,
+        columns,
+        at,
+    }) = alias_of
+    else {
         return Ok(relation);
     };
     if at.is_some() {
-        return Err(ctx.refuse("V101", name, "AT is not part of the language"));
+        return Err(ctx.refuse_name("V101", name, "AT is not part of the language"));
     }
     if columns.is_empty() {
         return Ok(relation);
     }
     if columns.len() != relation.columns.len() {
         let message = "the list of column names is not as long as the list of columns";
-        return Err(ctx.refuse("V101", name, message));
+        return Err(ctx.refuse_name("V101", name, message));
     }
     for (column, (shown, _)) in columns.iter().zip(&mut relation.columns) {
         if column.data_type.is_some() {
-            return Err(ctx.refuse("V101", name, "column names of an alias have no type"));
+            return Err(ctx.refuse_name("V101", name, "column names of an alias have no type"));
         }
         *shown = alias(&column.name, ctx)?;
     }
@@ -194,11 +238,7 @@ fn rename(
 }
 
 /// A query that only renames and filters; anything more is V202.
-pub(super) fn subselect(
-    query: &Query,
-    env: &Env,
-    ctx: &Context<'_>,
-) -> Result<Relation, Problem> {
+pub(super) fn subselect(query: &Query, env: &Env, ctx: &Context<'_>) -> Result<Relation, Problem> {
     let parts = parts(query, ctx)?;
     let more = parts.group_by.first().or(parts.having).or(parts.limit);
     let more = more.or(parts.order_by.first().map(|o| &o.expr));
@@ -216,7 +256,10 @@ pub(super) fn subselect(
         }
         columns.push((name, column));
     }
-    Ok(Relation { columns, ..scope.relation })
+    Ok(Relation {
+        columns,
+        ..scope.relation
+    })
 }
 
 fn plain_column(
@@ -228,7 +271,11 @@ fn plain_column(
         SelectItem::UnnamedExpr(expr) => (expr, None),
         SelectItem::ExprWithAlias { expr, alias: name } => (expr, Some(alias(name, ctx)?)),
         SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
-            return Err(ctx.refuse("V101", item, "name the columns; `*` is not part of the language"));
+            return Err(ctx.refuse(
+                "V101",
+                item,
+                "name the columns; `*` is not part of the language",
+            ));
         }
         SelectItem::ExprWithAliases { .. } => {
             return Err(ctx.refuse("V101", item, "a column has one alias"));

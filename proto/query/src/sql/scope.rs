@@ -54,8 +54,9 @@ pub(super) fn alias(ident: &Ident, ctx: &Context<'_>) -> Result<String, Problem>
     let name = fold(ident);
     let quoted_text = ident.quote_style.is_some_and(|q| q == '\'');
     if quoted_text || !is_plain_name(&name) {
-        let message = "an alias is a letter or _, then at most 62 letters, digits and _, in lower case";
-        return Err(ctx.refuse("V101", ident, message));
+        let message =
+            "an alias is a letter or _, then at most 62 letters, digits and _, in lower case";
+        return Err(ctx.refuse_name("V101", ident, message));
     }
     Ok(name)
 }
@@ -84,17 +85,23 @@ impl Scope {
         expr: &Expr,
         ctx: &Context<'_>,
     ) -> Result<Option<ColumnRef>, Problem> {
-        let Some(parts) = column_name(expr) else { return Ok(None) };
+        let Some(parts) = column_name(expr) else {
+            return Ok(None);
+        };
         match parts {
             [name] => self.unqualified(&fold(name), expr, ctx).map(Some),
-            [table, name] => self.qualified(&fold(table), &fold(name), expr, ctx).map(Some),
+            [table, name] => self
+                .qualified(&fold(table), &fold(name), expr, ctx)
+                .map(Some),
             _ => Err(ctx.refuse("V200", expr, "there are no schemas; write `table.column`")),
         }
     }
 
     /// Whether a plain name is a column here.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.sources.iter().any(|(_, columns)| columns.iter().any(|(n, _)| n == name))
+        self.sources
+            .iter()
+            .any(|(_, columns)| columns.iter().any(|(n, _)| n == name))
     }
 
     fn unqualified(
@@ -104,7 +111,10 @@ impl Scope {
         ctx: &Context<'_>,
     ) -> Result<ColumnRef, Problem> {
         let all = self.sources.iter().flat_map(|(source, columns)| {
-            columns.iter().filter(|(n, _)| n == name).map(move |(_, column)| (source, column))
+            columns
+                .iter()
+                .filter(|(n, _)| n == name)
+                .map(move |(_, column)| (source, column))
         });
         let found: Vec<(&String, &ColumnRef)> = all.collect();
         let Some((source, first)) = found.first() else {
@@ -117,7 +127,9 @@ impl Scope {
             return Ok((*first).clone());
         }
         let message = format!("`{name}` is in more than one table; say which");
-        Err(ctx.refuse("V400", node, message).write(format!("{source}.{name}")))
+        Err(ctx
+            .refuse("V400", node, message)
+            .write(format!("{source}.{name}")))
     }
 
     fn qualified(
@@ -154,7 +166,11 @@ impl Scope {
             }
             None => {
                 let list = listed(known.into_iter());
-                ctx.refuse("V400", node, format!("there is no column `{name}`; there is {list}"))
+                ctx.refuse(
+                    "V400",
+                    node,
+                    format!("there is no column `{name}`; there is {list}"),
+                )
             }
         }
     }

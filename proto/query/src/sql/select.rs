@@ -36,7 +36,10 @@ fn in_order(measures: Vec<Measure>, mut output: Output) -> (Vec<Measure>, Output
     sorted.sort_unstable();
     let place = |old: usize| {
         let measure = measures.get(old);
-        sorted.iter().position(|m| Some(m) == measure).unwrap_or(old)
+        sorted
+            .iter()
+            .position(|m| Some(m) == measure)
+            .unwrap_or(old)
     };
     for column in &mut output.columns {
         renumber(&mut column.expr, &place);
@@ -76,8 +79,9 @@ fn check_size(question: &TableQuestion, ctx: &Context<'_>) -> Result<(), Problem
     let most = u64::from(ctx.codebook.release.max_cells);
     match domain::count(question, ctx.codebook) {
         Some(cells) if cells > most => {
-            let message =
-                format!("the table would have {cells} cells; at most {most} are allowed: use fewer or coarser group keys");
+            let message = format!(
+                "the table would have {cells} cells; at most {most} are allowed: use fewer or coarser group keys"
+            );
             Err(refuse("V800", message).at(Some(ctx.text.whole())))
         }
         _ => Ok(()),

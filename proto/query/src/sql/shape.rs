@@ -42,12 +42,36 @@ pub(super) fn parts<'q>(query: &'q Query, ctx: &Context<'_>) -> Result<Parts<'q>
         pipe_operators,
     } = query;
     let banned: [Banned<'_>; 6] = [
-        (fetch.is_some(), None, "FETCH is not part of the language; write LIMIT n"),
-        (!locks.is_empty(), None, "FOR UPDATE is not part of the language"),
-        (for_clause.is_some(), None, "FOR XML and FOR JSON are not part of the language"),
-        (settings.is_some(), None, "SETTINGS is not part of the language"),
-        (format_clause.is_some(), None, "FORMAT is not part of the language"),
-        (!pipe_operators.is_empty(), None, "the pipe operator is not part of the language"),
+        (
+            fetch.is_some(),
+            None,
+            "FETCH is not part of the language; write LIMIT n",
+        ),
+        (
+            !locks.is_empty(),
+            None,
+            "FOR UPDATE is not part of the language",
+        ),
+        (
+            for_clause.is_some(),
+            None,
+            "FOR XML and FOR JSON are not part of the language",
+        ),
+        (
+            settings.is_some(),
+            None,
+            "SETTINGS is not part of the language",
+        ),
+        (
+            format_clause.is_some(),
+            None,
+            "FORMAT is not part of the language",
+        ),
+        (
+            !pipe_operators.is_empty(),
+            None,
+            "the pipe operator is not part of the language",
+        ),
     ];
     check(&banned, query, ctx)?;
     let mut parts = select(plain_select(body, ctx)?, ctx)?;
@@ -62,7 +86,11 @@ pub(super) fn parts<'q>(query: &'q Query, ctx: &Context<'_>) -> Result<Parts<'q>
         }
         parts.order_by = list;
     }
-    parts.limit = limit_clause.as_ref().map(|clause| limit(clause, ctx)).transpose()?.flatten();
+    parts.limit = limit_clause
+        .as_ref()
+        .map(|clause| limit(clause, ctx))
+        .transpose()?
+        .flatten();
     Ok(parts)
 }
 
@@ -110,22 +138,86 @@ fn select<'q>(select: &'q Select, ctx: &Context<'_>) -> Result<Parts<'q>, Proble
     } = select;
     let place = |expr: &Option<Expr>| expr.as_ref().and_then(|e| ctx.at(e));
     let banned: [Banned<'_>; 16] = [
-        (distinct.is_some(), None, "SELECT DISTINCT is not part of the language; GROUP BY lists groups, and IN needs no DISTINCT"),
-        (*flavor != SelectFlavor::Standard, None, "SELECT comes before FROM"),
-        (!optimizer_hints.is_empty(), None, "optimizer hints are not part of the language"),
-        (select_modifiers.is_some(), None, "modifiers of SELECT are not part of the language"),
-        (top.is_some(), None, "TOP is not part of the language; write LIMIT n at the end"),
-        (exclude.is_some(), None, "EXCLUDE is not part of the language; name the columns"),
-        (into.is_some(), None, "SELECT INTO is not part of the language"),
-        (!lateral_views.is_empty(), None, "LATERAL VIEW is not part of the language"),
-        (prewhere.is_some(), place(prewhere), "PREWHERE is not part of the language; write WHERE"),
-        (!connect_by.is_empty(), None, "CONNECT BY is not part of the language"),
-        (!cluster_by.is_empty(), None, "CLUSTER BY is not part of the language"),
-        (!distribute_by.is_empty(), None, "DISTRIBUTE BY is not part of the language"),
-        (!sort_by.is_empty(), None, "SORT BY is not part of the language; write ORDER BY"),
-        (!named_window.is_empty(), None, "window functions are not part of the language"),
-        (qualify.is_some(), place(qualify), "QUALIFY is not part of the language; write HAVING"),
-        (value_table_mode.is_some(), None, "SELECT AS is not part of the language"),
+        (
+            distinct.is_some(),
+            None,
+            "SELECT DISTINCT is not part of the language; GROUP BY lists groups, and IN needs no DISTINCT",
+        ),
+        (
+            *flavor != SelectFlavor::Standard,
+            None,
+            "SELECT comes before FROM",
+        ),
+        (
+            !optimizer_hints.is_empty(),
+            None,
+            "optimizer hints are not part of the language",
+        ),
+        (
+            select_modifiers.is_some(),
+            None,
+            "modifiers of SELECT are not part of the language",
+        ),
+        (
+            top.is_some(),
+            None,
+            "TOP is not part of the language; write LIMIT n at the end",
+        ),
+        (
+            exclude.is_some(),
+            None,
+            "EXCLUDE is not part of the language; name the columns",
+        ),
+        (
+            into.is_some(),
+            None,
+            "SELECT INTO is not part of the language",
+        ),
+        (
+            !lateral_views.is_empty(),
+            None,
+            "LATERAL VIEW is not part of the language",
+        ),
+        (
+            prewhere.is_some(),
+            place(prewhere),
+            "PREWHERE is not part of the language; write WHERE",
+        ),
+        (
+            !connect_by.is_empty(),
+            None,
+            "CONNECT BY is not part of the language",
+        ),
+        (
+            !cluster_by.is_empty(),
+            None,
+            "CLUSTER BY is not part of the language",
+        ),
+        (
+            !distribute_by.is_empty(),
+            None,
+            "DISTRIBUTE BY is not part of the language",
+        ),
+        (
+            !sort_by.is_empty(),
+            None,
+            "SORT BY is not part of the language; write ORDER BY",
+        ),
+        (
+            !named_window.is_empty(),
+            None,
+            "window functions are not part of the language",
+        ),
+        (
+            qualify.is_some(),
+            place(qualify),
+            "QUALIFY is not part of the language; write HAVING",
+        ),
+        (
+            value_table_mode.is_some(),
+            None,
+            "SELECT AS is not part of the language",
+        ),
     ];
     check(&banned, select, ctx)?;
     Ok(Parts {
@@ -156,10 +248,14 @@ fn group_list<'q>(group_by: &'q GroupByExpr, ctx: &Context<'_>) -> Result<&'q [E
 
 fn limit<'q>(clause: &'q LimitClause, ctx: &Context<'_>) -> Result<Option<&'q Expr>, Problem> {
     match clause {
-        LimitClause::LimitOffset { limit, offset: None, limit_by } if limit_by.is_empty() => {
-            Ok(limit.as_ref())
+        LimitClause::LimitOffset {
+            limit,
+            offset: None,
+            limit_by,
+        } if limit_by.is_empty() => Ok(limit.as_ref()),
+        LimitClause::LimitOffset {
+            limit: Some(limit), ..
         }
-        LimitClause::LimitOffset { limit: Some(limit), .. }
         | LimitClause::OffsetCommaLimit { limit, .. } => {
             let message = "OFFSET and LIMIT BY are not part of the language; write LIMIT n";
             Err(ctx.refuse("V101", limit, message))

@@ -25,7 +25,9 @@ pub(super) struct Text<'a> {
 impl<'a> Text<'a> {
     pub(super) fn new(sql: &'a str) -> Self {
         let ends = sql.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let lines = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
+        let lines = std::iter::once(0)
+            .chain(ends.map(|(at, _)| at + 1))
+            .collect();
         Self { sql, lines }
     }
 
@@ -36,26 +38,60 @@ impl<'a> Text<'a> {
         (start < end).then_some(Span { start, end })
     }
 
+    /// The span with the closing brackets of those it opens: parsers leave them out.
+    pub(super) fn closed(&self, mut span: Span) -> Span {
+        let inside = self.sql.get(span.start..span.end).unwrap_or_default();
+        let opened = inside.matches('(').count();
+        let mut missing = opened.saturating_sub(inside.matches(')').count());
+        let rest = self.sql.get(span.end..).unwrap_or_default();
+        let start = span.end;
+        for (at, c) in rest.char_indices() {
+            match c {
+                ')' if missing > 0 => {
+                    missing -= 1;
+                    span.end = start + at + 1;
+                }
+                c if c.is_whitespace() && missing > 0 => {}
+                _ => break,
+            }
+        }
+        span
+    }
+
     /// Byte offset of a location; columns count characters.
     fn offset(&self, location: Location) -> Option<usize> {
         let line = usize::try_from(location.line).ok()?.checked_sub(1)?;
         let column = usize::try_from(location.column).ok()?.checked_sub(1)?;
         let start = *self.lines.get(line)?;
         let rest = self.sql.get(start..)?;
-        let within = rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
+        let within = rest
+            .char_indices()
+            .nth(column)
+            .map_or(rest.len(), |(at, _)| at);
         Some(start + within)
     }
 
     /// The character at a location, as a span; the end of the text has an empty one.
     pub(super) fn point(&self, location: Location) -> Option<Span> {
         let start = self.offset(location)?;
-        let width = self.sql.get(start..)?.chars().next().map_or(0, char::len_utf8);
-        Some(Span { start, end: start + width })
+        let width = self
+            .sql
+            .get(start..)?
+            .chars()
+            .next()
+            .map_or(0, char::len_utf8);
+        Some(Span {
+            start,
+            end: start + width,
+        })
     }
 
     /// The whole text.
     pub(super) fn whole(&self) -> Span {
-        Span { start: 0, end: self.sql.len() }
+        Span {
+            start: 0,
+            end: self.sql.len(),
+        }
     }
 }
 
@@ -63,14 +99,24 @@ impl<'a> Text<'a> {
 pub(super) fn tokens(text: &Text<'_>) -> Result<Vec<TokenWithSpan>, Problem> {
     check_text(text)?;
     let dialect = GenericDialect {};
-    let tokens = Tokenizer::new(&dialect, text.sql).tokenize_with_location().map_err(|error| {
-        refuse("V101", "a string, comment or quoted name does not end, or a character is not SQL")
+    let tokens = Tokenizer::new(&dialect, text.sql)
+        .tokenize_with_location()
+        .map_err(|error| {
+            refuse(
+                "V101",
+                "a string, comment or quoted name does not end, or a character is not SQL",
+            )
             .at(text.point(error.location).or(Some(text.whole())))
-    })?;
-    let tokens: Vec<TokenWithSpan> =
-        tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
+        })?;
+    let tokens: Vec<TokenWithSpan> = tokens
+        .into_iter()
+        .filter(|t| !matches!(t.token, Token::Whitespace(_)))
+        .collect();
     if tokens.len() > MAX_TOKENS {
-        return Err(refuse("V800", format!("the text has more than {MAX_TOKENS} words and signs")));
+        return Err(refuse(
+            "V800",
+            format!("the text has more than {MAX_TOKENS} words and signs"),
+        ));
     }
     check_depth(&tokens, text)?;
     for token in &tokens {
@@ -81,12 +127,17 @@ pub(super) fn tokens(text: &Text<'_>) -> Result<Vec<TokenWithSpan>, Problem> {
 
 fn check_text(text: &Text<'_>) -> Result<(), Problem> {
     if text.sql.len() > MAX_TEXT {
-        return Err(refuse("V800", format!("the text is longer than {MAX_TEXT} bytes"))
-            .write("a named set or a list parameter for long lists"));
+        return Err(
+            refuse("V800", format!("the text is longer than {MAX_TEXT} bytes"))
+                .write("a named set or a list parameter for long lists"),
+        );
     }
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if let Some((start, c)) = text.sql.char_indices().find(|(_, c)| control(*c)) {
-        let span = Span { start, end: start + c.len_utf8() };
+        let span = Span {
+            start,
+            end: start + c.len_utf8(),
+        };
         return Err(refuse("V101", "the text has a control character").at(Some(span)));
     }
     Ok(())
@@ -110,7 +161,9 @@ fn check_depth(tokens: &[TokenWithSpan], text: &Text<'_>) -> Result<(), Problem>
 
 /// Names are plain ASCII, so that two names that look alike are alike.
 fn check_name(token: &TokenWithSpan, text: &Text<'_>) -> Result<(), Problem> {
-    let Token::Word(word) = &token.token else { return Ok(()) };
+    let Token::Word(word) = &token.token else {
+        return Ok(());
+    };
     let at = text.span(token.span);
     if word.quote_style.is_some() {
         if is_plain_name(&word.value) {
@@ -127,9 +180,14 @@ fn check_name(token: &TokenWithSpan, text: &Text<'_>) -> Result<(), Problem> {
 
 /// Whether a name is `[a-z_][a-z0-9_]{0,62}`.
 pub(super) fn is_plain_name(name: &str) -> bool {
-    let head = name.chars().next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
+    let head = name
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_lowercase() || c == '_');
     head && name.len() <= 63
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// `IN set.name` and `IN $list` become `IN (set.name)` and `IN ($list)`, which the parser knows.
@@ -139,15 +197,23 @@ fn bracket_in_lists(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     while let Some(token) = rest.next() {
         let is_in = matches!(&token.token, Token::Word(word) if word.keyword == Keyword::IN);
         out.push(token);
-        let Some(first) = rest.next_if(|t| is_in && starts_bare_list(&t.token)) else { continue };
-        out.push(TokenWithSpan { token: Token::LParen, span: first.span });
+        let Some(first) = rest.next_if(|t| is_in && starts_bare_list(&t.token)) else {
+            continue;
+        };
+        out.push(TokenWithSpan {
+            token: Token::LParen,
+            span: first.span,
+        });
         let mut end = first.span;
         out.push(first);
         while let Some(part) = rest.next_if(|t| continues_name(out.last(), &t.token)) {
             end = part.span;
             out.push(part);
         }
-        out.push(TokenWithSpan { token: Token::RParen, span: end });
+        out.push(TokenWithSpan {
+            token: Token::RParen,
+            span: end,
+        });
     }
     out
 }

@@ -11,11 +11,19 @@ use crate::spell;
 /// The grid of a column in words.
 pub(super) fn grid(column: &Column) -> String {
     let list = |numbers: &[crate::number::Number]| {
-        numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        numbers
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     match (column.bands.is_empty(), column.cuts.is_empty()) {
         (false, false) => {
-            format!("multiples of {} and at {}", list(&column.bands), list(&column.cuts))
+            format!(
+                "multiples of {} and at {}",
+                list(&column.bands),
+                list(&column.cuts)
+            )
         }
         (false, true) => format!("multiples of {}", list(&column.bands)),
         (true, _) => list(&column.cuts),
@@ -24,14 +32,36 @@ pub(super) fn grid(column: &Column) -> String {
 
 /// A condition on the grid that covers the set, if the set is one range.
 pub(super) fn on_grid(name: &str, column: &Column, set: &Set) -> Option<String> {
-    let Values::Ranges(ranges) = &set.values else { return None };
-    let [(low, high)] = ranges.as_slice() else { return None };
+    let Values::Ranges(ranges) = &set.values else {
+        return None;
+    };
+    let [(low, high)] = ranges.as_slice() else {
+        return None;
+    };
     let show = |edge: i128| scalar(edge, column.ty).map(|s| spell::literal(&s));
-    let below = |edge: i128| if lies_on_grid(edge, column) { Some(edge) } else { grid_below(edge, column) };
-    let low = low.and_then(below).and_then(show).map(|edge| format!("{name} >= {edge}"));
+    let below = |edge: i128| {
+        if lies_on_grid(edge, column) {
+            Some(edge)
+        } else {
+            grid_below(edge, column)
+        }
+    };
+    let low = low
+        .and_then(below)
+        .and_then(show)
+        .map(|edge| format!("{name} >= {edge}"));
     let end = high.and_then(|high| high.checked_add(1));
-    let above = |edge: i128| if lies_on_grid(edge, column) { Some(edge) } else { grid_above(edge, column) };
-    let high = end.and_then(above).and_then(show).map(|edge| format!("{name} < {edge}"));
+    let above = |edge: i128| {
+        if lies_on_grid(edge, column) {
+            Some(edge)
+        } else {
+            grid_above(edge, column)
+        }
+    };
+    let high = end
+        .and_then(above)
+        .and_then(show)
+        .map(|edge| format!("{name} < {edge}"));
     match (low, high) {
         (Some(low), Some(high)) => Some(format!("{low} AND {high}")),
         (low, high) => low.or(high),
@@ -45,8 +75,16 @@ pub(super) fn or_as_in(left: &Expr, right: &Expr) -> Option<String> {
     let mut values = Vec::new();
     while let Some(next) = open.pop() {
         match bare(next) {
-            Expr::BinaryOp { left, op: BinaryOperator::Or, right } => open.extend([&**right, &**left]),
-            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Or,
+                right,
+            } => open.extend([&**right, &**left]),
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Eq,
+                right,
+            } => {
                 column_name(left)?;
                 let column = left.to_string();
                 if name.get_or_insert_with(|| column.clone()) != &column {
@@ -75,13 +113,24 @@ pub(super) fn negation(inner: &Expr) -> Option<String> {
             };
             Some(format!("{left} {op} {right}"))
         }
-        Expr::InList { expr, list, negated: false } => {
-            let list = list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Expr::InList {
+            expr,
+            list,
+            negated: false,
+        } => {
+            let list = list
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ");
             Some(format!("{expr} NOT IN ({list})"))
         }
-        Expr::Between { expr, negated: false, low, high } => {
-            Some(format!("{expr} NOT BETWEEN {low} AND {high}"))
-        }
+        Expr::Between {
+            expr,
+            negated: false,
+            low,
+            high,
+        } => Some(format!("{expr} NOT BETWEEN {low} AND {high}")),
         Expr::IsNull(expr) => Some(format!("{expr} IS NOT NULL")),
         Expr::IsNotNull(expr) => Some(format!("{expr} IS NULL")),
         _ => None,
