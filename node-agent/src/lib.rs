@@ -10,3 +10,4 @@ pub mod node;
 pub mod plan;
 pub mod policy;
 pub mod source;
+mod state;
