@@ -5,6 +5,7 @@
 //! of release did not pass and the ledger did not record.
 
 pub mod answer;
+pub mod engine;
 pub mod measure;
 pub mod node;
 pub mod plan;

@@ -5,4 +5,7 @@ mod functions;
 mod lower;
 mod predicate;
 
+#[cfg(test)]
+mod tests;
+
 pub use lower::{LowerError, Tables, lower};

@@ -1,0 +1,194 @@
+//! The engine behind its wall: one message in ([`Task`]), one back ([`Evidence`]).
+//!
+//! It has its own threads with large stacks, a memory pool and a time limit. Whatever goes wrong
+//! in there comes out as a [`Fault`]; its text is for the custodian's own record and never for a
+//! caller, because the engine quotes data. It must not know questions, people or rules of release.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::context::TaskContext;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::functions_aggregate::count::count_udaf;
+use datafusion::functions_aggregate::sum::sum_udaf;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::SessionConfig;
+use futures::StreamExt;
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+
+use crate::measure::{Evidence, Fold, FoldError, Layout};
+use crate::policy::Limits;
+
+/// Stack of an engine thread: planning recurses.
+const STACK: usize = 16 << 20;
+/// Rows of a batch; time limits and cancellation act between batches.
+const BATCH: usize = 8192;
+
+/// One message to the engine.
+pub struct Task {
+    /// What to run.
+    pub plan: LogicalPlan,
+    /// How to read its rows.
+    pub layout: Layout,
+}
+
+/// Why there is no evidence.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The time limit of the policy.
+    #[error("the time limit was reached")]
+    Time,
+    /// The memory limit of the policy.
+    #[error("the memory limit was reached")]
+    Memory,
+    /// Anything else. The text may quote data: for the custodian's own record only.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// The engine cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the engine: {0}")]
+pub struct StartError(String);
+
+/// Threads, memory pool and limits, shared by all questions of a node.
+pub struct Engine {
+    runtime: Option<Runtime>,
+    environment: Arc<RuntimeEnv>,
+    slots: Semaphore,
+    time: Duration,
+    partitions: usize,
+}
+
+impl Engine {
+    /// Starts the engine's threads.
+    ///
+    /// # Errors
+    /// If the operating system gives no threads.
+    pub fn start(limits: &Limits) -> Result<Self, StartError> {
+        let partitions = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(partitions)
+            .thread_name("engine")
+            .thread_stack_size(STACK)
+            .enable_time()
+            .build()
+            .map_err(|error| StartError(error.to_string()))?;
+        let memory = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
+        let environment = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(GreedyMemoryPool::new(memory)))
+            .with_disk_manager_builder(
+                DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled),
+            )
+            .build_arc()
+            .map_err(|error| StartError(error.to_string()))?;
+        Ok(Self {
+            runtime: Some(runtime),
+            environment,
+            slots: Semaphore::new(limits.concurrent.max(1)),
+            time: limits.time,
+            partitions,
+        })
+    }
+
+    /// Runs one task. Dropping the returned future stops it.
+    ///
+    /// # Errors
+    /// A [`Fault`]; see there for who may read its text.
+    pub async fn run(&self, task: Task) -> Result<Evidence, Fault> {
+        let _slot = self.slots.acquire().await.map_err(|_| stopped())?;
+        let state = self.state();
+        let limit = self.time;
+        self.inside(async move {
+            let limited = tokio::time::timeout(limit, evidence(state, task));
+            limited.await.unwrap_or(Err(Fault::Time))
+        })
+        .await?
+    }
+
+    /// Runs work that needs the engine's threads and stacks, such as loading a source.
+    ///
+    /// # Errors
+    /// If the work panicked or the engine is stopping.
+    pub async fn inside<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let runtime = self.runtime.as_ref().ok_or_else(stopped)?;
+        let mut running = Aborting(runtime.spawn(work));
+        (&mut running.0).await.map_err(|error| Fault::Internal(error.to_string()))
+    }
+
+    /// A session without functions, files, catalogs or SQL: only plans of our own run in it.
+    fn state(&self) -> SessionState {
+        let config = SessionConfig::new()
+            .with_target_partitions(self.partitions)
+            .with_batch_size(BATCH)
+            .with_information_schema(false)
+            .with_create_default_catalog_and_schema(false)
+            .with_collect_statistics(false);
+        SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(Arc::clone(&self.environment))
+            .with_aggregate_functions(vec![count_udaf(), sum_udaf()])
+            .build()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Stops a task when nobody waits for it any more.
+struct Aborting<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for Aborting<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn evidence(state: SessionState, task: Task) -> Result<Evidence, Fault> {
+    let plan = state.create_physical_plan(&task.plan).await?;
+    let context = Arc::new(TaskContext::from(&state));
+    let mut batches = execute_stream(plan, context)?;
+    let mut fold = Fold::new(task.layout);
+    while let Some(batch) = batches.next().await {
+        fold.push(&batch?)?;
+        tokio::task::yield_now().await;
+    }
+    Ok(fold.finish())
+}
+
+fn stopped() -> Fault {
+    Fault::Internal("the engine is stopping".to_owned())
+}
+
+impl From<DataFusionError> for Fault {
+    fn from(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => Self::Memory,
+            _ => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<FoldError> for Fault {
+    fn from(error: FoldError) -> Self {
+        match error {
+            FoldError::TooManyCells => Self::Memory,
+            FoldError::Shape | FoldError::TooMany => Self::Internal(error.to_string()),
+        }
+    }
+}
