@@ -73,7 +73,9 @@ impl Engine {
     /// # Errors
     /// If the operating system gives no threads.
     pub fn start(limits: &Limits) -> Result<Self, StartError> {
-        let partitions = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        let partitions = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(8);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(partitions)
             .thread_name("engine")
@@ -123,7 +125,9 @@ impl Engine {
     ) -> Result<T, Fault> {
         let runtime = self.runtime.as_ref().ok_or_else(stopped)?;
         let mut running = Aborting(runtime.spawn(work));
-        (&mut running.0).await.map_err(|error| Fault::Internal(error.to_string()))
+        (&mut running.0)
+            .await
+            .map_err(|error| Fault::Internal(error.to_string()))
     }
 
     /// A session without functions, files, catalogs or SQL: only plans of our own run in it.

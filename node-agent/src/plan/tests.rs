@@ -62,7 +62,10 @@ fn book() -> Codebook {
 }
 
 fn column(table: &str, column: &str) -> ColumnRef {
-    ColumnRef { table: table.into(), column: column.into() }
+    ColumnRef {
+        table: table.into(),
+        column: column.into(),
+    }
 }
 
 fn question(rows: &str, keys: Vec<GroupKey>, measures: Vec<Measure>) -> TableQuestion {
@@ -89,21 +92,45 @@ fn tables(people: &[Person]) -> Tables {
     let chol = Decimal128Array::from_iter(people.iter().map(|p| p.chol));
     let person = table(vec![
         ("id", Arc::new(Int64Array::from_iter_values(ids()))),
-        ("sex", Arc::new(Int64Array::from_iter(people.iter().map(|p| p.sex)))),
-        ("age", Arc::new(Int64Array::from_iter(people.iter().map(|p| p.age)))),
-        ("chol", Arc::new(chol.with_precision_and_scale(38, 1).unwrap())),
+        (
+            "sex",
+            Arc::new(Int64Array::from_iter(people.iter().map(|p| p.sex))),
+        ),
+        (
+            "age",
+            Arc::new(Int64Array::from_iter(people.iter().map(|p| p.age))),
+        ),
+        (
+            "chol",
+            Arc::new(chol.with_precision_and_scale(38, 1).unwrap()),
+        ),
     ]);
     let visits: Vec<_> = ids()
         .zip(people)
         .flat_map(|(id, p)| p.visits.iter().map(move |v| (id, v.0, v.1)))
         .collect();
     let visit = table(vec![
-        ("id", Arc::new(Int64Array::from_iter_values(visits.iter().map(|v| v.0)))),
-        ("day", Arc::new(Date32Array::from_iter_values(visits.iter().map(|_| 19_000)))),
-        ("kind", Arc::new(Int64Array::from_iter(visits.iter().map(|v| v.1)))),
-        ("cost", Arc::new(Int64Array::from_iter(visits.iter().map(|v| v.2)))),
+        (
+            "id",
+            Arc::new(Int64Array::from_iter_values(visits.iter().map(|v| v.0))),
+        ),
+        (
+            "day",
+            Arc::new(Date32Array::from_iter_values(visits.iter().map(|_| 19_000))),
+        ),
+        (
+            "kind",
+            Arc::new(Int64Array::from_iter(visits.iter().map(|v| v.1))),
+        ),
+        (
+            "cost",
+            Arc::new(Int64Array::from_iter(visits.iter().map(|v| v.2))),
+        ),
     ]);
-    BTreeMap::from([("person".to_owned(), person as _), ("visit".to_owned(), visit as _)])
+    BTreeMap::from([
+        ("person".to_owned(), person as _),
+        ("visit".to_owned(), visit as _),
+    ])
 }
 
 fn run(question: &TableQuestion, people: &[Person]) -> Evidence {
@@ -113,7 +140,10 @@ fn run(question: &TableQuestion, people: &[Person]) -> Evidence {
 fn run_on(question: &TableQuestion, book: &Codebook, tables: &Tables) -> Evidence {
     let (plan, layout) = lower(question, book, tables).unwrap();
     let engine = Engine::start(&Limits::default()).unwrap();
-    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let waiting = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     waiting.block_on(engine.run(Task { plan, layout })).unwrap()
 }
 
@@ -132,7 +162,9 @@ fn people() -> Vec<Person> {
             sex: (i % 7 != 0).then_some(i % 2),
             age: (i % 5 != 0).then_some(i * 4),
             chol: (i % 3 != 0).then_some(i128::from(i) * 200),
-            visits: (0..i % 6).map(|v| ((v != 4).then_some(v % 3), Some(v * 60 - 20))).collect(),
+            visits: (0..i % 6)
+                .map(|v| ((v != 4).then_some(v % 3), Some(v * 60 - 20)))
+                .collect(),
         })
         .collect()
 }
@@ -144,24 +176,44 @@ fn unit_table_counts_persons_and_clamps_values() {
         vec![GroupKey::Column(column("person", "sex"))],
         vec![
             Measure::Persons { of: None },
-            Measure::Persons { of: Some(column("person", "chol")) },
-            Measure::Moments { column: column("person", "chol") },
-            Measure::ValueCounts { column: column("person", "sex") },
+            Measure::Persons {
+                of: Some(column("person", "chol")),
+            },
+            Measure::Moments {
+                column: column("person", "chol"),
+            },
+            Measure::ValueCounts {
+                column: column("person", "sex"),
+            },
         ],
     );
     let people = people();
     let evidence = run(&q, &people);
-    assert_eq!(evidence.cells.len(), 2, "persons without a sex are in no cell");
+    assert_eq!(
+        evidence.cells.len(),
+        2,
+        "persons without a sex are in no cell"
+    );
     for sex in [0, 1] {
         let of: Vec<_> = people.iter().filter(|p| p.sex == Some(sex)).collect();
         let n = u64::try_from(of.len()).unwrap();
-        let chol: Vec<i128> = of.iter().filter_map(|p| p.chol).map(|c| c.clamp(800, 6000)).collect();
+        let chol: Vec<i128> = of
+            .iter()
+            .filter_map(|p| p.chol)
+            .map(|c| c.clamp(800, 6000))
+            .collect();
         let m = u64::try_from(chol.len()).unwrap();
         let found = cell(&evidence, &[sex]);
         assert!(found.persons == n && found.rows == n);
         let expected = [
-            MeasureEvidence::Count { persons: n, rows: n },
-            MeasureEvidence::Count { persons: m, rows: m },
+            MeasureEvidence::Count {
+                persons: n,
+                rows: n,
+            },
+            MeasureEvidence::Count {
+                persons: m,
+                rows: m,
+            },
             MeasureEvidence::Moments {
                 persons: m,
                 rows: m,
@@ -172,7 +224,12 @@ fn unit_table_counts_persons_and_clamps_values() {
             },
         ];
         assert!(found.measures[..3] == expected);
-        let MeasureEvidence::Values { any, nonzero, values } = &found.measures[3] else {
+        let MeasureEvidence::Values {
+            any,
+            nonzero,
+            values,
+        } = &found.measures[3]
+        else {
             panic!("value counts")
         };
         assert_eq!((*any, *nonzero), (n, if sex == 1 { n } else { 0 }));
@@ -189,16 +246,25 @@ fn event_table_counts_at_most_max_rows_of_a_person() {
         vec![
             Measure::Persons { of: None },
             Measure::Events { of: None },
-            Measure::Events { of: Some(column("visit", "kind")) },
-            Measure::Moments { column: column("visit", "cost") },
-            Measure::ValueCounts { column: column("visit", "kind") },
+            Measure::Events {
+                of: Some(column("visit", "kind")),
+            },
+            Measure::Moments {
+                column: column("visit", "cost"),
+            },
+            Measure::ValueCounts {
+                column: column("visit", "kind"),
+            },
         ],
     );
     let people = people();
     let evidence = run(&q, &people);
     let visitors: Vec<_> = people.iter().filter(|p| !p.visits.is_empty()).collect();
     let persons = u64::try_from(visitors.len()).unwrap();
-    let rows = visitors.iter().map(|p| u64::try_from(p.visits.len()).unwrap().min(3)).sum();
+    let rows = visitors
+        .iter()
+        .map(|p| u64::try_from(p.visits.len()).unwrap().min(3))
+        .sum();
     let found = cell(&evidence, &[]);
     assert!(found.persons == persons && found.rows == rows);
     assert!(found.measures[0] == found.measures[1]);
@@ -208,9 +274,13 @@ fn event_table_counts_at_most_max_rows_of_a_person() {
         .iter()
         .map(|p| p.visits.iter().map(clamped).sum::<i128>().clamp(-30, 300))
         .collect();
-    let squares = visitors
-        .iter()
-        .map(|p| p.visits.iter().map(|v| clamped(v) * clamped(v)).sum::<i128>().min(30_000));
+    let squares = visitors.iter().map(|p| {
+        p.visits
+            .iter()
+            .map(|v| clamped(v) * clamped(v))
+            .sum::<i128>()
+            .min(30_000)
+    });
     let expected = MeasureEvidence::Moments {
         persons,
         rows,
@@ -220,7 +290,9 @@ fn event_table_counts_at_most_max_rows_of_a_person() {
         scale: 0,
     };
     assert!(found.measures[3] == expected);
-    let MeasureEvidence::Values { values, .. } = &found.measures[4] else { panic!("value counts") };
+    let MeasureEvidence::Values { values, .. } = &found.measures[4] else {
+        panic!("value counts")
+    };
     assert!(values.iter().map(|v| v.rows).sum::<u64>() <= rows);
     assert_eq!(values[0].persons, persons);
 }
@@ -230,7 +302,10 @@ fn cohorts_joins_bands_and_empty_answers() {
     let people = people();
     let mut q = question(
         "visit",
-        vec![GroupKey::Band { column: column("person", "age"), width: Number::new(10, 0) }],
+        vec![GroupKey::Band {
+            column: column("person", "age"),
+            width: Number::new(10, 0),
+        }],
         vec![Measure::Persons { of: None }],
     );
     q.joined.insert("person".into());
@@ -240,12 +315,18 @@ fn cohorts_joins_bands_and_empty_answers() {
         .filter(|p| !p.visits.is_empty())
         .filter(|p| p.age.is_some_and(|a| (120..).contains(&a)))
         .count();
-    assert_eq!(cell(&evidence, &[120]).persons, u64::try_from(expected).unwrap());
+    assert_eq!(
+        cell(&evidence, &[120]).persons,
+        u64::try_from(expected).unwrap()
+    );
 
     let kind = |low: i128, high: i128| Predicate {
         boxes: BTreeMap::from([(
             column("visit", "kind"),
-            Set { null: false, values: Values::Ranges(vec![(Some(low), Some(high))]) },
+            Set {
+                null: false,
+                values: Values::Ranges(vec![(Some(low), Some(high))]),
+            },
         )]),
         cohorts: BTreeSet::new(),
     };
@@ -261,7 +342,10 @@ fn cohorts_joins_bands_and_empty_answers() {
     let has = |p: &&Person, k| p.visits.iter().any(|v| v.0 == Some(k));
     let expected = people.iter().filter(|p| has(p, 1) && !has(p, 2)).count();
     assert!(expected > 0);
-    assert_eq!(cell(&evidence, &[]).persons, u64::try_from(expected).unwrap());
+    assert_eq!(
+        cell(&evidence, &[]).persons,
+        u64::try_from(expected).unwrap()
+    );
 
     q.filter.cohorts = BTreeSet::from([cohort(false, kind(7, 9))]);
     assert!(run(&q, &people).cells.is_empty());
@@ -273,19 +357,58 @@ fn missing_is_in_a_set_only_when_it_says_so() {
     let count = |set: Set| {
         let mut q = question("person", vec![], vec![Measure::Persons { of: None }]);
         q.filter.boxes.insert(column("person", "chol"), set);
-        run(&q, &people).cells.values().map(|c| c.persons).sum::<u64>()
+        run(&q, &people)
+            .cells
+            .values()
+            .map(|c| c.persons)
+            .sum::<u64>()
     };
     let range = || Values::Ranges(vec![(None, Some(1000)), (Some(3000), Some(3000))]);
     let inside = |c: i128| c <= 1000 || c == 3000;
     let expected = people.iter().filter(|p| p.chol.is_some_and(inside)).count();
     let missing = people.iter().filter(|p| p.chol.is_none()).count();
-    let sizes = [expected, expected + missing, people.len() - missing, missing]
-        .map(|n| u64::try_from(n).unwrap());
-    assert_eq!(count(Set { null: false, values: range() }), sizes[0]);
-    assert_eq!(count(Set { null: true, values: range() }), sizes[1]);
-    assert_eq!(count(Set { null: false, values: Values::All }), sizes[2]);
-    assert_eq!(count(Set { null: true, values: Values::Ranges(vec![]) }), sizes[3]);
-    assert_eq!(count(Set { null: false, values: Values::Ranges(vec![]) }), 0);
+    let sizes = [
+        expected,
+        expected + missing,
+        people.len() - missing,
+        missing,
+    ]
+    .map(|n| u64::try_from(n).unwrap());
+    assert_eq!(
+        count(Set {
+            null: false,
+            values: range()
+        }),
+        sizes[0]
+    );
+    assert_eq!(
+        count(Set {
+            null: true,
+            values: range()
+        }),
+        sizes[1]
+    );
+    assert_eq!(
+        count(Set {
+            null: false,
+            values: Values::All
+        }),
+        sizes[2]
+    );
+    assert_eq!(
+        count(Set {
+            null: true,
+            values: Values::Ranges(vec![])
+        }),
+        sizes[3]
+    );
+    assert_eq!(
+        count(Set {
+            null: false,
+            values: Values::Ranges(vec![])
+        }),
+        0
+    );
 }
 
 fn any_people() -> impl Strategy<Value = Vec<Person>> {
@@ -294,7 +417,12 @@ fn any_people() -> impl Strategy<Value = Vec<Person>> {
         prop::option::of(-5_i64..130),
         prop::option::of(0_i128..7000),
     )
-        .prop_map(|(sex, age, chol)| Person { sex, age, chol, visits: Vec::new() });
+        .prop_map(|(sex, age, chol)| Person {
+            sex,
+            age,
+            chol,
+            visits: Vec::new(),
+        });
     prop::collection::vec(person, 0..60)
 }
 
