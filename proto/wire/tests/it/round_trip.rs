@@ -1,0 +1,186 @@
+//! What is encoded is decoded, whatever it holds; what is altered is not believed.
+
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use quorate_query::answer::{Cell, Mode, NodeRow, NodeTable, Protection};
+use quorate_query::number::Number;
+use quorate_query::question::ParamValue;
+use quorate_query::value::Scalar;
+use quorate_wire::{
+    AnswerPayload, LedgerRef, Payload, QUESTION_LIFE, QuestionId, QuestionPayload, RefusalPayload,
+    fuzz_wire, open, sign, signed_from_bytes, signed_to_bytes,
+};
+
+use crate::samples::{self, key};
+
+fn number() -> impl Strategy<Value = Number> {
+    prop_oneof![
+        (any::<i128>(), -64..=20_i32).prop_map(|(m, e)| Number::new(m, e)),
+        (-1000..1000_i128, -3..=3_i32).prop_map(|(m, e)| Number::new(m, e)),
+    ]
+}
+
+fn scalar() -> impl Strategy<Value = Scalar> {
+    prop_oneof![
+        Just(Scalar::Null),
+        any::<bool>().prop_map(Scalar::Bool),
+        number().prop_map(Scalar::Number),
+        any::<i32>().prop_map(Scalar::Date),
+        "\\PC{0,20}".prop_map(Scalar::Text),
+    ]
+}
+
+fn cell() -> impl Strategy<Value = Cell> {
+    prop_oneof![
+        Just(Cell::Suppressed),
+        vec(number(), 1..20).prop_map(Cell::Value)
+    ]
+}
+
+fn table() -> impl Strategy<Value = NodeTable> {
+    (1..4_usize, 0..4_usize).prop_flat_map(|(keys, cells)| {
+        btree_map(vec(scalar(), keys), vec(cell(), cells), 0..8).prop_map(|rows| NodeTable {
+            rows: rows
+                .into_iter()
+                .map(|(key, cells)| NodeRow { key, cells })
+                .collect(),
+        })
+    })
+}
+
+fn name() -> impl Strategy<Value = String> {
+    "[a-z0-9][a-z0-9._-]{0,20}"
+}
+
+fn digest() -> impl Strategy<Value = String> {
+    any::<[u8; 32]>().prop_map(|bytes| quorate_identity::digest_text(&bytes))
+}
+
+fn id() -> impl Strategy<Value = QuestionId> {
+    (0..1_u64 << 48, any::<[u8; 10]>())
+        .prop_map(|(millis, random)| QuestionId::new(millis, &random))
+}
+
+prop_compose! {
+    fn question()(
+        (network, researcher, project) in (name(), name(), "[^\\pC]{1,40}"),
+        purpose in "\\PC{0,80}",
+        question_id in id(),
+        nodes in btree_set(name(), 0..5),
+        (codebook, roster_head, canonical_digest) in (digest(), digest(), any::<[u8; 32]>()),
+        sql in "\\PC{1,200}",
+        (canonical_version, min_nodes) in (1..9_u32, any::<u32>()),
+        params in btree_map("[a-z_]{1,8}", prop_oneof![
+            scalar().prop_map(ParamValue::One),
+            vec(scalar(), 0..6).prop_map(ParamValue::List),
+        ], 0..5),
+        (not_before, life) in (1..2_000_000_000_i64, 1..=QUESTION_LIFE),
+        must_understand in btree_set("[a-z]{1,8}", 0..3),
+    ) -> QuestionPayload {
+        QuestionPayload {
+            network, question_id, researcher, project, purpose, nodes, codebook, roster_head, sql,
+            canonical_version, canonical_digest, params, not_before, expires: not_before + life,
+            must_understand, min_nodes,
+        }
+    }
+}
+
+prop_compose! {
+    fn answer()(
+        (network, node, population) in (name(), name(), name()),
+        question_id in id(),
+        question_digest in any::<[u8; 32]>(),
+        (roster_head, codebook, epoch, policy, head) in (digest(), digest(), digest(), digest(), digest()),
+        (round, seq) in (any::<u32>(), any::<u64>()),
+        protection in (any::<bool>(), 1..99_u32, 1..99_u32),
+        table in table(),
+    ) -> AnswerPayload {
+        let mode = if protection.0 { Mode::Round } else { Mode::None };
+        AnswerPayload {
+            network, node, question_id, question_digest, round, roster_head, codebook, population,
+            epoch, policy, table, notes: Vec::new(), ledger: LedgerRef { seq, head },
+            protection: Protection { mode, k: protection.1, round_base: protection.2 },
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn questions_round_trip(question in question()) {
+        let bytes = question.encode();
+        prop_assert_eq!(QuestionPayload::decode(&bytes), Ok(question));
+        prop_assert!(fuzz_wire(&bytes).is_some_and(|accepted| accepted >= 1));
+    }
+
+    #[test]
+    fn answers_round_trip(answer in answer()) {
+        let bytes = answer.encode();
+        prop_assert_eq!(AnswerPayload::decode(&bytes), Ok(answer));
+        prop_assert!(fuzz_wire(&bytes).is_some_and(|accepted| accepted >= 1));
+    }
+
+    #[test]
+    fn refusals_round_trip(
+        code in "[VAGCLXE][0-9]{3}",
+        ticket in "[a-z0-9]{0,20}",
+        epoch in option::of(digest()),
+        recorded in any::<bool>(),
+    ) {
+        let refusal = RefusalPayload {
+            code, ticket,
+            epoch: epoch.unwrap_or_default(),
+            ledger: recorded.then(samples::ledger),
+            ..samples::refusal()
+        };
+        prop_assert_eq!(RefusalPayload::decode(&refusal.encode()), Ok(refusal));
+    }
+
+    #[test]
+    fn any_flipped_bit_of_a_signed_answer_is_noticed(
+        answer in answer(),
+        at in any::<prop::sample::Index>(),
+        bit in 0..8_u32,
+    ) {
+        let key = key(11);
+        let mut bytes = signed_to_bytes(&sign(&answer, &key));
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        let opened = signed_from_bytes(&bytes).ok().map(|signed| open::<AnswerPayload>(&signed, key.key_id()));
+        prop_assert!(!matches!(opened, Some(Ok(_))));
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_crash_a_decoder(bytes in vec(any::<u8>(), 0..400)) {
+        prop_assert!(fuzz_wire(&bytes).is_some());
+    }
+
+    #[test]
+    fn damaged_messages_never_crash_a_decoder(
+        question in question(),
+        cuts in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        end in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = question.encode();
+        for (at, byte) in cuts {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.truncate(end.index(bytes.len() + 1));
+        prop_assert!(fuzz_wire(&bytes).is_some());
+    }
+}
+
+#[test]
+fn everything_else_round_trips() {
+    fn check<P: Payload + PartialEq + std::fmt::Debug>(payload: &P) {
+        assert_eq!(P::decode(&payload.encode()).as_ref(), Ok(payload));
+    }
+    check(&samples::result());
+    check(&samples::hello());
+    check(&samples::stamp());
+    check(&samples::checkpoint());
+    check(&samples::enrol());
+}
