@@ -120,9 +120,9 @@ fn a_key_has_one_spelling() {
         text.replace("ed25519:", ""),
         format!("{text}="),
         format!(" {text}"),
-        text[..text.len() - 1].to_owned(),
+        text.chars().take(50).collect(),
         // the last character of 43 carries two unused bits, which must be zero
-        format!("{}{}", &text[..text.len() - 1], "_"),
+        text.chars().take(50).chain(['_']).collect(),
     ] {
         assert!(KeyId::parse(&bad).is_err(), "{bad}");
     }
@@ -180,7 +180,7 @@ fn a_damaged_key_file_is_refused_without_showing_it() {
     let damaged = [
         String::new(),
         text.replace("quorate-key 1", "quorate-key 2"),
-        text.replace(&seed, &seed[..20]),
+        text.replace(&seed, "AAAA"),
         text.replace(key(1).key_id().as_str(), &other),
         format!("{text}more\n"),
         "x".repeat(100_000),

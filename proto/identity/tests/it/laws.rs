@@ -127,10 +127,13 @@ fn a_token_is_refused_when_cut_odd_or_late() {
     assert_eq!(token.check_time(NOW + 1), Err(TokenError::Expired));
     let text = token.to_string();
     assert_eq!(
-        EnrolToken::parse(&text[..text.len() - 3]),
+        EnrolToken::parse(text.get(..text.len() - 3).unwrap()),
         Err(TokenError::Damaged)
     );
-    assert_eq!(EnrolToken::parse(&text[4..]), Err(TokenError::NotAToken));
+    assert_eq!(
+        EnrolToken::parse(text.trim_start_matches("qt1.")),
+        Err(TokenError::NotAToken)
+    );
     let odd = |change: fn(&mut EnrolToken)| {
         let mut token = token.clone();
         change(&mut token);
