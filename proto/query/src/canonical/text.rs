@@ -8,6 +8,7 @@ use crate::question::{
     BinaryOp, Body, Cohort, CompareOp, Condition, Expr, Grain, GroupKey, Measure, OrderBy,
     Predicate, Question, Set, Stat, TableQuestion, Values,
 };
+use crate::set::Range;
 use crate::spell;
 
 /// Sets with more parts than this are shown by their beginning and their size.
@@ -89,29 +90,24 @@ fn column(name: &ColumnRef) -> String {
 
 fn set_text(set: &Set) -> String {
     let values = match &set.values {
-        Values::All => "any value".to_owned(),
-        Values::Ranges(ranges) => {
-            let parts = ranges.iter().map(|range| match range {
-                (Some(low), Some(high)) if low == high => low.to_string(),
-                (low, high) => {
-                    let end = |end: &Option<i128>| end.map_or(String::new(), |e| e.to_string());
-                    format!("{}..{}", end(low), end(high))
-                }
-            });
-            listed(parts, ranges.len())
-        }
+        Values::All => return "is not missing".to_owned(),
+        Values::Ranges(ranges) if ranges.is_empty() => return "is missing".to_owned(),
+        Values::Ranges(ranges) => listed(ranges.iter().map(range), ranges.len()),
         Values::Texts(texts) => listed(texts.iter().map(|t| quoted(t)), texts.len()),
         Values::NotTexts(texts) => {
-            format!(
-                "not {}",
-                listed(texts.iter().map(|t| quoted(t)), texts.len())
-            )
+            format!("not {}", listed(texts.iter().map(|t| quoted(t)), texts.len()))
         }
     };
-    if set.null {
-        format!("{values} or missing")
-    } else {
-        values
+    if set.null { format!("in {values} or missing") } else { format!("in {values}") }
+}
+
+fn range(range: &Range) -> String {
+    match range {
+        (Some(low), Some(high)) if low == high => low.to_string(),
+        (low, high) => {
+            let end = |end: &Option<i128>| end.map_or(String::new(), |e| e.to_string());
+            format!("{}..{}", end(low), end(high))
+        }
     }
 }
 

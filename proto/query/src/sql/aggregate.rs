@@ -316,7 +316,7 @@ fn check_aggregatable(
     let shown = &name.column;
     if ctx.is_unit_key(name) || !column.roles.contains(&Role::Value) {
         let message = format!("the codebook does not allow to aggregate `{shown}`");
-        return Err(ctx.refuse("V501", expr, message).write("count(*)"));
+        return Err(ctx.refuse("V400", expr, message).write("count(*)"));
     }
     if column.ty.is_numeric() {
         return Ok(());

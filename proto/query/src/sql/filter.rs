@@ -266,6 +266,8 @@ fn comparison(
         (left, op, right)
     };
     let (name, column) = filterable(expr, scope, ctx)?;
+    // A name that means nothing here is the better thing to say than "not a literal".
+    scope.column(literal, ctx)?;
     let value = one(literal, &name, column, ctx)?;
     let values = range(op, &value, column, atom, ctx)?;
     boxed(name, column, values, atom, ctx)

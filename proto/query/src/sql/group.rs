@@ -14,6 +14,7 @@ use crate::codebook::{Column, ColumnRef, Role};
 use crate::number::Number;
 use crate::problem::Problem;
 use crate::question::{Grain, GroupKey};
+use crate::set::number_ordinal;
 use crate::value::{ColumnType, Scalar};
 
 /// A group key as it was written: `floor(c / w)` shows the key divided by the width.
@@ -31,6 +32,11 @@ pub(super) fn keys(
     let mut keys: Vec<GroupKey> = Vec::new();
     for item in parts.group_by {
         let expr = selected(item, parts.items, scope, ctx)?;
+        let sets = matches!(expr, Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_));
+        if sets {
+            let message = "ROLLUP, CUBE and GROUPING SETS are not part of the language; ask for the total as a question of its own";
+            return Err(ctx.refuse("V101", item, message));
+        }
         let Some(written) = written(expr, scope, ctx)? else {
             let message = "a group key is a bare column, floor(column/width)*width or date_trunc('month', column)";
             return Err(ctx.refuse("V402", item, message));
@@ -209,7 +215,7 @@ fn band(
     if column.bands.contains(&width) {
         return Ok((name, width));
     }
-    let Some(declared) = nearest_width(&column.bands, width) else {
+    let Some(declared) = nearest_width(column, width) else {
         let message = format!("the codebook declares no bands for `{}`", name.column);
         return Err(ctx.refuse("V402", whole, message).write(left.to_string()));
     };
@@ -225,14 +231,12 @@ fn band(
         .write(format!("floor({left}/{declared})*{declared}")))
 }
 
-/// The smallest declared width that is not below the wanted one, else the widest.
-fn nearest_width(bands: &[Number], wanted: Number) -> Option<Number> {
-    bands
-        .iter()
-        .filter(|w| **w >= wanted)
-        .min()
-        .or(bands.iter().max())
-        .copied()
+/// The declared width that is nearest to the wanted one.
+fn nearest_width(column: &Column, wanted: Number) -> Option<Number> {
+    let at = |width: &Number| number_ordinal(width, column.ty);
+    let Some(wanted) = at(&wanted) else { return column.bands.first().copied() };
+    let distance = |width: &&Number| at(width).map(|w| w.abs_diff(wanted));
+    column.bands.iter().min_by_key(distance).copied()
 }
 
 fn is_date_trunc(function: &Function) -> bool {

@@ -220,12 +220,15 @@ impl Outputs<'_, '_, '_> {
     }
 
     fn not_grouped(&self, sql: &Sql, column: &ColumnRef) -> Problem {
-        let message = format!("`{}` is neither aggregated nor in GROUP BY", column.column);
+        let message = format!(
+            "`{}` is neither aggregated nor in GROUP BY; a group key stands in both",
+            column.column
+        );
         let problem = self.ctx.refuse("V402", sql, message);
         match group::written(sql, self.scope, self.ctx) {
             Ok(_) => problem.write(format!("GROUP BY {sql}")),
             Err(refused) => match refused.write {
-                Some(write) => problem.write(format!("{write}, and GROUP BY {write}")),
+                Some(write) => problem.write(write),
                 None => problem,
             },
         }

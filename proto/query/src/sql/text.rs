@@ -38,21 +38,25 @@ impl<'a> Text<'a> {
         (start < end).then_some(Span { start, end })
     }
 
-    /// The span with the closing brackets of those it opens: parsers leave them out.
+    /// The span with the closing brackets of those it opens, and with the arguments of a
+    /// function that it names: parsers leave them out.
     pub(super) fn closed(&self, mut span: Span) -> Span {
         let inside = self.sql.get(span.start..span.end).unwrap_or_default();
         let opened = inside.matches('(').count();
-        let mut missing = opened.saturating_sub(inside.matches(')').count());
-        let rest = self.sql.get(span.end..).unwrap_or_default();
+        let mut depth = opened.saturating_sub(inside.matches(')').count());
         let start = span.end;
-        for (at, c) in rest.char_indices() {
+        for (at, c) in self.sql.get(start..).unwrap_or_default().char_indices() {
             match c {
-                ')' if missing > 0 => {
-                    missing -= 1;
+                '(' if at == 0 || depth > 0 => depth += 1,
+                ')' if depth > 0 => {
+                    depth -= 1;
                     span.end = start + at + 1;
                 }
-                c if c.is_whitespace() && missing > 0 => {}
+                _ if depth > 0 && (c.is_whitespace() || at > 0) => {}
                 _ => break,
+            }
+            if depth == 0 {
+                break;
             }
         }
         span

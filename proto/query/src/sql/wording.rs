@@ -30,42 +30,34 @@ pub(super) fn grid(column: &Column) -> String {
     }
 }
 
-/// A condition on the grid that covers the set, if the set is one range.
+/// The nearest condition on the grid, if the set is one range.
 pub(super) fn on_grid(name: &str, column: &Column, set: &Set) -> Option<String> {
-    let Values::Ranges(ranges) = &set.values else {
-        return None;
-    };
-    let [(low, high)] = ranges.as_slice() else {
-        return None;
+    let Values::Ranges(ranges) = &set.values else { return None };
+    let [(low, high)] = ranges.as_slice() else { return None };
+    let end = high.and_then(|high| high.checked_add(1));
+    let nearest = (low.and_then(|e| near(e, column)), end.and_then(|e| near(e, column)));
+    let (from, to) = match nearest {
+        (Some(from), Some(to)) if from >= to => {
+            (low.and_then(|e| grid_below(e, column)), end.and_then(|e| grid_above(e, column)))
+        }
+        nearest => nearest,
     };
     let show = |edge: i128| scalar(edge, column.ty).map(|s| spell::literal(&s));
-    let below = |edge: i128| {
-        if lies_on_grid(edge, column) {
-            Some(edge)
-        } else {
-            grid_below(edge, column)
-        }
-    };
-    let low = low
-        .and_then(below)
-        .and_then(show)
-        .map(|edge| format!("{name} >= {edge}"));
-    let end = high.and_then(|high| high.checked_add(1));
-    let above = |edge: i128| {
-        if lies_on_grid(edge, column) {
-            Some(edge)
-        } else {
-            grid_above(edge, column)
-        }
-    };
-    let high = end
-        .and_then(above)
-        .and_then(show)
-        .map(|edge| format!("{name} < {edge}"));
-    match (low, high) {
-        (Some(low), Some(high)) => Some(format!("{low} AND {high}")),
-        (low, high) => low.or(high),
+    let from = from.and_then(show).map(|edge| format!("{name} >= {edge}"));
+    let to = to.and_then(show).map(|edge| format!("{name} < {edge}"));
+    match (from, to) {
+        (Some(from), Some(to)) => Some(format!("{from} AND {to}")),
+        (from, to) => from.or(to),
     }
+}
+
+/// The nearest grid value to an edge; of two equally near ones the lower.
+fn near(edge: i128, column: &Column) -> Option<i128> {
+    if lies_on_grid(edge, column) {
+        return Some(edge);
+    }
+    let both = [grid_below(edge, column), grid_above(edge, column)];
+    both.into_iter().flatten().min_by_key(|value| value.abs_diff(edge))
 }
 
 /// `a = 1 OR a = 2` as `a IN (1, 2)`, if every side is an equality of the same column.

@@ -1,0 +1,8 @@
+//! Tests of the language from outside: golden files, the documentation page, the corpus, laws.
+
+mod canonical;
+mod common;
+mod corpus;
+mod golden;
+mod laws;
+mod problems;
