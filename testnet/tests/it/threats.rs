@@ -1,0 +1,59 @@
+//! The threat model names tests; this test makes sure that they exist.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The text of every Rust source of the workspace.
+fn sources(dir: &Path, text: &mut String) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if name != "target" && !name.starts_with('.') {
+                sources(&path, text);
+            }
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            text.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// Names of tests in the last column of the tables of threats.
+fn named(page: &str) -> Vec<String> {
+    let threats = page.split("## Threats").nth(1).unwrap();
+    let rows = threats
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| Threat"));
+    rows.flat_map(|row| {
+        let column = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let names = column.split('`').skip(1).step_by(2);
+        let tests = names.filter(|name| name.contains('_') && *name != "compile_fail");
+        tests.map(str::to_owned).collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let page = fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+    let mut text = String::new();
+    sources(&root(), &mut text);
+    let names = named(&page);
+    assert!(
+        names.len() > 30,
+        "only {} names found: has the page changed shape?",
+        names.len()
+    );
+    let missing: Vec<_> = names
+        .iter()
+        .filter(|name| !text.contains(&format!("fn {name}(")))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "named in docs/threat-model.md, but no such test: {missing:?}"
+    );
+}
