@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod engine;
+pub mod ledger;
 pub mod measure;
 pub mod node;
 pub mod plan;

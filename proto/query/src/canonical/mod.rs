@@ -112,9 +112,15 @@ fn period_days(first: i32, grain: Grain) -> (Option<i128>, Option<i128>) {
 /// Identity of a set of rows, part 1 of a release id: canonical tables and boxes.
 #[must_use]
 pub fn predicate_id(rows: &str, joined: &BTreeSet<String>, p: &Predicate) -> [u8; 32] {
+    sha256(&[b"quorate/predicate/v1\0", &predicate_bytes(rows, joined, p)])
+}
+
+/// The canonical tables and boxes that [`predicate_id`] is the digest of.
+#[must_use]
+pub fn predicate_bytes(rows: &str, joined: &BTreeSet<String>, p: &Predicate) -> Vec<u8> {
     let mut writer = Writer::default();
     encode::rows(&mut writer, rows, joined, p);
-    sha256(&[b"quorate/predicate/v1\0", writer.bytes()])
+    writer.bytes().to_vec()
 }
 
 /// Identity of what is measured, part 2 of a release id: monomial, bounds, `max_rows`, base.
