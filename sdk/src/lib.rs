@@ -7,12 +7,18 @@
 //!
 //! What this crate must not know: any data, and how a node computes.
 
+pub mod ask;
+pub mod client;
 pub mod diff;
 pub mod document;
+pub mod journal;
+pub mod link;
 pub mod params;
 pub mod problems;
 pub mod profile;
 pub mod render;
+pub mod report;
+pub mod verify;
 
 mod cli;
 

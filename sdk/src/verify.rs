@@ -1,0 +1,508 @@
+//! Believing a result: nothing that a coordinator says is shown before this story was read to the end.
+//!
+//! opened as the coordinator's → the question is mine, unaltered → read again against its codebook
+//! → every node accounted for → each node's own words, by its own key → recombined → the same table
+//!
+//! A coordinator can delay a question, lose it, or call a node absent. It cannot alter a question,
+//! an answer or a total, swap two answers, or pass off an answer to another question, without this
+//! file refusing the result and naming what is wrong.
+//!
+//! What it must not know: networks and files. Roster and codebook come in verified.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_identity::{Roster, Signed, digest_text};
+use quorate_query::answer::{NodeTable, Protection};
+use quorate_query::canonical;
+use quorate_query::codebook::Codebook;
+use quorate_query::combine::{CombineError, Combined, SiteAnswer, combine};
+use quorate_query::problem::Problem;
+use quorate_query::question::Question;
+use quorate_query::sql;
+use quorate_wire::{
+    AnswerPayload, NodeOutcome, NodeStatus, OpenError, Opened, QuestionPayload, QuestionStatus,
+    RefusalPayload, ResultPayload, open_member,
+};
+
+/// What a result must fit: the roster, the codebooks, and what was asked if this machine asked it.
+#[derive(Clone, Copy, Debug)]
+pub struct Standard<'a> {
+    /// Verified from the pinned founders.
+    pub roster: &'a Roster,
+    /// Those at hand, by their own digests.
+    pub codebooks: &'a [Codebook],
+    /// The question as it was signed here, and the nodes it was said to go to.
+    pub asked: Option<(&'a Signed, &'a [String])>,
+}
+
+/// Why a result is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The envelope is not a coordinator's of this network.
+    #[error("the result is not signed by this network's coordinator: {0}")]
+    Coordinator(OpenError),
+    /// The question in the result is not a researcher's.
+    #[error("the question in the result is not signed by a researcher of this network: {0}")]
+    Researcher(OpenError),
+    /// It is the result of another question than was asked.
+    #[error("the result belongs to another question than the one that was signed here")]
+    OtherQuestion,
+    /// The question demands something this version does not know.
+    #[error("the question demands `{0}`, which this version does not understand; update quorate")]
+    MustUnderstand(String),
+    /// Its codebook is not at hand.
+    #[error(
+        "the codebook {0} is not at hand; log in to the network or give it with --codebook FILE"
+    )]
+    NoCodebook(String),
+    /// The text does not mean what its digest says.
+    #[error("the question does not have the hash that was signed: its text was read differently")]
+    OtherMeaning,
+    /// The text is refused by this version.
+    #[error("this version does not read the question any more: {0}")]
+    Unreadable(Problem),
+    /// A node that was asked is not mentioned.
+    #[error("the node `{0}` was asked and the result does not say what became of it")]
+    Dropped(String),
+    /// A node answers that was not asked.
+    #[error("the node `{0}` was not asked and is in the result")]
+    NotAsked(String),
+    /// What the coordinator says of a node is not what the node said.
+    #[error("the result says that `{node}` {status}, its signed words say otherwise")]
+    Words {
+        /// The node.
+        node: String,
+        /// What the coordinator says.
+        status: NodeStatus,
+    },
+    /// A node's words are not signed by that node.
+    #[error("the words of `{node}` are not its own: {source}")]
+    Node {
+        /// The node.
+        node: String,
+        /// Why.
+        source: OpenError,
+    },
+    /// A node's answer belongs elsewhere.
+    #[error("the signed words of `{node}` belong to another {what}")]
+    Elsewhere {
+        /// The node.
+        node: String,
+        /// Question, node, codebook, round or roster.
+        what: &'static str,
+    },
+    /// The answers cannot be combined.
+    #[error(transparent)]
+    Combine(#[from] CombineError),
+    /// The coordinator's table is not what the answers give.
+    #[error("the coordinator's table is not what the nodes' signed answers combine to")]
+    OtherTable,
+    /// The coordinator's verdict is not what the answers give.
+    #[error("the coordinator says `{0}`, the nodes' signed words do not")]
+    Verdict(QuestionStatus),
+}
+
+/// What a node said, believed.
+#[derive(Clone, Debug)]
+pub enum Words {
+    /// It answered.
+    Answer(Opened<AnswerPayload>),
+    /// It refused.
+    Refusal(Opened<RefusalPayload>),
+    /// It said nothing in time.
+    Silence,
+}
+
+/// A result that was verified from the founders' keys to the last cell. Only this module makes one:
+///
+/// ```compile_fail
+/// fn forge(status: quorate_wire::QuestionStatus) -> quorate_sdk::verify::VerifiedResult {
+///     quorate_sdk::verify::VerifiedResult { status }
+/// }
+/// ```
+///
+/// ```
+/// use quorate_sdk::verify::{Standard, VerifiedResult, VerifyError, verify};
+/// fn believe(signed: &quorate_identity::Signed, standard: Standard<'_>) -> Result<VerifiedResult, VerifyError> {
+///     verify(signed, standard)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct VerifiedResult {
+    result: Opened<ResultPayload>,
+    question: Opened<QuestionPayload>,
+    meaning: Question,
+    codebook: Codebook,
+    words: BTreeMap<String, Words>,
+    combined: Option<Combined>,
+    roster: Vec<Signed>,
+}
+
+/// The story.
+///
+/// # Errors
+/// At the first thing that is not as it should be.
+pub fn verify(signed: &Signed, standard: Standard<'_>) -> Result<VerifiedResult, VerifyError> {
+    let result = opened_as_the_coordinators(signed, standard.roster)?;
+    let question = the_question_unaltered(&result, &standard)?;
+    let codebook = its_codebook(&question, standard.codebooks)?;
+    let meaning = read_again(&question, codebook)?;
+    every_node_accounted_for(&result, &question, &standard)?;
+    let words = each_nodes_own_words(&result, &question, standard.roster)?;
+    let combined = recombined(&meaning, codebook, &words)?;
+    let combined = the_same_verdict(&result, &question, combined, &words)?;
+    Ok(VerifiedResult {
+        meaning,
+        codebook: codebook.clone(),
+        words,
+        combined,
+        roster: standard.roster.log().to_vec(),
+        result,
+        question,
+    })
+}
+
+fn opened_as_the_coordinators(
+    signed: &Signed,
+    roster: &Roster,
+) -> Result<Opened<ResultPayload>, VerifyError> {
+    // Standing is judged at the time the result was finished, so that it can be read later; a
+    // revoked key never counts.
+    let claimed = finished(signed);
+    open_member(signed, roster, claimed).map_err(VerifyError::Coordinator)
+}
+
+fn finished(signed: &Signed) -> i64 {
+    use quorate_wire::Payload;
+    ResultPayload::decode(&signed.payload).map_or(i64::MAX, |result| result.finished)
+}
+
+fn the_question_unaltered(
+    result: &Opened<ResultPayload>,
+    standard: &Standard<'_>,
+) -> Result<Opened<QuestionPayload>, VerifyError> {
+    let carried = result.payload();
+    if standard
+        .asked
+        .is_some_and(|(asked, _)| *asked != carried.question)
+    {
+        return Err(VerifyError::OtherQuestion);
+    }
+    let question: Opened<QuestionPayload> =
+        open_member(&carried.question, standard.roster, carried.finished)
+            .map_err(VerifyError::Researcher)?;
+    if question.payload().question_id != carried.question_id {
+        return Err(VerifyError::OtherQuestion);
+    }
+    if let Some(demand) = question.payload().must_understand.first() {
+        return Err(VerifyError::MustUnderstand(demand.clone()));
+    }
+    Ok(question)
+}
+
+fn its_codebook<'a>(
+    question: &Opened<QuestionPayload>,
+    codebooks: &'a [Codebook],
+) -> Result<&'a Codebook, VerifyError> {
+    let wanted = &question.payload().codebook;
+    let found = codebooks.iter().find(|codebook| codebook.digest == *wanted);
+    found.ok_or_else(|| VerifyError::NoCodebook(wanted.clone()))
+}
+
+fn read_again(
+    question: &Opened<QuestionPayload>,
+    codebook: &Codebook,
+) -> Result<Question, VerifyError> {
+    let asked = question.payload();
+    let meaning =
+        sql::read(&asked.sql, &asked.params, codebook).map_err(VerifyError::Unreadable)?;
+    let same =
+        asked.canonical_version == canonical::VERSION && asked.canonical_digest == meaning.digest();
+    if same {
+        Ok(meaning)
+    } else {
+        Err(VerifyError::OtherMeaning)
+    }
+}
+
+fn every_node_accounted_for(
+    result: &Opened<ResultPayload>,
+    question: &Opened<QuestionPayload>,
+    standard: &Standard<'_>,
+) -> Result<(), VerifyError> {
+    let told: BTreeSet<&str> = result
+        .payload()
+        .nodes
+        .iter()
+        .map(|node| node.name.as_str())
+        .collect();
+    let sent = standard.asked.map_or(&[][..], |(_, nodes)| nodes);
+    let named = question.payload().nodes.iter().chain(sent);
+    if let Some(missing) = named.into_iter().find(|node| !told.contains(node.as_str())) {
+        return Err(VerifyError::Dropped(missing.clone()));
+    }
+    if let Some(extra) = told
+        .into_iter()
+        .find(|node| !question.payload().names(node))
+    {
+        return Err(VerifyError::NotAsked(extra.to_owned()));
+    }
+    Ok(())
+}
+
+fn each_nodes_own_words(
+    result: &Opened<ResultPayload>,
+    question: &Opened<QuestionPayload>,
+    roster: &Roster,
+) -> Result<BTreeMap<String, Words>, VerifyError> {
+    let mut words = BTreeMap::new();
+    for node in &result.payload().nodes {
+        let said = match (node.status, &node.signed) {
+            (NodeStatus::Answered, Some(signed)) => {
+                Words::Answer(own_answer(node, signed, result, question, roster)?)
+            }
+            (NodeStatus::Refused, Some(signed)) => {
+                Words::Refusal(own_refusal(node, signed, result, question, roster)?)
+            }
+            (NodeStatus::Late | NodeStatus::Absent | NodeStatus::Waiting, None) => Words::Silence,
+            (status, _) => {
+                return Err(VerifyError::Words {
+                    node: node.name.clone(),
+                    status,
+                });
+            }
+        };
+        words.insert(node.name.clone(), said);
+    }
+    Ok(words)
+}
+
+fn own_answer(
+    node: &NodeOutcome,
+    signed: &Signed,
+    result: &Opened<ResultPayload>,
+    question: &Opened<QuestionPayload>,
+    roster: &Roster,
+) -> Result<Opened<AnswerPayload>, VerifyError> {
+    let answer: Opened<AnswerPayload> = spoken(node, signed, result, roster)?;
+    let said = answer.payload();
+    let place = Place {
+        node: &said.node,
+        id: said.question_id.to_string(),
+        question: said.question_digest,
+        round: said.round,
+        codebook: &said.codebook,
+        roster: &said.roster_head,
+    };
+    belongs_here(node, &place, question, roster)?;
+    Ok(answer)
+}
+
+fn own_refusal(
+    node: &NodeOutcome,
+    signed: &Signed,
+    result: &Opened<ResultPayload>,
+    question: &Opened<QuestionPayload>,
+    roster: &Roster,
+) -> Result<Opened<RefusalPayload>, VerifyError> {
+    let refusal: Opened<RefusalPayload> = spoken(node, signed, result, roster)?;
+    let said = refusal.payload();
+    let place = Place {
+        node: &said.node,
+        id: said.question_id.to_string(),
+        question: said.question_digest,
+        round: said.round,
+        codebook: &said.codebook,
+        roster: &said.roster_head,
+    };
+    belongs_here(node, &place, question, roster)?;
+    if node.code.as_deref() != Some(said.code.as_str()) {
+        return Err(VerifyError::Words {
+            node: node.name.clone(),
+            status: node.status,
+        });
+    }
+    Ok(refusal)
+}
+
+fn spoken<P: quorate_wire::Spoken>(
+    node: &NodeOutcome,
+    signed: &Signed,
+    result: &Opened<ResultPayload>,
+    roster: &Roster,
+) -> Result<Opened<P>, VerifyError> {
+    open_member(signed, roster, result.payload().finished).map_err(|source| VerifyError::Node {
+        node: node.name.clone(),
+        source,
+    })
+}
+
+/// Where a node's words say they belong.
+struct Place<'a> {
+    node: &'a str,
+    id: String,
+    question: [u8; 32],
+    round: u32,
+    codebook: &'a str,
+    roster: &'a str,
+}
+
+fn belongs_here(
+    node: &NodeOutcome,
+    place: &Place<'_>,
+    question: &Opened<QuestionPayload>,
+    roster: &Roster,
+) -> Result<(), VerifyError> {
+    let asked = question.payload();
+    let wrong = if place.node != node.name {
+        "node"
+    } else if place.question != question.digest() || place.id != asked.question_id.to_string() {
+        "question"
+    } else if place.codebook != asked.codebook {
+        "codebook"
+    } else if place.round != 0 {
+        "round"
+    } else if roster.seq_of(place.roster).is_none() {
+        "roster than ours"
+    } else {
+        return Ok(());
+    };
+    Err(VerifyError::Elsewhere {
+        node: node.name.clone(),
+        what: wrong,
+    })
+}
+
+fn recombined(
+    meaning: &Question,
+    codebook: &Codebook,
+    words: &BTreeMap<String, Words>,
+) -> Result<Option<Combined>, VerifyError> {
+    let sites: Vec<SiteAnswer<'_>> = words
+        .iter()
+        .map(|(node, words)| SiteAnswer {
+            node,
+            table: answer_of(words),
+        })
+        .collect();
+    if sites.iter().all(|site| site.table.is_none()) {
+        return Ok(None);
+    }
+    Ok(Some(combine(meaning, codebook, &sites)?))
+}
+
+fn answer_of(words: &Words) -> Option<(&NodeTable, Protection)> {
+    match words {
+        Words::Answer(answer) => Some((&answer.payload().table, answer.payload().protection)),
+        Words::Refusal(_) | Words::Silence => None,
+    }
+}
+
+/// The coordinator's verdict must follow from the nodes' words, its table must be ours to the byte.
+fn the_same_verdict(
+    result: &Opened<ResultPayload>,
+    question: &Opened<QuestionPayload>,
+    combined: Option<Combined>,
+    words: &BTreeMap<String, Words>,
+) -> Result<Option<Combined>, VerifyError> {
+    let told = result.payload();
+    let answered = words
+        .values()
+        .filter(|words| answer_of(words).is_some())
+        .count();
+    let quorum = usize::try_from(question.payload().min_nodes.max(1)).unwrap_or(usize::MAX);
+    match (told.status, combined) {
+        (QuestionStatus::Answered, Some(combined)) if answered >= quorum => {
+            if combined.to_bytes() == told.combined {
+                Ok(Some(combined))
+            } else {
+                Err(VerifyError::OtherTable)
+            }
+        }
+        (QuestionStatus::Answered, _) => Err(VerifyError::Verdict(told.status)),
+        (QuestionStatus::Refused, Some(_)) => Err(VerifyError::Verdict(told.status)),
+        (
+            QuestionStatus::Refused
+            | QuestionStatus::TooFewNodes
+            | QuestionStatus::Failed
+            | QuestionStatus::Cancelled,
+            _,
+        ) if told.combined.is_empty() => Ok(None),
+        (status, _) => Err(VerifyError::Verdict(status)),
+    }
+}
+
+impl VerifiedResult {
+    /// How the question ended.
+    #[must_use]
+    pub fn status(&self) -> QuestionStatus {
+        self.result.payload().status
+    }
+
+    /// The table, if there is one.
+    #[must_use]
+    pub fn combined(&self) -> Option<&Combined> {
+        self.combined.as_ref()
+    }
+
+    /// The question as it was signed.
+    #[must_use]
+    pub fn question(&self) -> &Opened<QuestionPayload> {
+        &self.question
+    }
+
+    /// What the question means.
+    #[must_use]
+    pub fn meaning(&self) -> &Question {
+        &self.meaning
+    }
+
+    /// The codebook it was read against.
+    #[must_use]
+    pub fn codebook(&self) -> &Codebook {
+        &self.codebook
+    }
+
+    /// The result as the coordinator signed it.
+    #[must_use]
+    pub fn result(&self) -> &Opened<ResultPayload> {
+        &self.result
+    }
+
+    /// What each node said, by name.
+    #[must_use]
+    pub fn words(&self) -> &BTreeMap<String, Words> {
+        &self.words
+    }
+
+    /// The roster log it was verified against.
+    #[must_use]
+    pub fn roster(&self) -> &[Signed] {
+        &self.roster
+    }
+
+    /// The question hash, `sha256:...`.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        digest_text(&self.meaning.digest())
+    }
+
+    /// The table as an Arrow record batch with its provenance.
+    ///
+    /// # Errors
+    /// As [`crate::render::arrow::batch`].
+    pub fn to_batch(
+        &self,
+    ) -> Result<::arrow::array::RecordBatch, crate::render::arrow::ArrowFailure> {
+        crate::render::arrow::batch(&crate::report::document(self, false))
+    }
+}
+
+/// The codebook that a result's question names, unverified: only to have it at hand.
+#[must_use]
+pub fn codebook_of(signed: &Signed) -> Option<String> {
+    use quorate_wire::Payload;
+    let result = ResultPayload::decode(&signed.payload).ok()?;
+    let question = QuestionPayload::decode(&result.question.payload).ok()?;
+    Some(question.codebook)
+}
