@@ -145,12 +145,9 @@ impl Client {
     /// # Errors
     /// If the coordinator cannot be reached or offers a roster that is not to be believed.
     pub async fn roster(&mut self) -> Result<Roster, ClientError> {
-        let mut research = self.research.clone();
-        let call = research.roster(timed(v1::RosterRequest {}));
-        let reply = call
-            .await
-            .map_err(|status| self.explain(&status))?
-            .into_inner();
+        let reply = self
+            .call(|mut it| async move { it.roster(timed(v1::RosterRequest {})).await })
+            .await?;
         let log = envelopes(reply.roster)?;
         Ok(self.profile.advance_roster(&log)?)
     }
@@ -160,12 +157,9 @@ impl Client {
     /// # Errors
     /// If the coordinator cannot be reached or offers a codebook that is none.
     pub async fn catalogue(&mut self) -> Result<Catalogue, ClientError> {
-        let mut research = self.research.clone();
-        let call = research.catalogue(timed(v1::CatalogueRequest {}));
-        let reply = call
-            .await
-            .map_err(|status| self.explain(&status))?
-            .into_inner();
+        let reply = self
+            .call(|mut it| async move { it.catalogue(timed(v1::CatalogueRequest {})).await })
+            .await?;
         let mut codebooks = Vec::new();
         for book in reply.codebooks {
             let text = String::from_utf8(book.text).map_err(|_| WireError::Invalid("codebook"))?;
@@ -307,12 +301,9 @@ impl Client {
     /// # Errors
     /// If there is none yet, or it is not to be believed.
     pub async fn fetch(&mut self, id: QuestionId) -> Result<VerifiedResult, ClientError> {
-        let mut research = self.research.clone();
-        let request = v1::QuestionRef {
-            question_id: id.to_string(),
-        };
-        let reply = research.fetch(timed(request)).await;
-        let reply = reply.map_err(|status| self.explain(&status))?.into_inner();
+        let reply = self
+            .call(|mut it| async move { it.fetch(timed(reference(id))).await })
+            .await?;
         let Some(result) = reply.result else {
             return Err(ClientError::Waiting(id));
         };
@@ -351,12 +342,10 @@ impl Client {
     /// # Errors
     /// If the coordinator does not know it as mine.
     pub async fn status(&mut self, id: QuestionId) -> Result<Standing, ClientError> {
-        let mut research = self.research.clone();
-        let request = v1::QuestionRef {
-            question_id: id.to_string(),
-        };
-        let reply = research.status(timed(request)).await;
-        standing(reply.map_err(|status| self.explain(&status))?.into_inner())
+        let reply = self
+            .call(|mut it| async move { it.status(timed(reference(id))).await })
+            .await?;
+        standing(reply)
     }
 
     /// Withdraws a question.
@@ -364,12 +353,10 @@ impl Client {
     /// # Errors
     /// If the coordinator does not know it as mine.
     pub async fn cancel(&mut self, id: QuestionId) -> Result<Standing, ClientError> {
-        let mut research = self.research.clone();
-        let request = v1::QuestionRef {
-            question_id: id.to_string(),
-        };
-        let reply = research.cancel(timed(request)).await;
-        standing(reply.map_err(|status| self.explain(&status))?.into_inner())
+        let reply = self
+            .call(|mut it| async move { it.cancel(timed(reference(id))).await })
+            .await?;
+        standing(reply)
     }
 
     /// My questions, newest first.
@@ -377,14 +364,35 @@ impl Client {
     /// # Errors
     /// If the coordinator cannot be reached.
     pub async fn list(&mut self, limit: u32) -> Result<Vec<Standing>, ClientError> {
-        let mut research = self.research.clone();
-        let reply = research.list(timed(v1::ListRequest { limit })).await;
-        let reply = reply.map_err(|status| self.explain(&status))?.into_inner();
+        let reply = self
+            .call(|mut it| async move { it.list(timed(v1::ListRequest { limit })).await })
+            .await?;
         reply.questions.into_iter().map(standing).collect()
+    }
+
+    /// One request and its reply, tried again a few times if the way there is broken for a moment.
+    async fn call<T, F, Reply>(&self, request: F) -> Result<T, ClientError>
+    where
+        F: Fn(ResearchClient<Channel>) -> Reply,
+        Reply: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
+        let mut pauses = Pauses::new(3);
+        loop {
+            match request(self.research.clone()).await {
+                Ok(reply) => return Ok(reply.into_inner()),
+                Err(status) => pauses.wait(self.explain(&status), &mut |_| ()).await?,
+            }
+        }
     }
 
     fn explain(&self, status: &Status) -> ClientError {
         link::classify(status, &self.profile.settings.coordinator).into()
+    }
+}
+
+fn reference(id: QuestionId) -> v1::QuestionRef {
+    v1::QuestionRef {
+        question_id: id.to_string(),
     }
 }
 

@@ -160,10 +160,7 @@ fn compare_columns(lines: &mut Vec<String>, place: &str, old: &Column, new: &Col
     let domain = |column: &Column| match &column.domain {
         Some(values) => {
             let each = values.iter().map(|(value, label)| {
-                format!(
-                    "{} {label}",
-                    crate::render::plain_key(&crate::document::scalar_to_json(value))
-                )
+                format!("{} {label}", crate::render::plain_key(&value.to_json()))
             });
             each.collect::<Vec<_>>().join(", ")
         }

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use quorate_query::value::Scalar;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,7 +14,7 @@ use serde_json::Value;
 pub const SCHEMA: &str = "quorate.result/1";
 
 /// A result, in every state a question can end in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Document {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -133,39 +132,98 @@ pub struct Row {
     pub cells: BTreeMap<String, Cell>,
 }
 
-/// A cell: a value with its interval, withheld, or undefined (division by zero).
+/// A cell: a value with its interval, withheld, or neither (division by zero).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "WrittenCell", into = "WrittenCell")]
 pub struct Cell {
     /// Every node withheld it. It has no value and no reason.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub withheld: bool,
-    /// There is no such number: division by zero, spread of one value.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub undefined: bool,
     /// The value and its interval.
-    #[serde(flatten, default)]
     pub number: Option<Interval>,
     /// Nodes whose released values are in it.
     pub nodes: u64,
     /// Nodes that could have contributed.
     pub eligible: u64,
     /// Some node answered with an earlier release.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub near_earlier: bool,
     /// `--by-site`: each node's own value.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sites: BTreeMap<String, String>,
 }
 
+impl Cell {
+    /// Whether there is no such number: x/0, the spread of one value, the mean of nobody.
+    #[must_use]
+    pub fn is_undefined(&self) -> bool {
+        self.number.is_none() && !self.withheld
+    }
+}
+
 /// A value as decimal text, with the interval that holds the exact one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Interval {
     /// The value.
     pub value: String,
-    /// Least possible value, as far as rounding goes.
+    /// Least possible value.
     pub lower: Option<String>,
-    /// Greatest possible value; `null` where a node withheld the cell.
+    /// Greatest possible value; none where a node withheld the cell.
     pub upper: Option<String>,
+}
+
+/// A cell as JSON has it: a withheld cell has no `value` at all, one without a number has `null`.
+#[derive(Clone, Serialize, Deserialize)]
+struct WrittenCell {
+    #[serde(default, skip_serializing_if = "is_false")]
+    withheld: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lower: Option<Option<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    upper: Option<Option<String>>,
+    nodes: u64,
+    eligible: u64,
+    #[serde(default, skip_serializing_if = "is_false")]
+    near_earlier: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    sites: BTreeMap<String, String>,
+}
+
+impl From<Cell> for WrittenCell {
+    fn from(cell: Cell) -> Self {
+        let shown = |part: Option<String>| (!cell.withheld).then_some(part);
+        let (value, lower, upper) = match cell.number {
+            Some(number) => (Some(number.value), number.lower, number.upper),
+            None => (None, None, None),
+        };
+        Self {
+            withheld: cell.withheld,
+            value: shown(value),
+            lower: shown(lower),
+            upper: shown(upper),
+            nodes: cell.nodes,
+            eligible: cell.eligible,
+            near_earlier: cell.near_earlier,
+            sites: cell.sites,
+        }
+    }
+}
+
+impl From<WrittenCell> for Cell {
+    fn from(cell: WrittenCell) -> Self {
+        let number = cell.value.flatten().map(|value| Interval {
+            value,
+            lower: cell.lower.flatten(),
+            upper: cell.upper.flatten(),
+        });
+        Self {
+            withheld: cell.withheld,
+            number,
+            nodes: cell.nodes,
+            eligible: cell.eligible,
+            near_earlier: cell.near_earlier,
+            sites: cell.sites,
+        }
+    }
 }
 
 /// A node and what became of the question there.
@@ -230,33 +288,6 @@ pub struct Note {
     pub text: String,
 }
 
-/// A value as JSON: whole numbers as numbers, other decimals as text, days as `YYYY-MM-DD`.
-#[must_use]
-pub fn scalar_to_json(value: &Scalar) -> Value {
-    match value {
-        Scalar::Null => Value::Null,
-        Scalar::Bool(flag) => Value::Bool(*flag),
-        Scalar::Number(number) => match number.at_scale(0).map(i64::try_from) {
-            Some(Ok(whole)) => Value::from(whole),
-            _ => Value::String(number.to_string()),
-        },
-        Scalar::Date(days) => Value::String(day(*days)),
-        Scalar::Text(text) => Value::String(text.clone()),
-    }
-}
-
-/// A day number as `YYYY-MM-DD`; one outside the calendar stays a number.
-#[must_use]
-pub fn day(days: i32) -> String {
-    jiff::civil::date(1970, 1, 1)
-        .checked_add(jiff::Span::new().days(days))
-        .map_or_else(|_| days.to_string(), |date| date.to_string())
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes fields by reference"
-)]
 fn is_false(flag: &bool) -> bool {
     !*flag
 }

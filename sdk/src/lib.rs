@@ -13,6 +13,7 @@ pub mod diff;
 pub mod document;
 pub mod journal;
 pub mod link;
+pub mod login;
 pub mod params;
 pub mod problems;
 pub mod profile;

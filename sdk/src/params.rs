@@ -5,10 +5,8 @@
 use quorate_query::number::Number;
 use quorate_query::problem::{Code, Problem};
 use quorate_query::question::{ParamValue, Params};
-use quorate_query::value::Scalar;
+use quorate_query::value::{Scalar, from_civil};
 use serde_json::Value;
-
-use crate::document::scalar_to_json;
 
 /// What is wrong with a parameter as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,11 +98,7 @@ fn day_number(text: &str) -> Option<i32> {
     if !shape {
         return None;
     }
-    let date: jiff::civil::Date = text.parse().ok()?;
-    let days = jiff::civil::date(1970, 1, 1)
-        .until((jiff::Unit::Day, date))
-        .ok()?;
-    Some(days.get_days())
+    text.parse().ok().map(from_civil)
 }
 
 /// The values of a file: one per line, or the first column of a CSV. Empty lines and lines that
@@ -174,8 +168,8 @@ fn mentions(sql: &str, name: &str) -> bool {
 #[must_use]
 pub fn to_json(value: &ParamValue) -> Value {
     match value {
-        ParamValue::One(one) => scalar_to_json(one),
-        ParamValue::List(list) => Value::Array(list.iter().map(scalar_to_json).collect()),
+        ParamValue::One(one) => one.to_json(),
+        ParamValue::List(list) => Value::Array(list.iter().map(Scalar::to_json).collect()),
     }
 }
 

@@ -8,11 +8,12 @@ use quorate_identity::Signed;
 use quorate_query::answer::Mode;
 use quorate_query::combine::{Combined, CombinedCell};
 use quorate_query::question::{Body, Expr, GroupKey};
+use quorate_query::value::Scalar;
 use quorate_wire::{LedgerRef, NodeOutcome, QuestionStatus, signed_to_bytes};
 
 use crate::document::{
     Cell, Column, Document, Interval, Ledger, Node, Note, ProblemInfo, Protection, QuestionInfo,
-    Row, SCHEMA, scalar_to_json,
+    Row, SCHEMA,
 };
 use crate::params;
 use crate::verify::{VerifiedResult, Words};
@@ -136,12 +137,10 @@ fn columns(combined: &Combined, verified: &VerifiedResult) -> Vec<Column> {
             .codebook()
             .column(column)
             .and_then(|column| column.domain.as_ref());
-        let labelled = domain.into_iter().flatten().map(|(value, label)| {
-            (
-                crate::render::plain_key(&scalar_to_json(value)),
-                label.clone(),
-            )
-        });
+        let labelled = domain
+            .into_iter()
+            .flatten()
+            .map(|(value, label)| (crate::render::plain_key(&value.to_json()), label.clone()));
         labelled.collect()
     };
     let columns = combined
@@ -177,7 +176,7 @@ fn rows(combined: &Combined, by_site: bool) -> Vec<Row> {
     let row = |row: &quorate_query::combine::CombinedRow| Row {
         key: keys
             .iter()
-            .zip(row.key.iter().map(scalar_to_json))
+            .zip(row.key.iter().map(Scalar::to_json))
             .map(name)
             .collect(),
         cells: cells
@@ -197,7 +196,6 @@ fn cell(cell: &CombinedCell, by_site: bool) -> Cell {
     });
     Cell {
         withheld: cell.withheld,
-        undefined: number.is_none() && !cell.withheld,
         number,
         nodes: u64::from(cell.nodes),
         eligible: u64::from(cell.eligible),

@@ -156,9 +156,9 @@ pub(crate) struct ShowArgs {
     /// Show each node's own value too
     #[arg(long)]
     pub(crate) by_site: bool,
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    /// How to write the result; else as the ending of --out says, else as a table
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
     /// Write the result to a file instead of standard output
     #[arg(long, value_name = "F")]
     pub(crate) out: Option<PathBuf>,

@@ -2,20 +2,20 @@
 
 use std::path::Path;
 
-use quorate_query::{explain, sql};
+use quorate_query::explain;
 use serde_json::json;
 
 use super::args::{CheckArgs, CheckFormat};
 use super::exit::{Exit, Failure};
 use super::{text, ui};
 use crate::document::SCHEMA;
-use crate::{params, problems};
+use crate::{ask, problems};
 
 /// Runs the command.
 pub(crate) fn run(home: &Path, args: &CheckArgs) -> Result<Exit, Failure> {
     let codebook = text::choose_codebook(home, args.codebook.codebook.as_deref())?;
     let (sql, given) = text::question(&args.text)?;
-    let read = params::check_used(&sql, &given).and_then(|()| sql::read(&sql, &given, &codebook));
+    let read = ask::read(&sql, &given, &codebook);
     let as_json = args.format == CheckFormat::Json;
     match read {
         Ok(question) => {

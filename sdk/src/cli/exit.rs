@@ -3,6 +3,15 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use quorate_identity::token::TokenError;
+use quorate_query::problem::{Family, Problem};
+
+use crate::client::ClientError;
+use crate::link::LinkError;
+use crate::login::LoginError;
+use crate::profile::ProfileError;
+use crate::verify::VerifyError;
+
 /// How the program ends. The numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -50,6 +59,50 @@ impl Failure {
         Self {
             exit,
             message: message.into(),
+        }
+    }
+
+    /// What went wrong between us and the coordinator.
+    pub(crate) fn client(error: ClientError) -> Self {
+        let exit = match &error {
+            ClientError::Verify(VerifyError::NoCodebook(_)) => Exit::Failed,
+            ClientError::Verify(_) | ClientError::Profile(ProfileError::Roster(_)) => {
+                Exit::NotVerified
+            }
+            ClientError::Waiting(_) => Exit::Waiting,
+            ClientError::Link(LinkError::Problem(problem)) => problem
+                .known()
+                .map_or(Exit::Refused, |problem| Self::exit_of(&problem)),
+            _ => Exit::Failed,
+        };
+        let mut failure = Self::from(error);
+        failure.exit = exit;
+        failure
+    }
+
+    /// Why somebody could not join.
+    pub(crate) fn login(error: LoginError) -> Self {
+        let exit = match &error {
+            LoginError::NoName | LoginError::Name(_) | LoginError::Token(TokenError::NotAToken) => {
+                Exit::Usage
+            }
+            LoginError::Roster(_)
+            | LoginError::Answer(_)
+            | LoginError::Profile(ProfileError::Roster(_)) => Exit::NotVerified,
+            _ => Exit::Failed,
+        };
+        let mut failure = Self::from(error);
+        failure.exit = exit;
+        failure
+    }
+
+    /// How the program ends when the coordinator states this problem.
+    pub(crate) fn exit_of(problem: &Problem) -> Exit {
+        match (problem.code.0, problem.code.family()) {
+            ("X801" | "X802", _) => Exit::TooFewNodes,
+            ("A411" | "A413" | "L706", _) => Exit::Failed,
+            (_, Some(Family::Quorum | Family::Internal) | None) => Exit::Failed,
+            (_, Some(_)) => Exit::Refused,
         }
     }
 

@@ -1,19 +1,29 @@
 //! The command line: reads arguments, does one thing, ends with an exit code.
 
 mod args;
+mod catalog;
 mod check;
+mod clock;
 mod codebook;
 mod exit;
+mod login;
+mod progress;
+mod query;
+mod questions;
+mod show;
 mod text;
 mod ui;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::client::Client;
+use crate::profile::Profile;
 use args::{Cli, Command};
-use exit::Exit;
+use exit::{Exit, Failure};
 
 /// Runs `quorate` with these arguments, the program's name first.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -29,7 +39,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return exit.into();
         }
     };
-    match dispatch(cli) {
+    let outcome = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::from)
+        .and_then(|runtime| runtime.block_on(dispatch(cli)));
+    match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
             ui::error(&failure.to_string());
@@ -38,21 +53,26 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli) -> Result<Exit, exit::Failure> {
+async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let home = text::home(cli.home)?;
     match cli.command {
+        Command::Login(args) => login::run(&home, &args).await,
+        Command::Catalog(args) => catalog::run(&home, &args).await,
         Command::Check(args) => check::run(&home, &args),
+        Command::Query(args) => query::run(&home, &args).await,
+        Command::Status(args) => questions::status(&home, &args).await,
+        Command::Fetch(args) => questions::fetch(&home, &args).await,
+        Command::Cancel(args) => questions::cancel(&home, &args).await,
+        Command::List(args) => questions::list(&home, &args).await,
+        Command::Verify(args) => verify::run(&home, &args),
         Command::Codebook(command) => codebook::run(&command),
-        Command::Login(_)
-        | Command::Catalog(_)
-        | Command::Query(_)
-        | Command::Status(_)
-        | Command::Fetch(_)
-        | Command::Cancel(_)
-        | Command::List(_)
-        | Command::Verify(_) => Err(exit::Failure::new(
-            Exit::Failed,
-            "this part is still being built",
-        )),
     }
+}
+
+/// A connection of this profile, its certificate renewed where that is due.
+async fn client(profile: Profile) -> Result<Client, Failure> {
+    if let Err(error) = crate::login::renew_if_due(&profile, clock::now()).await {
+        ui::say(&format!("the certificate could not be renewed: {error}"));
+    }
+    Client::connect(profile).map_err(Failure::client)
 }

@@ -15,6 +15,7 @@ use ::arrow::datatypes::{DataType, Field, Schema};
 use ::arrow::error::ArrowError;
 use parquet::errors::ParquetError;
 use quorate_query::number::Number;
+use quorate_query::value::from_civil;
 use serde_json::Value;
 
 use super::csv::{sites, status};
@@ -272,8 +273,5 @@ fn decimals(values: &[Option<Number>]) -> Option<ArrayRef> {
 }
 
 fn day_number(value: &Value) -> Option<i32> {
-    let date: jiff::civil::Date = value.as_str()?.parse().ok()?;
-    let epoch = jiff::civil::date(1970, 1, 1);
-    let span = epoch.until((jiff::Unit::Day, date)).ok()?;
-    Some(span.get_days())
+    value.as_str()?.parse().ok().map(from_civil)
 }

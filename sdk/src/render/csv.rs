@@ -18,7 +18,7 @@ pub const UNDEFINED: &str = "undefined";
 pub fn status(cell: Option<&Cell>) -> &'static str {
     match cell {
         Some(cell) if cell.number.is_some() => RELEASED,
-        Some(cell) if cell.undefined => UNDEFINED,
+        Some(cell) if cell.is_undefined() => UNDEFINED,
         _ => WITHHELD,
     }
 }

@@ -51,19 +51,30 @@ pub fn render(document: &Document, look: Look) -> String {
         text.push('\n');
         legend(&mut text, document);
     }
+    text.push_str(&footer(document));
+    text
+}
+
+/// What stands below the table: who answered, who did not and why, rules, notes, the question.
+#[must_use]
+pub fn footer(document: &Document) -> String {
+    let mut text = String::new();
     if let Some(problem) = &document.problem {
-        let _ = writeln!(text, "{} {}", problem.code, clean(&problem.message));
+        let words = format!("{} {}", problem.code, clean(&problem.message));
+        say(&mut text, &document.status.replace('_', " "), &words);
     }
     who(&mut text, document);
     rules(&mut text, document);
-    for note in &document.notes {
-        if note.code != "UNPROTECTED" {
-            say(
-                &mut text,
-                "Note",
-                &format!("{} {}", note.code, clean(&note.text)),
-            );
-        }
+    for note in document
+        .notes
+        .iter()
+        .filter(|note| note.code != "UNPROTECTED")
+    {
+        say(
+            &mut text,
+            "Note",
+            &format!("{} {}", note.code, clean(&note.text)),
+        );
     }
     if let Some(question) = &document.question {
         let hash = short_hash(&question.hash);
@@ -220,7 +231,7 @@ fn site_lines(
 fn value_text(cell: &Cell) -> String {
     match &cell.number {
         Some(number) => number.value.clone(),
-        None if cell.undefined => UNDEFINED.to_owned(),
+        None if cell.is_undefined() => UNDEFINED.to_owned(),
         None => WITHHELD.to_owned(),
     }
 }
@@ -297,7 +308,7 @@ fn legend(text: &mut String, document: &Document) {
             " (a–)     at least a; a node withheld its part, so the whole may be larger\n",
         );
     }
-    if cells().any(|cell| cell.undefined) {
+    if cells().any(|cell| cell.is_undefined()) {
         let _ = writeln!(
             text,
             " {UNDEFINED}      no such number, such as a division by zero"
@@ -385,7 +396,7 @@ fn rules(text: &mut String, document: &Document) {
 }
 
 fn say(text: &mut String, label: &str, words: &str) {
-    let _ = writeln!(text, " {label:<9}{words}");
+    let _ = writeln!(text, " {label:<9} {words}");
 }
 
 fn short_hash(hash: &str) -> String {

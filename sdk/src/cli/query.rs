@@ -1,0 +1,219 @@
+//! `quorate query`: ask, watch, fetch, believe, show.
+
+use std::path::Path;
+
+use quorate_query::codebook::Codebook;
+use quorate_query::problem::Problem;
+use quorate_query::question::Params;
+use quorate_wire::{QuestionId, QuestionStatus};
+
+use super::args::{CodebookArg, Format, QueryArgs, ShowArgs};
+use super::exit::{Exit, Failure};
+use super::progress::Progress;
+use super::{clock, show, text, ui};
+use crate::ask::{self, AskError, Asked, Draft};
+use crate::client::{Client, ClientError, Event};
+use crate::document::{Document, QuestionInfo, SCHEMA};
+use crate::profile::Profile;
+use crate::{params, problems, report};
+
+/// Runs the command.
+pub(crate) async fn run(home: &Path, args: &QueryArgs) -> Result<Exit, Failure> {
+    show::check(&args.show)?;
+    let (sql, given) = text::question(&args.text)?;
+    let profile = Profile::open(home)?;
+    let key = profile.identity()?;
+    let draft = draft(args, &profile, sql, given)?;
+
+    let mut client = super::client(profile).await?;
+    let codebook = match codebook(&mut client, &args.codebook, &draft).await {
+        Ok(Ok(codebook)) => codebook,
+        Ok(Err(problem)) => return refused(&problem, &draft.sql, &args.show),
+        Err(failure) => return Err(failure),
+    };
+    let roster = client.roster().await.map_err(Failure::client)?;
+    let name = client.profile().settings.name.clone();
+    let now = clock::now_millis();
+    let asked = match ask::sign(&draft, name.as_str(), &codebook, &roster, &key, now) {
+        Ok(asked) => asked,
+        Err(AskError::Refused(problem)) => return refused(&problem, &draft.sql, &args.show),
+        Err(AskError::Key(error)) => return Err(error.into()),
+    };
+
+    let mut progress = Progress::new();
+    let asking = ask_and_watch(&mut client, &asked, args, &mut progress);
+    let status = tokio::select! {
+        status = asking => status,
+        _ = tokio::signal::ctrl_c() => {
+            progress.end();
+            return Ok(interrupted(asked.id));
+        }
+    };
+    progress.end();
+    match status {
+        Ok(QuestionStatus::Running | QuestionStatus::Waiting) => {
+            waiting(&asked, &draft, &codebook, &args.show)
+        }
+        Ok(_) => fetched(&mut client, asked.id, &args.show).await,
+        Err(error) => match error.problem().and_then(quorate_wire::RemoteProblem::known) {
+            Some(problem) if Failure::exit_of(&problem) == Exit::Refused => {
+                refused(&problem, &draft.sql, &args.show)
+            }
+            _ => Err(Failure::client(error)),
+        },
+    }
+}
+
+fn draft(
+    args: &QueryArgs,
+    profile: &Profile,
+    sql: String,
+    given: Params,
+) -> Result<Draft, Failure> {
+    let project = args
+        .project
+        .clone()
+        .or_else(|| profile.settings.project.clone());
+    let project = project.ok_or_else(|| {
+        Failure::usage("under which project? Name it with --project P, or write `project = \"P\"` in config.toml")
+    })?;
+    let mut nodes = std::collections::BTreeSet::new();
+    for node in &args.nodes {
+        let name = quorate_identity::Name::parse(node.trim());
+        nodes.insert(
+            name.map_err(|error| Failure::usage(error.to_string()))?
+                .to_string(),
+        );
+    }
+    Ok(Draft {
+        sql,
+        params: given,
+        project,
+        purpose: args.purpose.clone(),
+        nodes,
+        min_nodes: args.min_nodes,
+    })
+}
+
+/// The codebook to ask against, or the refusal. A text that the newest known codebook refuses is
+/// refused even without the network; one that the cache refuses may be fine with a newer one.
+async fn codebook(
+    client: &mut Client,
+    wanted: &CodebookArg,
+    draft: &Draft,
+) -> Result<Result<Codebook, Problem>, Failure> {
+    let wanted = wanted.codebook.as_deref();
+    let home = client.profile().home().to_owned();
+    if wanted.is_some_and(|wanted| Path::new(wanted).is_file()) {
+        return Ok(Ok(text::choose_codebook(&home, wanted)?));
+    }
+    match client.catalogue().await {
+        Ok(_) => Ok(Ok(text::choose_codebook(&home, wanted)?)),
+        Err(error) => {
+            let cached = text::choose_codebook(&home, wanted);
+            let refusal = cached
+                .ok()
+                .and_then(|codebook| ask::read(&draft.sql, &draft.params, &codebook).err());
+            refusal.map_or(Err(Failure::client(error)), |problem| Ok(Err(problem)))
+        }
+    }
+}
+
+async fn ask_and_watch(
+    client: &mut Client,
+    asked: &Asked,
+    args: &QueryArgs,
+    progress: &mut Progress,
+) -> Result<QuestionStatus, ClientError> {
+    let mut on_event = |event: Event| progress.event(&event);
+    let nodes = client.submit(asked, clock::now(), &mut on_event).await?;
+    if args.no_wait {
+        return Ok(QuestionStatus::Running);
+    }
+    ui::say(&format!("question {}", asked.id));
+    progress.nodes(&nodes);
+    let mut on_event = |event: Event| progress.event(&event);
+    client.watch(asked.id, args.wait, &mut on_event).await
+}
+
+/// Gets, believes and shows a result.
+pub(crate) async fn fetched(
+    client: &mut Client,
+    id: QuestionId,
+    args: &ShowArgs,
+) -> Result<Exit, Failure> {
+    let verified = client.fetch(id).await.map_err(Failure::client)?;
+    show::result(&report::document(&verified, args.by_site), args)?;
+    Ok(match verified.status() {
+        QuestionStatus::Answered => Exit::Answered,
+        QuestionStatus::Refused => Exit::Refused,
+        QuestionStatus::TooFewNodes => Exit::TooFewNodes,
+        QuestionStatus::Running | QuestionStatus::Waiting => Exit::Waiting,
+        QuestionStatus::Failed | QuestionStatus::Cancelled => Exit::Failed,
+    })
+}
+
+/// Shows a refusal: to people on standard error, to programs that asked for JSON also as data.
+fn refused(problem: &Problem, sql: &str, args: &ShowArgs) -> Result<Exit, Failure> {
+    if show::format(args) == Format::Json {
+        let document = Document {
+            schema: SCHEMA.to_owned(),
+            status: "refused".to_owned(),
+            problem: Some(problems::info(problem)),
+            ..Document::default()
+        };
+        show::result(&document, args)?;
+    }
+    ui::say(problems::explain(problem, sql).trim_end());
+    Ok(Exit::Refused)
+}
+
+/// The answer is not there yet: the id is the data.
+fn waiting(
+    asked: &Asked,
+    draft: &Draft,
+    codebook: &Codebook,
+    args: &ShowArgs,
+) -> Result<Exit, Failure> {
+    let id = asked.id.to_string();
+    if show::format(args) == Format::Json {
+        let values = draft.params.iter();
+        let question = QuestionInfo {
+            id: id.clone(),
+            hash: quorate_identity::digest_text(&asked.meaning.digest()),
+            project: draft.project.clone(),
+            purpose: draft.purpose.clone(),
+            text: draft.sql.clone(),
+            params: values
+                .map(|(name, value)| (name.clone(), params::to_json(value)))
+                .collect(),
+            codebook: codebook.digest.clone(),
+            ..QuestionInfo::default()
+        };
+        let document = Document {
+            schema: SCHEMA.to_owned(),
+            status: "waiting".to_owned(),
+            question: Some(question),
+            ..Document::default()
+        };
+        show::result(&document, args)?;
+    } else {
+        ui::data(format!("{id}\n").as_bytes());
+    }
+    ui::say(&format!(
+        "recorded; later: quorate status {id}, quorate fetch {id}"
+    ));
+    Ok(Exit::Waiting)
+}
+
+/// Ctrl-C: the question goes on without us.
+pub(crate) fn interrupted(id: QuestionId) -> Exit {
+    ui::data(format!("{id}\n").as_bytes());
+    ui::say(&format!(
+        "You stopped waiting; the question goes on without you.\n\
+         \x20 how far it is:  quorate status {id}\n\
+         \x20 its answer:     quorate fetch {id} --wait\n\
+         \x20 withdraw it:    quorate cancel {id}"
+    ));
+    Exit::Waiting
+}
