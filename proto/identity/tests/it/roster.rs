@@ -136,6 +136,24 @@ fn a_gap_a_swap_and_a_foreign_network_are_refused() {
 }
 
 #[test]
+fn an_entry_of_another_history_does_not_fit() {
+    // Entries 3 of both histories are properly signed; entry 4 belongs to one of them only.
+    let (log, pins) = small();
+    let mut other = log[..2].to_vec();
+    push(
+        &mut other,
+        &pins,
+        add(Role::Researcher, "mallory", &key(66), NOW + DAY),
+        &[&key(1)],
+    );
+    other.push(log[3].clone());
+    assert_eq!(
+        Roster::verify(None, &pins, &other),
+        Err(RosterError::Gap { seq: 4 })
+    );
+}
+
+#[test]
 fn a_fork_is_noticed_and_heads_never_go_back() {
     let (log, pins) = small();
     let ours = Roster::verify(None, &pins, &log).unwrap();
