@@ -1,11 +1,16 @@
 //! What a question means, for people: canonical form, columns touched, what each node
-//! computes and sends, and the rules that apply. Depends on question and codebook only.
+//! computes and sends, and the rules that apply. Depends on question and codebook only, so
+//! it can be shown before anything is asked.
+//!
+//! What this file must not know: any node's own policy, which may be stricter.
+
+mod parts;
 
 use std::fmt;
 
 use crate::canonical::show_digest;
 use crate::codebook::Codebook;
-use crate::question::Question;
+use crate::question::{Body, Question};
 
 /// An explanation; `Display` prints it as plain text, one heading a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +19,7 @@ pub struct Explanation {
     pub hash: String,
     /// Canonical form for people.
     pub canonical: String,
-    /// Columns touched, `table.column: how`.
+    /// Columns touched, `table.column (type, unit): how`.
     pub columns: Vec<String>,
     /// What each node computes.
     pub computes: Vec<String>,
@@ -22,27 +27,45 @@ pub struct Explanation {
     pub sends: Vec<String>,
     /// What coordinator and SDK do with released values.
     pub combines: Vec<String>,
-    /// Rules of release that apply, with their parameters.
+    /// Rules of release that apply, with the codebook's parameters.
     pub rules: Vec<String>,
 }
 
 /// Explains a question that was read against this codebook.
 #[must_use]
-pub fn explain(q: &Question, _cb: &Codebook) -> Explanation {
+pub fn explain(q: &Question, cb: &Codebook) -> Explanation {
+    let Body::Table(table) = &q.body;
     Explanation {
         hash: show_digest(&q.digest()),
         canonical: q.canonical_text(),
-        columns: Vec::new(),
-        computes: Vec::new(),
-        sends: Vec::new(),
-        combines: Vec::new(),
-        rules: Vec::new(),
+        columns: parts::columns(table, cb),
+        computes: parts::computes(table, cb),
+        sends: parts::sends(table, cb),
+        combines: parts::combines(table),
+        rules: parts::rules(table, cb),
     }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "question {}", self.hash)?;
-        writeln!(f, "{}", self.canonical)
+        writeln!(f, "\nCanonical form")?;
+        for line in self.canonical.lines() {
+            writeln!(f, "  {line}")?;
+        }
+        let headings = [
+            ("Columns touched", &self.columns),
+            ("Each node computes", &self.computes),
+            ("Each node sends", &self.sends),
+            ("Coordinator and SDK then", &self.combines),
+            ("Rules of release", &self.rules),
+        ];
+        for (heading, lines) in headings {
+            writeln!(f, "\n{heading}")?;
+            for line in lines {
+                writeln!(f, "  - {line}")?;
+            }
+        }
+        Ok(())
     }
 }

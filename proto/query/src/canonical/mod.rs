@@ -7,7 +7,7 @@
 //! that is computed. What this module must not know: SQL text, and who approves what.
 
 mod encode;
-mod text;
+pub(crate) mod text;
 
 use std::collections::BTreeSet;
 

@@ -95,10 +95,17 @@ fn set_text(set: &Set) -> String {
         Values::Ranges(ranges) => listed(ranges.iter().map(range), ranges.len()),
         Values::Texts(texts) => listed(texts.iter().map(|t| quoted(t)), texts.len()),
         Values::NotTexts(texts) => {
-            format!("not {}", listed(texts.iter().map(|t| quoted(t)), texts.len()))
+            format!(
+                "not {}",
+                listed(texts.iter().map(|t| quoted(t)), texts.len())
+            )
         }
     };
-    if set.null { format!("in {values} or missing") } else { format!("in {values}") }
+    if set.null {
+        format!("in {values} or missing")
+    } else {
+        format!("in {values}")
+    }
 }
 
 fn range(range: &Range) -> String {

@@ -32,7 +32,10 @@ pub(super) fn keys(
     let mut keys: Vec<GroupKey> = Vec::new();
     for item in parts.group_by {
         let expr = selected(item, parts.items, scope, ctx)?;
-        let sets = matches!(expr, Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_));
+        let sets = matches!(
+            expr,
+            Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_)
+        );
         if sets {
             let message = "ROLLUP, CUBE and GROUPING SETS are not part of the language; ask for the total as a question of its own";
             return Err(ctx.refuse("V101", item, message));
@@ -234,7 +237,9 @@ fn band(
 /// The declared width that is nearest to the wanted one.
 fn nearest_width(column: &Column, wanted: Number) -> Option<Number> {
     let at = |width: &Number| number_ordinal(width, column.ty);
-    let Some(wanted) = at(&wanted) else { return column.bands.first().copied() };
+    let Some(wanted) = at(&wanted) else {
+        return column.bands.first().copied();
+    };
     let distance = |width: &&Number| at(width).map(|w| w.abs_diff(wanted));
     column.bands.iter().min_by_key(distance).copied()
 }

@@ -32,14 +32,22 @@ pub(super) fn grid(column: &Column) -> String {
 
 /// The nearest condition on the grid, if the set is one range.
 pub(super) fn on_grid(name: &str, column: &Column, set: &Set) -> Option<String> {
-    let Values::Ranges(ranges) = &set.values else { return None };
-    let [(low, high)] = ranges.as_slice() else { return None };
+    let Values::Ranges(ranges) = &set.values else {
+        return None;
+    };
+    let [(low, high)] = ranges.as_slice() else {
+        return None;
+    };
     let end = high.and_then(|high| high.checked_add(1));
-    let nearest = (low.and_then(|e| near(e, column)), end.and_then(|e| near(e, column)));
+    let nearest = (
+        low.and_then(|e| near(e, column)),
+        end.and_then(|e| near(e, column)),
+    );
     let (from, to) = match nearest {
-        (Some(from), Some(to)) if from >= to => {
-            (low.and_then(|e| grid_below(e, column)), end.and_then(|e| grid_above(e, column)))
-        }
+        (Some(from), Some(to)) if from >= to => (
+            low.and_then(|e| grid_below(e, column)),
+            end.and_then(|e| grid_above(e, column)),
+        ),
         nearest => nearest,
     };
     let show = |edge: i128| scalar(edge, column.ty).map(|s| spell::literal(&s));
@@ -57,7 +65,9 @@ fn near(edge: i128, column: &Column) -> Option<i128> {
         return Some(edge);
     }
     let both = [grid_below(edge, column), grid_above(edge, column)];
-    both.into_iter().flatten().min_by_key(|value| value.abs_diff(edge))
+    both.into_iter()
+        .flatten()
+        .min_by_key(|value| value.abs_diff(edge))
 }
 
 /// `a = 1 OR a = 2` as `a IN (1, 2)`, if every side is an equality of the same column.
