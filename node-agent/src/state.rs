@@ -15,7 +15,10 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    let text = format!("{}: mode {mode:o} lets others in, run `chmod 700` on it", path.display());
+    let text = format!(
+        "{}: mode {mode:o} lets others in, run `chmod 700` on it",
+        path.display()
+    );
     Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
 }
 
@@ -26,7 +29,12 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let temporary = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
@@ -46,7 +54,10 @@ mod tests {
         write_file(&path, b"one").unwrap();
         write_file(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(fs::read_dir(&state).unwrap().count(), 1);
     }
 
@@ -54,6 +65,9 @@ mod tests {
     fn a_folder_that_others_can_enter_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(folder(dir.path()).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(
+            folder(dir.path()).unwrap_err().kind(),
+            io::ErrorKind::PermissionDenied
+        );
     }
 }

@@ -217,11 +217,20 @@ impl Policy {
         let own = &self.release;
         ReleaseParams {
             k: own.k.unwrap_or(floor.k).max(floor.k),
-            round_base: own.round_base.unwrap_or(floor.round_base).max(floor.round_base),
+            round_base: own
+                .round_base
+                .unwrap_or(floor.round_base)
+                .max(floor.round_base),
             p_pct: own.p_pct.unwrap_or(floor.p_pct).max(floor.p_pct),
-            nk: own.nk.filter(|nk| stricter_nk(*nk, floor.nk)).unwrap_or(floor.nk),
+            nk: own
+                .nk
+                .filter(|nk| stricter_nk(*nk, floor.nk))
+                .unwrap_or(floor.nk),
             dof: own.dof.unwrap_or(floor.dof).max(floor.dof),
-            max_cells: own.max_cells.unwrap_or(floor.max_cells).min(floor.max_cells),
+            max_cells: own
+                .max_cells
+                .unwrap_or(floor.max_cells)
+                .min(floor.max_cells),
             min_nodes: floor.min_nodes,
             zeros_public: floor.zeros_public,
         }
@@ -231,7 +240,9 @@ impl Policy {
     #[must_use]
     pub fn looser_than(&self, codebook: &Codebook) -> Vec<(&'static str, String)> {
         let (own, floor) = (&self.release, &codebook.release);
-        let looser = |floor: String| format!("looser than the codebook's {floor}, write {floor} or stricter");
+        let looser = |floor: String| {
+            format!("looser than the codebook's {floor}, write {floor} or stricter")
+        };
         let mut found = Vec::new();
         let least = [
             ("k", own.k, floor.k),
@@ -249,7 +260,14 @@ impl Policy {
         }
         if own.nk.is_some_and(|nk| !stricter_nk(nk, floor.nk)) {
             let (contributors, share) = floor.nk;
-            found.push(("nk", looser(format!("[{contributors}, {}.{:02}]", share / 100, share % 100))));
+            found.push((
+                "nk",
+                looser(format!(
+                    "[{contributors}, {}.{:02}]",
+                    share / 100,
+                    share % 100
+                )),
+            ));
         }
         found
     }

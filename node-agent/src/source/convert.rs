@@ -66,13 +66,17 @@ impl Builder {
     pub(crate) fn push(&mut self, text: Option<&str>, spelling: &Spelling<'_>) -> Result<(), Bad> {
         let trimmed = text.map(str::trim_ascii);
         match self {
-            Self::Int(to) => put(trimmed.map(|t| value::int(t, spelling.decimal)), |v| to.append_option(v)),
+            Self::Int(to) => put(trimmed.map(|t| value::int(t, spelling.decimal)), |v| {
+                to.append_option(v)
+            }),
             Self::Decimal(to, scale) => {
                 let parsed = trimmed.map(|t| value::decimal(t, spelling.decimal, *scale));
                 put(parsed, |v| to.append_option(v))
             }
             Self::Text(to) => put(text.map(Ok), |v| to.append_option(v)),
-            Self::Date(to) => put(trimmed.map(|t| value::day(t, spelling.date_format)), |v| to.append_option(v)),
+            Self::Date(to) => put(trimmed.map(|t| value::day(t, spelling.date_format)), |v| {
+                to.append_option(v)
+            }),
             Self::Bool(to) => put(trimmed.map(value::truth), |v| to.append_option(v)),
         }
     }
@@ -119,29 +123,53 @@ pub(crate) fn convert(array: &ArrayRef, ty: ColumnType) -> Result<Converted, Mis
     let from = array.data_type().clone();
     let mismatch = || Mismatch(from.clone());
     if from == target {
-        return Ok(Converted { array: Arc::clone(array), bad: Vec::new() });
+        return Ok(Converted {
+            array: Arc::clone(array),
+            bad: Vec::new(),
+        });
     }
     let like = |to: &DataType| cast(array, to).map_err(|_| mismatch());
     match (&from, ty) {
-        (DataType::Null, _) => {
-            Ok(Converted { array: new_null_array(&target, array.len()), bad: Vec::new() })
-        }
+        (DataType::Null, _) => Ok(Converted {
+            array: new_null_array(&target, array.len()),
+            bad: Vec::new(),
+        }),
         (text, ty) if is_text(text) => Ok(from_text(&like(&DataType::Utf8)?, ty)),
         (whole, ColumnType::Int) if whole.is_integer() => Ok(widened(array, like(&target)?)),
         (whole, ColumnType::Text) if whole.is_integer() => Ok(widened(array, like(&target)?)),
         (whole, ColumnType::Bool) if whole.is_integer() => {
             let whole = like(&DataType::Int64)?;
-            Ok(by_row(&whole, ty, |row, text| write!(text, "{}", whole.as_primitive::<Int64Type>().value(row))))
+            Ok(by_row(&whole, ty, |row, text| {
+                write!(text, "{}", whole.as_primitive::<Int64Type>().value(row))
+            }))
         }
-        (whole, ColumnType::Decimal { scale }) if whole.is_integer() => {
-            Ok(from_decimals(array, &like(&DataType::Decimal128(38, 0))?, 0, Some(scale)))
-        }
+        (whole, ColumnType::Decimal { scale }) if whole.is_integer() => Ok(from_decimals(
+            array,
+            &like(&DataType::Decimal128(38, 0))?,
+            0,
+            Some(scale),
+        )),
         (real, ColumnType::Int | ColumnType::Decimal { .. }) if real.is_floating() => {
             Ok(from_reals(&like(&DataType::Float64)?, ty))
         }
-        (DataType::Decimal32(_, s) | DataType::Decimal64(_, s) | DataType::Decimal128(_, s) | DataType::Decimal256(_, s), ColumnType::Int | ColumnType::Decimal { .. }) => {
-            let scale = if let ColumnType::Decimal { scale } = ty { Some(scale) } else { None };
-            Ok(from_decimals(array, &like(&DataType::Decimal128(38, *s))?, *s, scale))
+        (
+            DataType::Decimal32(_, s)
+            | DataType::Decimal64(_, s)
+            | DataType::Decimal128(_, s)
+            | DataType::Decimal256(_, s),
+            ColumnType::Int | ColumnType::Decimal { .. },
+        ) => {
+            let scale = if let ColumnType::Decimal { scale } = ty {
+                Some(scale)
+            } else {
+                None
+            };
+            Ok(from_decimals(
+                array,
+                &like(&DataType::Decimal128(38, *s))?,
+                *s,
+                scale,
+            ))
         }
         (DataType::Timestamp(..) | DataType::Date64, ColumnType::Date) => {
             let micros = like(&DataType::Timestamp(TimeUnit::Microsecond, None))?;
@@ -164,7 +192,10 @@ fn is_text(ty: &DataType) -> bool {
 fn widened(from: &ArrayRef, array: ArrayRef) -> Converted {
     let lost = |row: &usize| array.is_null(*row) && !from.is_null(*row);
     let bad = if array.null_count() > from.null_count() {
-        (0..array.len()).filter(lost).map(|row| (row, Bad::Range)).collect()
+        (0..array.len())
+            .filter(lost)
+            .map(|row| (row, Bad::Range))
+            .collect()
     } else {
         Vec::new()
     };
@@ -181,7 +212,9 @@ fn from_reals(reals: &ArrayRef, ty: ColumnType) -> Converted {
     let reals = reals.as_primitive::<Float64Type>();
     let nan = BooleanArray::from_unary(reals, f64::is_nan);
     let numbers = nullif(reals, &nan).unwrap_or_else(|_| Arc::new(reals.clone()));
-    by_row(&numbers, ty, |row, text| write!(text, "{:e}", reals.value(row)))
+    by_row(&numbers, ty, |row, text| {
+        write!(text, "{:e}", reals.value(row))
+    })
 }
 
 /// Row by row through text.
@@ -198,7 +231,10 @@ fn by_row(
             bad.push((row, what));
         }
     }
-    Converted { array: builder.finish(), bad }
+    Converted {
+        array: builder.finish(),
+        bad,
+    }
 }
 
 /// From a decimal of `scale` to `to` digits after the point, or to whole numbers.
@@ -219,7 +255,10 @@ fn from_decimals(from: &ArrayRef, decimals: &ArrayRef, scale: i8, to: Option<u32
             bad.push((row, what));
         }
     }
-    Converted { array: builder.finish(), bad }
+    Converted {
+        array: builder.finish(),
+        bad,
+    }
 }
 
 impl Builder {
@@ -233,7 +272,9 @@ impl Builder {
                 put(Some(whole), |v| to.append_option(v))
             }
             Self::Decimal(to, scale) => {
-                put(Some(value::rescale(mantissa, exponent, *scale)), |v| to.append_option(v))
+                put(Some(value::rescale(mantissa, exponent, *scale)), |v| {
+                    to.append_option(v)
+                })
             }
             Self::Text(_) | Self::Date(_) | Self::Bool(_) => Err(Bad::Number),
         }
@@ -255,7 +296,10 @@ fn from_moments(moments: &ArrayRef) -> Converted {
             bad.push((row, what));
         }
     }
-    Converted { array: Arc::new(builder.finish()), bad }
+    Converted {
+        array: Arc::new(builder.finish()),
+        bad,
+    }
 }
 
 /// Makes values outside a closed domain missing; returns how many there were. The column has the
@@ -263,12 +307,17 @@ fn from_moments(moments: &ArrayRef) -> Converted {
 pub(crate) fn apply_domain(array: &ArrayRef, ty: ColumnType, domain: &[Scalar]) -> (ArrayRef, u64) {
     let outside: BooleanArray = match ty {
         ColumnType::Int => {
-            let known: HashSet<i64> = domain.iter().filter_map(|s| mantissa(s, 0)?.try_into().ok()).collect();
+            let known: HashSet<i64> = domain
+                .iter()
+                .filter_map(|s| mantissa(s, 0)?.try_into().ok())
+                .collect();
             BooleanArray::from_unary(array.as_primitive::<Int64Type>(), |v| !known.contains(&v))
         }
         ColumnType::Decimal { scale } => {
             let known: HashSet<i128> = domain.iter().filter_map(|s| mantissa(s, scale)).collect();
-            BooleanArray::from_unary(array.as_primitive::<Decimal128Type>(), |v| !known.contains(&v))
+            BooleanArray::from_unary(array.as_primitive::<Decimal128Type>(), |v| {
+                !known.contains(&v)
+            })
         }
         ColumnType::Date => {
             let known: HashSet<i32> = domain.iter().filter_map(days).collect();
@@ -280,62 +329,105 @@ pub(crate) fn apply_domain(array: &ArrayRef, ty: ColumnType, domain: &[Scalar]) 
         }
         ColumnType::Bool => {
             let values = array.as_boolean();
-            values.iter().map(|v| v.map(|v| !domain.contains(&Scalar::Bool(v)))).collect()
+            values
+                .iter()
+                .map(|v| v.map(|v| !domain.contains(&Scalar::Bool(v))))
+                .collect()
         }
     };
     let count = u64::try_from(outside.true_count()).unwrap_or(u64::MAX);
     if count == 0 {
         return (Arc::clone(array), 0);
     }
-    let kept = nullif(array, &outside).unwrap_or_else(|_| new_null_array(array.data_type(), array.len()));
+    let kept =
+        nullif(array, &outside).unwrap_or_else(|_| new_null_array(array.data_type(), array.len()));
     (kept, count)
 }
 
 fn mantissa(scalar: &Scalar, scale: u32) -> Option<i128> {
-    if let Scalar::Number(number) = scalar { number.at_scale(scale) } else { None }
+    if let Scalar::Number(number) = scalar {
+        number.at_scale(scale)
+    } else {
+        None
+    }
 }
 
 fn days(scalar: &Scalar) -> Option<i32> {
-    if let Scalar::Date(days) = scalar { Some(*days) } else { None }
+    if let Scalar::Date(days) = scalar {
+        Some(*days)
+    } else {
+        None
+    }
 }
 
 fn text(scalar: &Scalar) -> Option<&str> {
-    if let Scalar::Text(text) = scalar { Some(text) } else { None }
+    if let Scalar::Text(text) = scalar {
+        Some(text)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Float64Array, Int32Array, StringArray, TimestampNanosecondArray, UInt64Array};
+    use arrow::array::{
+        Float64Array, Int32Array, StringArray, TimestampNanosecondArray, UInt64Array,
+    };
     use quorate_query::number::Number;
 
     use super::*;
 
     fn decimals(converted: &Converted) -> Vec<Option<i128>> {
-        converted.array.as_primitive::<Decimal128Type>().iter().collect()
+        converted
+            .array
+            .as_primitive::<Decimal128Type>()
+            .iter()
+            .collect()
     }
 
     #[test]
     fn numbers_of_other_widths_are_converted_exactly() {
-        let reals: ArrayRef = Arc::new(Float64Array::from(vec![Some(2.675), None, Some(f64::NAN), Some(-0.125)]));
+        let reals: ArrayRef = Arc::new(Float64Array::from(vec![
+            Some(2.675),
+            None,
+            Some(f64::NAN),
+            Some(-0.125),
+        ]));
         let converted = convert(&reals, ColumnType::Decimal { scale: 2 }).unwrap();
         assert_eq!(decimals(&converted), [Some(268), None, None, Some(-12)]);
         assert!(converted.bad.is_empty());
 
         let reals: ArrayRef = Arc::new(Float64Array::from(vec![63.0, 63.5, f64::INFINITY]));
         let converted = convert(&reals, ColumnType::Int).unwrap();
-        assert_eq!(converted.array.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(63), None, None]);
+        assert_eq!(
+            converted
+                .array
+                .as_primitive::<Int64Type>()
+                .iter()
+                .collect::<Vec<_>>(),
+            [Some(63), None, None]
+        );
         assert_eq!(converted.bad, [(1, Bad::Int), (2, Bad::Int)]);
 
         let narrow: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), None]));
-        assert_eq!(decimals(&convert(&narrow, ColumnType::Decimal { scale: 1 }).unwrap()), [Some(70), None]);
+        assert_eq!(
+            decimals(&convert(&narrow, ColumnType::Decimal { scale: 1 }).unwrap()),
+            [Some(70), None]
+        );
         let wide: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
-        assert_eq!(convert(&wide, ColumnType::Int).unwrap().bad, [(0, Bad::Range)]);
+        assert_eq!(
+            convert(&wide, ColumnType::Int).unwrap().bad,
+            [(0, Bad::Range)]
+        );
     }
 
     #[test]
     fn a_wrong_type_is_a_mismatch_of_the_column() {
         let truth: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
-        assert!(matches!(convert(&truth, ColumnType::Int), Err(Mismatch(DataType::Boolean))));
+        assert!(matches!(
+            convert(&truth, ColumnType::Int),
+            Err(Mismatch(DataType::Boolean))
+        ));
         assert!(convert(&truth, ColumnType::Date).is_err());
     }
 
@@ -348,7 +440,11 @@ mod tests {
             Some(-86_400_000_000_000),
         ]));
         let converted = convert(&moments, ColumnType::Date).unwrap();
-        let days: Vec<_> = converted.array.as_primitive::<Date32Type>().iter().collect();
+        let days: Vec<_> = converted
+            .array
+            .as_primitive::<Date32Type>()
+            .iter()
+            .collect();
         assert_eq!(days, [Some(1), None, None, Some(-1)]);
         assert_eq!(converted.bad, [(1, Bad::TimeOfDay)]);
     }
@@ -359,11 +455,21 @@ mod tests {
         let domain = [Scalar::Text("a".into()), Scalar::Text("b".into())];
         let (kept, outside) = apply_domain(&texts, ColumnType::Text, &domain);
         assert_eq!(outside, 1);
-        assert_eq!(kept.as_string::<i32>().iter().collect::<Vec<_>>(), [Some("a"), None, None]);
+        assert_eq!(
+            kept.as_string::<i32>().iter().collect::<Vec<_>>(),
+            [Some("a"), None, None]
+        );
 
-        let numbers = convert(&(Arc::new(Float64Array::from(vec![0.5, 0.7])) as ArrayRef), ColumnType::Decimal { scale: 1 });
+        let numbers = convert(
+            &(Arc::new(Float64Array::from(vec![0.5, 0.7])) as ArrayRef),
+            ColumnType::Decimal { scale: 1 },
+        );
         let domain = [Scalar::Number(Number::new(5, -1))];
-        let (kept, outside) = apply_domain(&numbers.unwrap().array, ColumnType::Decimal { scale: 1 }, &domain);
+        let (kept, outside) = apply_domain(
+            &numbers.unwrap().array,
+            ColumnType::Decimal { scale: 1 },
+            &domain,
+        );
         assert_eq!((kept.null_count(), outside), (1, 1));
     }
 }

@@ -62,13 +62,30 @@ pub(crate) fn read(
         });
         if rows.schema != schema {
             let what = "its columns differ from those of the first file".to_owned();
-            return Err(SourceFault::Header { file: path.display().to_string(), what });
+            return Err(SourceFault::Header {
+                file: path.display().to_string(),
+                what,
+            });
         }
-        let builders = columns.iter().map(|column| Builder::new(column.ty)).collect();
-        let file = OneFile { index, path, width: header.len(), columns, options, builders, origin: Vec::new() };
+        let builders = columns
+            .iter()
+            .map(|column| Builder::new(column.ty))
+            .collect();
+        let file = OneFile {
+            index,
+            path,
+            width: header.len(),
+            columns,
+            options,
+            builders,
+            origin: Vec::new(),
+        };
         file.read(&mut reader, rows, problems)?;
     }
-    rows.ok_or_else(|| SourceFault::Header { file: String::new(), what: "no file".to_owned() })
+    rows.ok_or_else(|| SourceFault::Header {
+        file: String::new(),
+        what: "no file".to_owned(),
+    })
 }
 
 /// A column that is read: its place in the file, its name and its type.
@@ -97,7 +114,10 @@ impl OneFile<'_> {
         problems: &mut Problems,
     ) -> Result<(), SourceFault> {
         let mut record = ByteRecord::new();
-        while reader.read_byte_record(&mut record).map_err(|error| broken(self.path, &error))? {
+        while reader
+            .read_byte_record(&mut record)
+            .map_err(|error| broken(self.path, &error))?
+        {
             let line = record.position().map_or(0, csv::Position::line);
             if record.len() != self.width {
                 let what = format!("has {} fields, the header has {}", record.len(), self.width);
@@ -113,17 +133,24 @@ impl OneFile<'_> {
     }
 
     fn row(&mut self, record: &ByteRecord, line: u64, problems: &mut Problems) {
-        let spelling = Spelling { decimal: self.options.decimal, date_format: &self.options.date_format };
+        let spelling = Spelling {
+            decimal: self.options.decimal,
+            date_format: &self.options.date_format,
+        };
         for (column, builder) in self.columns.iter().zip(&mut self.builders) {
             let bytes = record.get(column.at).unwrap_or_default();
             let outcome = match decode(bytes, self.options.encoding) {
                 Some(text) => {
                     let missing = self.options.nulls.contains(text.as_ref());
-                    builder.push((!missing).then_some(&text), &spelling).map_err(|bad| bad.to_string())
+                    builder
+                        .push((!missing).then_some(&text), &spelling)
+                        .map_err(|bad| bad.to_string())
                 }
                 None => {
                     let added = builder.push(None, &spelling).map_err(|bad| bad.to_string());
-                    added.and(Err("is not UTF-8: write `encoding = \"latin1\"` if it is that".to_owned()))
+                    added.and(Err(
+                        "is not UTF-8: write `encoding = \"latin1\"` if it is that".to_owned(),
+                    ))
                 }
             };
             if let Err(what) = outcome {
@@ -156,14 +183,23 @@ fn header(
     path: &Path,
     encoding: Encoding,
 ) -> Result<Vec<String>, SourceFault> {
-    let wrong = |what: String| SourceFault::Header { file: path.display().to_string(), what };
+    let wrong = |what: String| SourceFault::Header {
+        file: path.display().to_string(),
+        what,
+    };
     let mut record = ByteRecord::new();
-    if !reader.read_byte_record(&mut record).map_err(|error| broken(path, &error))? {
-        return Err(wrong("it is empty; the first line names the columns".to_owned()));
+    if !reader
+        .read_byte_record(&mut record)
+        .map_err(|error| broken(path, &error))?
+    {
+        return Err(wrong(
+            "it is empty; the first line names the columns".to_owned(),
+        ));
     }
     let mut names = Vec::new();
     for bytes in &record {
-        let name = decode(bytes, encoding).ok_or_else(|| wrong("the header is not UTF-8".to_owned()))?;
+        let name =
+            decode(bytes, encoding).ok_or_else(|| wrong("the header is not UTF-8".to_owned()))?;
         let name = name.trim_start_matches('\u{feff}').trim().to_owned();
         if names.contains(&name) {
             return Err(wrong(format!("two columns are called `{name}`")));
@@ -177,12 +213,28 @@ fn choose(header: &[String], wanted: &Wanted, path: &Path) -> Result<Vec<Column>
     match wanted {
         Wanted::Only(types) => {
             let find = |name: &String| header.iter().position(|column| column == name);
-            let missing: Vec<_> = types.keys().filter(|name| find(name).is_none()).cloned().collect();
+            let missing: Vec<_> = types
+                .keys()
+                .filter(|name| find(name).is_none())
+                .cloned()
+                .collect();
             if !missing.is_empty() {
-                return Err(SourceFault::Columns { missing, found: header.to_vec(), file: path.display().to_string() });
+                return Err(SourceFault::Columns {
+                    missing,
+                    found: header.to_vec(),
+                    file: path.display().to_string(),
+                });
             }
             let columns = types.iter();
-            Ok(columns.filter_map(|(name, ty)| Some(Column { at: find(name)?, name: name.clone(), ty: *ty })).collect())
+            Ok(columns
+                .filter_map(|(name, ty)| {
+                    Some(Column {
+                        at: find(name)?,
+                        name: name.clone(),
+                        ty: *ty,
+                    })
+                })
+                .collect())
         }
         Wanted::All(types) => {
             let mut columns: Vec<Column> = header
@@ -190,7 +242,11 @@ fn choose(header: &[String], wanted: &Wanted, path: &Path) -> Result<Vec<Column>
                 .enumerate()
                 .map(|(at, name)| {
                     let ty = types.get(name).copied().unwrap_or(ColumnType::Text);
-                    Column { at, name: name.clone(), ty }
+                    Column {
+                        at,
+                        name: name.clone(),
+                        ty,
+                    }
                 })
                 .collect();
             columns.sort_by(|a, b| a.name.cmp(&b.name));
@@ -209,7 +265,13 @@ fn decode(bytes: &[u8], encoding: Encoding) -> Option<std::borrow::Cow<'_, str>>
     match encoding {
         Encoding::Utf8 => std::str::from_utf8(bytes).ok().map(Into::into),
         Encoding::Latin1 if bytes.is_ascii() => std::str::from_utf8(bytes).ok().map(Into::into),
-        Encoding::Latin1 => Some(bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into()),
+        Encoding::Latin1 => Some(
+            bytes
+                .iter()
+                .map(|byte| char::from(*byte))
+                .collect::<String>()
+                .into(),
+        ),
     }
 }
 
@@ -217,6 +279,9 @@ fn decode(bytes: &[u8], encoding: Encoding) -> Option<std::borrow::Cow<'_, str>>
 fn broken(path: &Path, error: &csv::Error) -> SourceFault {
     match error.kind() {
         csv::ErrorKind::Io(io) => SourceFault::File(unreadable(path, io)),
-        _ => SourceFault::Header { file: path.display().to_string(), what: "it is not a text table".to_owned() },
+        _ => SourceFault::Header {
+            file: path.display().to_string(),
+            what: "it is not a text table".to_owned(),
+        },
     }
 }

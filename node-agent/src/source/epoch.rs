@@ -27,13 +27,27 @@ pub(crate) fn of_table(contents: &[u8; 32], spec: &SourceSpec, table: &Table) ->
     }
     text.list(spec.map.as_deref());
     text.add(&table.unit_key);
-    text.add(if table.rows == RowsPer::Unit { "unit" } else { "many" });
+    text.add(if table.rows == RowsPer::Unit {
+        "unit"
+    } else {
+        "many"
+    });
     for (name, column) in &table.columns {
         text.add(name);
         text.add(&super::convert::arrow_type(column.ty).to_string());
         let domain = column.domain.iter().flatten();
-        text.list(domain.map(|(value, _)| scalar(value)).collect::<Vec<_>>().iter().map(String::as_str));
-        text.add(if column.domain.is_some() { "closed" } else { "open" });
+        text.list(
+            domain
+                .map(|(value, _)| scalar(value))
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str),
+        );
+        text.add(if column.domain.is_some() {
+            "closed"
+        } else {
+            "open"
+        });
     }
     text.finish()
 }
@@ -53,7 +67,8 @@ struct Parts(Context);
 
 impl Parts {
     fn add(&mut self, text: &str) {
-        self.0.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        self.0
+            .update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
         self.0.update(text.as_bytes());
     }
 

@@ -43,7 +43,9 @@ pub enum SourceFault {
     #[error("{0}")]
     Rows(Problems),
     /// A table with one row per unit has several for some.
-    #[error("{persons} persons have more than one row; the codebook says one row per unit: choose one in `map` (GROUP BY, DISTINCT)")]
+    #[error(
+        "{persons} persons have more than one row; the codebook says one row per unit: choose one in `map` (GROUP BY, DISTINCT)"
+    )]
     Duplicates {
         /// Persons with several rows.
         persons: u64,
@@ -52,7 +54,9 @@ pub enum SourceFault {
     #[error("map: {0}")]
     Map(String),
     /// The custodian's SQL failed on some row. The engine's text would show the value.
-    #[error("map: it failed on a row, most likely in a CAST or a division: write TRY_CAST(..), or x / nullif(y, 0)")]
+    #[error(
+        "map: it failed on a row, most likely in a CAST or a division: write TRY_CAST(..), or x / nullif(y, 0)"
+    )]
     MapFailed,
     /// A column of a type that cannot become the codebook's.
     #[error("column `{column}` is {found}, the codebook says {expected}: convert it in `map`")]
@@ -74,7 +78,9 @@ pub enum SourceFault {
     #[error("its files changed while they were being read: ask again when they are complete")]
     Moving,
     /// `refresh = "hold"` and the files changed.
-    #[error("its files changed and `refresh = \"hold\"`: look at them with `quorate-node data check`, then run `quorate-node data accept`")]
+    #[error(
+        "its files changed and `refresh = \"hold\"`: look at them with `quorate-node data check`, then run `quorate-node data accept`"
+    )]
     Held,
     /// A mistake of ours.
     #[error("internal: {0}")]
@@ -85,7 +91,10 @@ impl SourceFault {
     /// The fault, as one of that table.
     #[must_use]
     pub fn of(self, table: &str) -> SourceError {
-        SourceError { table: table.to_owned(), fault: self }
+        SourceError {
+            table: table.to_owned(),
+            fault: self,
+        }
     }
 }
 
@@ -114,32 +123,66 @@ impl Problems {
     const KEPT: usize = 20;
 
     /// Counts a bad value, and keeps it if there are few so far.
-    pub(crate) fn add(&mut self, place: impl FnOnce() -> String, column: Option<&str>, what: String) {
+    pub(crate) fn add(
+        &mut self,
+        place: impl FnOnce() -> String,
+        column: Option<&str>,
+        what: String,
+    ) {
         self.total += 1;
         if self.first.len() < Self::KEPT {
             let column = column.map(str::to_owned);
-            self.first.push(Problem { place: place(), column, what });
+            self.first.push(Problem {
+                place: place(),
+                column,
+                what,
+            });
         }
     }
 
     /// Nothing, or all of them as one fault.
     pub(crate) fn into_result(self) -> Result<(), SourceFault> {
-        if self.total == 0 { Ok(()) } else { Err(SourceFault::Rows(self)) }
+        if self.total == 0 {
+            Ok(())
+        } else {
+            Err(SourceFault::Rows(self))
+        }
     }
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bad {}", self.total, if self.total == 1 { "value" } else { "values" })?;
-        for Problem { place, column, what } in &self.first {
-            let column = column.as_ref().map(|column| format!("column `{column}` ")).unwrap_or_default();
+        write!(
+            f,
+            "{} bad {}",
+            self.total,
+            if self.total == 1 { "value" } else { "values" }
+        )?;
+        for Problem {
+            place,
+            column,
+            what,
+        } in &self.first
+        {
+            let column = column
+                .as_ref()
+                .map(|column| format!("column `{column}` "))
+                .unwrap_or_default();
             write!(f, "\n  {place}: {column}{what}")?;
         }
         let more = self.total - u64::try_from(self.first.len()).unwrap_or(self.total);
-        if more > 0 { write!(f, "\n  and {more} more") } else { Ok(()) }
+        if more > 0 {
+            write!(f, "\n  and {more} more")
+        } else {
+            Ok(())
+        }
     }
 }
 
 fn list(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -61,12 +61,17 @@ pub(crate) fn list(path: &str, extension: &'static str) -> Result<Vec<PathBuf>, 
         Ok(_) => vec![plain.to_path_buf()],
         Err(_) if path.contains(['*', '?', '[']) => glob_files(path)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(FileError::Missing { path: path.to_owned() });
+            return Err(FileError::Missing {
+                path: path.to_owned(),
+            });
         }
         Err(error) => return Err(unreadable(plain, &error)),
     };
     if files.is_empty() {
-        return Err(FileError::Empty { path: path.to_owned(), extension });
+        return Err(FileError::Empty {
+            path: path.to_owned(),
+            extension,
+        });
     }
     files.sort();
     Ok(files)
@@ -87,8 +92,12 @@ pub(crate) fn contents(files: &[PathBuf]) -> Result<[u8; 32], FileError> {
         let mut one = Context::new(&SHA256);
         let mut length = 0_u64;
         loop {
-            let read = file.read(&mut buffer).map_err(|error| unreadable(path, &error))?;
-            let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
+            let read = file
+                .read(&mut buffer)
+                .map_err(|error| unreadable(path, &error))?;
+            let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else {
+                break;
+            };
             one.update(chunk);
             length += u64::try_from(read).unwrap_or(0);
         }
@@ -102,7 +111,10 @@ pub(crate) fn contents(files: &[PathBuf]) -> Result<[u8; 32], FileError> {
 
 /// The error of a file that the system refused.
 pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> FileError {
-    FileError::Unreadable { path: path.display().to_string(), what: error.kind().to_string() }
+    FileError::Unreadable {
+        path: path.display().to_string(),
+        what: error.kind().to_string(),
+    }
 }
 
 fn stat(path: &Path) -> Result<Stat, FileError> {
@@ -120,7 +132,9 @@ fn folder(path: &Path, extension: &str) -> Result<Vec<PathBuf>, FileError> {
     let mut files = Vec::new();
     for entry in entries {
         let file = entry.map_err(|error| unreadable(path, &error))?.path();
-        let matches = file.extension().is_some_and(|end| end.eq_ignore_ascii_case(extension));
+        let matches = file
+            .extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case(extension));
         if matches && file.is_file() {
             files.push(file);
         }
@@ -129,7 +143,10 @@ fn folder(path: &Path, extension: &str) -> Result<Vec<PathBuf>, FileError> {
 }
 
 fn glob_files(pattern: &str) -> Result<Vec<PathBuf>, FileError> {
-    let bad = |what: String| FileError::Pattern { path: pattern.to_owned(), what };
+    let bad = |what: String| FileError::Pattern {
+        path: pattern.to_owned(),
+        what,
+    };
     let mut files = Vec::new();
     for found in glob::glob(pattern).map_err(|error| bad(error.msg.to_owned()))? {
         let file = found.map_err(|error| unreadable(error.path(), error.error()))?;
@@ -153,14 +170,26 @@ mod tests {
         let at = |tail: &str| dir.path().join(tail).display().to_string();
         let names = |path: &str| -> Vec<String> {
             let files = list(path, "csv").unwrap();
-            files.iter().map(|f| f.file_name().unwrap().to_string_lossy().into_owned()).collect()
+            files
+                .iter()
+                .map(|f| f.file_name().unwrap().to_string_lossy().into_owned())
+                .collect()
         };
         assert_eq!(names(&at("a.csv")), ["a.csv"]);
         assert_eq!(names(&at("")), ["a.csv", "b.csv"]);
         assert_eq!(names(&at("?.csv")), ["a.csv", "b.csv"]);
-        assert!(matches!(list(&at("c.csv"), "csv"), Err(FileError::Missing { .. })));
-        assert!(matches!(list(&at("*.tsv"), "csv"), Err(FileError::Empty { .. })));
-        assert!(matches!(list(&at(""), "parquet"), Err(FileError::Empty { .. })));
+        assert!(matches!(
+            list(&at("c.csv"), "csv"),
+            Err(FileError::Missing { .. })
+        ));
+        assert!(matches!(
+            list(&at("*.tsv"), "csv"),
+            Err(FileError::Empty { .. })
+        ));
+        assert!(matches!(
+            list(&at(""), "parquet"),
+            Err(FileError::Empty { .. })
+        ));
     }
 
     #[test]
@@ -173,7 +202,10 @@ mod tests {
         };
         let (ab, c) = (put("1", "ab"), put("2", "c"));
         let (a, bc, copy) = (put("3", "a"), put("4", "bc"), put("5", "ab"));
-        assert_ne!(contents(&[ab.clone(), c]).unwrap(), contents(&[a, bc]).unwrap());
+        assert_ne!(
+            contents(&[ab.clone(), c]).unwrap(),
+            contents(&[a, bc]).unwrap()
+        );
         assert_eq!(contents(&[ab]).unwrap(), contents(&[copy]).unwrap());
     }
 }

@@ -57,15 +57,25 @@ async fn from_csv(
     options: CsvOptions,
     files: Vec<PathBuf>,
 ) -> Result<Loaded, SourceFault> {
-    let types = table.columns.iter().map(|(name, column)| (name.clone(), column.ty)).collect();
-    let wanted = if spec.map.is_some() { Wanted::All(types) } else { Wanted::Only(types) };
+    let types = table
+        .columns
+        .iter()
+        .map(|(name, column)| (name.clone(), column.ty))
+        .collect();
+    let wanted = if spec.map.is_some() {
+        Wanted::All(types)
+    } else {
+        Wanted::Only(types)
+    };
     let paths = files.clone();
     let reading = tokio::task::spawn_blocking(move || {
         let mut problems = Problems::default();
         let rows = csv::read(&paths, &options, &wanted, &mut problems)?;
         problems.into_result().map(|()| rows)
     });
-    let rows = reading.await.map_err(|_| SourceFault::Internal("reading stopped"))??;
+    let rows = reading
+        .await
+        .map_err(|_| SourceFault::Internal("reading stopped"))??;
     let mut check = Check::new(table);
     let mut kept = Vec::new();
     if let Some(map) = &spec.map {
@@ -76,10 +86,15 @@ async fn from_csv(
         check.columns(mapped.schema().inner(), "map")?;
         stream(mapped, &mut check, |batch| kept.push(batch)).await?;
     } else {
-        let Rows { batches, origins, .. } = rows;
+        let Rows {
+            batches, origins, ..
+        } = rows;
         for (batch, origin) in batches.into_iter().zip(&origins) {
             let place = |row: usize| match origin.get(row) {
-                Some((file, line)) => files.get(*file).map(|f| csv::place(f, *line)).unwrap_or_default(),
+                Some((file, line)) => files
+                    .get(*file)
+                    .map(|f| csv::place(f, *line))
+                    .unwrap_or_default(),
                 None => String::new(),
             };
             kept.push(check.batch(&batch, &place)?);
@@ -101,12 +116,24 @@ async fn from_parquet(
     let mapped = map::apply(&session, source, spec.map.as_deref()).await?;
     let found = Arc::clone(mapped.schema().inner());
     let mut check = Check::new(table);
-    check.columns(&found, if spec.map.is_some() { "map" } else { "the Parquet files" })?;
+    check.columns(
+        &found,
+        if spec.map.is_some() {
+            "map"
+        } else {
+            "the Parquet files"
+        },
+    )?;
     let typed = mapped.clone().select(strict::columns(table, &found));
     let typed = typed.map_err(|_| SourceFault::Internal("selection"))?;
     let names: Vec<&str> = table.columns.keys().map(String::as_str).collect();
     let raw = mapped.select(names.iter().map(|name| datafusion::prelude::ident(*name)));
-    stream(raw.map_err(|_| SourceFault::Internal("selection"))?, &mut check, drop).await?;
+    stream(
+        raw.map_err(|_| SourceFault::Internal("selection"))?,
+        &mut check,
+        drop,
+    )
+    .await?;
     let tally = check.finish()?;
     let provider = Arc::new(ViewTable::new(typed.into_unoptimized_plan(), None));
     Ok(Loaded { provider, tally })
@@ -118,7 +145,10 @@ async fn stream(
     check: &mut Check<'_>,
     mut keep: impl FnMut(RecordBatch),
 ) -> Result<(), SourceFault> {
-    let mut batches = rows.execute_stream().await.map_err(|_| SourceFault::MapFailed)?;
+    let mut batches = rows
+        .execute_stream()
+        .await
+        .map_err(|_| SourceFault::MapFailed)?;
     let mut before = 0;
     while let Some(batch) = batches.next().await {
         let batch = batch.map_err(|_| SourceFault::MapFailed)?;
@@ -142,31 +172,59 @@ impl<'a> Check<'a> {
     fn new(table: &'a Table) -> Self {
         let tally = Tally::default();
         let (persons, twice) = (HashSet::new(), HashSet::new());
-        Self { table, schema: schema(table), problems: Problems::default(), tally, persons, twice }
+        Self {
+            table,
+            schema: schema(table),
+            problems: Problems::default(),
+            tally,
+            persons,
+            twice,
+        }
     }
 
     /// Every column of the codebook must be there.
     fn columns(&self, found: &SchemaRef, file: &str) -> Result<(), SourceFault> {
-        let names: Vec<String> = found.fields().iter().map(|field| field.name().clone()).collect();
-        let missing: Vec<_> = self.table.columns.keys().filter(|name| !names.contains(name)).cloned().collect();
+        let names: Vec<String> = found
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        let missing: Vec<_> = self
+            .table
+            .columns
+            .keys()
+            .filter(|name| !names.contains(name))
+            .cloned()
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }
-        Err(SourceFault::Columns { file: file.to_owned(), missing, found: names })
+        Err(SourceFault::Columns {
+            file: file.to_owned(),
+            missing,
+            found: names,
+        })
     }
 
     /// The batch in the codebook's types; what is wrong with it is noted.
-    fn batch(&mut self, batch: &RecordBatch, place: &dyn Fn(usize) -> String) -> Result<RecordBatch, SourceFault> {
+    fn batch(
+        &mut self,
+        batch: &RecordBatch,
+        place: &dyn Fn(usize) -> String,
+    ) -> Result<RecordBatch, SourceFault> {
         let mut arrays = Vec::new();
         for (name, column) in &self.table.columns {
-            let raw = batch.column_by_name(name).ok_or(SourceFault::Internal("a column went missing"))?;
+            let raw = batch
+                .column_by_name(name)
+                .ok_or(SourceFault::Internal("a column went missing"))?;
             let converted = convert(raw, column.ty).map_err(|mismatch| SourceFault::Type {
                 column: name.clone(),
                 found: mismatch.0.to_string(),
                 expected: type_name(column.ty),
             })?;
             for (row, bad) in converted.bad {
-                self.problems.add(|| place(row), Some(name), bad.to_string());
+                self.problems
+                    .add(|| place(row), Some(name), bad.to_string());
             }
             let array = match &column.domain {
                 Some(domain) => self.narrow(name, column.ty, &converted.array, domain),
@@ -178,7 +236,8 @@ impl<'a> Check<'a> {
             arrays.push(array);
         }
         self.tally.rows += u64::try_from(batch.num_rows()).unwrap_or(0);
-        RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(|_| SourceFault::Internal("columns"))
+        RecordBatch::try_new(Arc::clone(&self.schema), arrays)
+            .map_err(|_| SourceFault::Internal("columns"))
     }
 
     fn narrow(
@@ -199,7 +258,9 @@ impl<'a> Check<'a> {
     fn units(&mut self, name: &str, array: &ArrayRef, place: &dyn Fn(usize) -> String) {
         for row in 0..array.len() {
             match key(array, row) {
-                None => self.problems.add(|| place(row), Some(name), Bad::Unit.to_string()),
+                None => self
+                    .problems
+                    .add(|| place(row), Some(name), Bad::Unit.to_string()),
                 Some(key) if self.table.rows == RowsPer::Unit && !self.persons.insert(key) => {
                     self.twice.insert(key);
                 }
@@ -231,7 +292,8 @@ pub(crate) fn key(array: &ArrayRef, row: usize) -> Option<Key> {
         DataType::Decimal128(..) => array.as_primitive::<Decimal128Type>().value(row),
         DataType::Boolean => i128::from(array.as_boolean().value(row)),
         _ => {
-            let digest = quorate_identity::sha256(array.as_string_opt::<i32>()?.value(row).as_bytes());
+            let digest =
+                quorate_identity::sha256(array.as_string_opt::<i32>()?.value(row).as_bytes());
             return digest.first_chunk::<16>().copied();
         }
     };

@@ -32,8 +32,8 @@ pub use error::{Problem, Problems, SourceError, SourceFault};
 pub use files::FileError;
 use files::Stat;
 pub use load::Tally;
-use load::{Loaded, load};
 pub(crate) use load::{Key, key};
+use load::{Loaded, load};
 pub use value::Bad;
 pub(crate) use value::ISO_DAY;
 
@@ -73,7 +73,10 @@ impl Cache {
     /// A cache that notes accepted contents in the state folder.
     #[must_use]
     pub fn new(state_folder: &Path) -> Self {
-        Self { accepted: Some(state_folder.join("sources.json")), state: Mutex::default() }
+        Self {
+            accepted: Some(state_folder.join("sources.json")),
+            state: Mutex::default(),
+        }
     }
 }
 
@@ -91,17 +94,27 @@ pub async fn snapshot(
     let mut state = cache.state.lock().await;
     let mut digests = BTreeMap::new();
     for (name, spec, table) in held(policy, codebook) {
-        let contents = state.look(name, spec).await.map_err(|fault| fault.of(name))?;
+        let contents = state
+            .look(name, spec)
+            .await
+            .map_err(|fault| fault.of(name))?;
         if spec.refresh == Refresh::Hold {
-            cache.check_accepted(name, &contents).map_err(|fault| fault.of(name))?;
+            cache
+                .check_accepted(name, &contents)
+                .map_err(|fault| fault.of(name))?;
         }
         digests.insert(name, epoch::of_table(&contents, spec, table));
     }
     let mut tables = BTreeMap::new();
     for (name, spec, table) in held(policy, codebook).filter(|(name, ..)| wanted.contains(*name)) {
-        let Some(digest) = digests.get(name) else { continue };
+        let Some(digest) = digests.get(name) else {
+            continue;
+        };
         let key = (codebook.digest.clone(), name.to_owned());
-        let loaded = state.load(key, spec, table, *digest).await.map_err(|fault| fault.of(name))?;
+        let loaded = state
+            .load(key, spec, table, *digest)
+            .await
+            .map_err(|fault| fault.of(name))?;
         tables.insert(name.to_owned(), loaded.provider);
     }
     let epoch = epoch::of_all(digests.iter().map(|(name, digest)| (*name, digest)));
@@ -119,7 +132,9 @@ pub(crate) async fn read_table(
 ) -> Result<(Arc<dyn TableProvider>, Tally), SourceError> {
     let files = files::list(&spec.path, spec.kind.extension());
     let files = files.map_err(|error| SourceFault::from(error).of(name))?;
-    let loaded = load(table, spec, files).await.map_err(|fault| fault.of(name))?;
+    let loaded = load(table, spec, files)
+        .await
+        .map_err(|fault| fault.of(name))?;
     Ok((loaded.provider, loaded.tally))
 }
 
@@ -130,9 +145,18 @@ pub(crate) async fn read_table(
 pub async fn accept(policy: &Policy, cache: &Cache) -> Result<Vec<String>, SourceError> {
     let mut state = cache.state.lock().await;
     let mut names = Vec::new();
-    for (name, spec) in policy.sources.iter().filter(|(_, spec)| spec.refresh == Refresh::Hold) {
-        let contents = state.look(name, spec).await.map_err(|fault| fault.of(name))?;
-        cache.note_accepted(name, &contents).map_err(|fault| fault.of(name))?;
+    for (name, spec) in policy
+        .sources
+        .iter()
+        .filter(|(_, spec)| spec.refresh == Refresh::Hold)
+    {
+        let contents = state
+            .look(name, spec)
+            .await
+            .map_err(|fault| fault.of(name))?;
+        cache
+            .note_accepted(name, &contents)
+            .map_err(|fault| fault.of(name))?;
         names.push(name.clone());
     }
     Ok(names)
@@ -162,9 +186,15 @@ impl State {
             if files::stats(&files)? != stats {
                 return Err(SourceFault::Moving);
             }
-            Ok(Contents { files, stats, digest })
+            Ok(Contents {
+                files,
+                stats,
+                digest,
+            })
         });
-        let contents = looking.await.map_err(|_| SourceFault::Internal("looking stopped"))??;
+        let contents = looking
+            .await
+            .map_err(|_| SourceFault::Internal("looking stopped"))??;
         let digest = contents.digest;
         self.contents.insert(name.to_owned(), contents);
         Ok(digest)
@@ -182,7 +212,10 @@ impl State {
             return Ok(loaded.clone());
         }
         self.loaded.remove(&key);
-        let contents = self.contents.get(&key.1).ok_or(SourceFault::Internal("not looked at"))?;
+        let contents = self
+            .contents
+            .get(&key.1)
+            .ok_or(SourceFault::Internal("not looked at"))?;
         let loaded = load(table, spec, contents.files.clone()).await?;
         if files::stats(&contents.files)? != contents.stats {
             return Err(SourceFault::Moving);
@@ -204,16 +237,21 @@ impl Cache {
     }
 
     fn note_accepted(&self, name: &str, contents: &[u8; 32]) -> Result<(), SourceFault> {
-        let Some(path) = &self.accepted else { return Ok(()) };
+        let Some(path) = &self.accepted else {
+            return Ok(());
+        };
         let mut digests = self.accepted_digests()?;
         digests.insert(name.to_owned(), quorate_identity::digest_text(contents));
-        let text = serde_json::to_vec_pretty(&digests).map_err(|_| SourceFault::Internal("json"))?;
+        let text =
+            serde_json::to_vec_pretty(&digests).map_err(|_| SourceFault::Internal("json"))?;
         let written = crate::state::write_file(path, &text);
         written.map_err(|error| SourceFault::File(files::unreadable(path, &error)))
     }
 
     fn accepted_digests(&self) -> Result<BTreeMap<String, String>, SourceFault> {
-        let Some(path) = &self.accepted else { return Ok(BTreeMap::new()) };
+        let Some(path) = &self.accepted else {
+            return Ok(BTreeMap::new());
+        };
         match std::fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| SourceFault::Header {
                 file: path.display().to_string(),

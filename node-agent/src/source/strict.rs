@@ -21,7 +21,9 @@ pub(crate) fn columns(table: &Table, from: &SchemaRef) -> Vec<Expr> {
     let columns = table.columns.iter();
     let columns = columns.map(|(name, column)| {
         let raw = Expr::Column(Name::from_name(name));
-        let found = from.field_with_name(name).map_or(DataType::Null, |field| field.data_type().clone());
+        let found = from
+            .field_with_name(name)
+            .map_or(DataType::Null, |field| field.data_type().clone());
         typed(raw, &found, column).alias(name)
     });
     columns.collect()
@@ -32,16 +34,29 @@ fn typed(raw: Expr, found: &DataType, column: &Column) -> Expr {
     let target = arrow_type(column.ty);
     match (&column.domain, found) {
         (None, found) if *found == target => raw,
-        (None, DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32)
-            if column.ty == ColumnType::Int =>
-        {
+        (
+            None,
+            DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::UInt8
+            | DataType::UInt16
+            | DataType::UInt32,
+        ) if column.ty == ColumnType::Int => cast(raw, target),
+        (None, DataType::LargeUtf8 | DataType::Utf8View) if column.ty == ColumnType::Text => {
             cast(raw, target)
         }
-        (None, DataType::LargeUtf8 | DataType::Utf8View) if column.ty == ColumnType::Text => cast(raw, target),
         (domain, _) => {
-            let domain = domain.as_ref().map(|values| values.iter().map(|(value, _)| value.clone()).collect());
+            let domain = domain
+                .as_ref()
+                .map(|values| values.iter().map(|(value, _)| value.clone()).collect());
             let signature = Signature::any(1, Volatility::Immutable);
-            ScalarUDF::new_from_impl(Strict { ty: column.ty, domain, signature }).call(vec![raw])
+            ScalarUDF::new_from_impl(Strict {
+                ty: column.ty,
+                domain,
+                signature,
+            })
+            .call(vec![raw])
         }
     }
 }
@@ -68,9 +83,12 @@ impl ScalarUDFImpl for Strict {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
-        let failed = || DataFusionError::Execution("a source changed since its rows were checked".to_owned());
+        let failed = || {
+            DataFusionError::Execution("a source changed since its rows were checked".to_owned())
+        };
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let converted = convert(arrays.first().ok_or_else(failed)?, self.ty).map_err(|_| failed())?;
+        let converted =
+            convert(arrays.first().ok_or_else(failed)?, self.ty).map_err(|_| failed())?;
         if !converted.bad.is_empty() {
             return Err(failed());
         }

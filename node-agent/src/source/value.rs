@@ -44,7 +44,10 @@ pub(crate) struct Spelling<'a> {
 
 impl Spelling<'_> {
     /// How values are written that SQL or Parquet made.
-    pub(crate) const PLAIN: Spelling<'static> = Spelling { decimal: b'.', date_format: ISO_DAY };
+    pub(crate) const PLAIN: Spelling<'static> = Spelling {
+        decimal: b'.',
+        date_format: ISO_DAY,
+    };
 }
 
 /// The default form of a day.
@@ -60,7 +63,11 @@ pub(crate) fn int(text: &str, decimal: u8) -> Result<i64, Bad> {
         scale_up(mantissa, exponent.unsigned_abs())?
     } else {
         let (quotient, rest) = scale_down(mantissa, exponent.unsigned_abs());
-        if rest == Rest::Zero { quotient } else { return Err(Bad::Int) }
+        if rest == Rest::Zero {
+            quotient
+        } else {
+            return Err(Bad::Int);
+        }
     };
     i64::try_from(whole).map_err(|_| Bad::Range)
 }
@@ -84,7 +91,11 @@ pub(crate) fn rescale(mantissa: i128, exponent: i32, scale: u32) -> Result<i128,
             (quotient, _) => quotient + mantissa.signum(),
         }
     };
-    if scaled.unsigned_abs() < LIMIT { Ok(scaled) } else { Err(Bad::Range) }
+    if scaled.unsigned_abs() < LIMIT {
+        Ok(scaled)
+    } else {
+        Err(Bad::Range)
+    }
 }
 
 /// A `Decimal128(38, _)` has at most 38 digits.
@@ -129,7 +140,8 @@ fn iso_day(text: &str) -> Option<Date> {
     }
     let digits = |from: usize, to: usize| -> Option<i16> {
         bytes.get(from..to)?.iter().try_fold(0_i16, |sum, byte| {
-            byte.is_ascii_digit().then(|| sum * 10 + i16::from(byte - b'0'))
+            byte.is_ascii_digit()
+                .then(|| sum * 10 + i16::from(byte - b'0'))
         })
     };
     let month = i8::try_from(digits(5, 7)?).ok()?;
@@ -147,7 +159,9 @@ fn number(text: &str, decimal: u8) -> Option<(i128, i32)> {
             point = true;
         } else if byte.is_ascii_digit() {
             digits += 1;
-            mantissa = mantissa.checked_mul(10)?.checked_add(i128::from(byte - b'0'))?;
+            mantissa = mantissa
+                .checked_mul(10)?
+                .checked_add(i128::from(byte - b'0'))?;
             exponent = exponent.checked_sub(i32::from(point))?;
         } else {
             return None;
@@ -185,7 +199,11 @@ enum Rest {
 /// `mantissa / 10^steps` towards zero, and what is left.
 fn scale_down(mantissa: i128, steps: u32) -> (i128, Rest) {
     let Some(divisor) = 10_i128.checked_pow(steps) else {
-        let rest = if mantissa == 0 { Rest::Zero } else { Rest::BelowHalf };
+        let rest = if mantissa == 0 {
+            Rest::Zero
+        } else {
+            Rest::BelowHalf
+        };
         return (0, rest);
     };
     let left = (mantissa % divisor).unsigned_abs();
@@ -207,7 +225,13 @@ mod tests {
 
     #[test]
     fn whole_numbers_in_every_common_spelling() {
-        for (text, value) in [("63", 63), ("-5", -5), ("+7", 7), ("63.0", 63), ("1e+05", 100_000)] {
+        for (text, value) in [
+            ("63", 63),
+            ("-5", -5),
+            ("+7", 7),
+            ("63.0", 63),
+            ("1e+05", 100_000),
+        ] {
             assert_eq!(int(text, b'.'), Ok(value), "{text}");
         }
         for text in ["", "-", ".", "63.5", "6 3", "0x10", "nan", "1e", "1,0"] {
@@ -219,7 +243,13 @@ mod tests {
 
     #[test]
     fn decimals_round_half_to_even_at_the_scale() {
-        for (text, value) in [("2.345", 234), ("2.355", 236), ("-2.345", -234), ("2.3451", 235), ("7", 700)] {
+        for (text, value) in [
+            ("2.345", 234),
+            ("2.355", 236),
+            ("-2.345", -234),
+            ("2.3451", 235),
+            ("7", 700),
+        ] {
             assert_eq!(decimal(text, b'.', 2), Ok(value), "{text}");
         }
         assert_eq!(decimal("2,5", b',', 1), Ok(25));
