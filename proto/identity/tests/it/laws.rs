@@ -1,7 +1,8 @@
 //! Laws that hold for every log: it only grows, and nobody but custodians can make it.
 
 use proptest::prelude::*;
-use quorate_identity::roster::Change;
+use quorate_identity::roster::{Change, Entry, parse_log};
+use quorate_identity::tls::{self, check_csr, new_csr};
 use quorate_identity::token::{EnrolToken, TokenError};
 use quorate_identity::{KeyId, Member, Role, Roster, Signed};
 
@@ -102,6 +103,33 @@ proptest! {
         let read = EnrolToken::parse(&format!("  {text}\n")).unwrap();
         prop_assert_eq!(&read, &token);
         prop_assert_eq!(read.ca_pin().unwrap(), pin);
+    }
+
+    #[test]
+    fn readers_of_foreign_bytes_never_crash(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        prop_assert!(tls::peer(&bytes).is_err());
+        prop_assert!(Entry::parse(&bytes).is_err());
+        // Damaged, but almost right: the readers may accept or refuse, not crash.
+        let request = new_csr("quorate://node/cleveland").unwrap().csr_pem;
+        let mut damaged = request.clone().into_bytes();
+        let position = at.index(damaged.len());
+        damaged[position] = byte;
+        let damaged = String::from_utf8_lossy(&damaged);
+        let outcome = check_csr(&damaged, Role::Node, &name("cleveland"));
+        let unchanged = check_csr(&request, Role::Node, &name("cleveland"));
+        prop_assert!(unchanged.is_ok());
+        if damaged.contains("BEGIN") && outcome.is_ok() {
+            // What still passes still carries its signature: the same public key.
+            prop_assert_eq!(outcome.unwrap(), unchanged.unwrap());
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let trimmed = text.trim();
+        prop_assert!(trimmed.is_empty() || parse_log(&text).is_err());
+        prop_assert!(tls::certificates(&text).is_err());
     }
 
     #[test]
