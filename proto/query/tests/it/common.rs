@@ -60,7 +60,9 @@ pub(crate) fn shown(sql: &str, result: &Result<Question, Problem>) -> String {
         Err(problem) => {
             let mut out = format!("{} {}", problem.code, problem.message);
             if let Some(span) = problem.span {
-                let part = sql.get(span.start..span.end).expect("a span inside the text");
+                let part = sql
+                    .get(span.start..span.end)
+                    .expect("a span inside the text");
                 let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
                 let _ = write!(out, "\nat [{},{}] {part}", span.start, span.end);
             }

@@ -30,7 +30,11 @@ fn check(file: &str, belongs: impl Fn(Option<&str>) -> bool) {
         let sql = lines.join("\n");
         let result = sql::read(&sql, &params, &codebook);
         let code = result.as_ref().err().map(|problem| problem.code.0);
-        assert!(belongs(code), "`{title}` is in the wrong file: {}", shown(&sql, &result));
+        assert!(
+            belongs(code),
+            "`{title}` is in the wrong file: {}",
+            shown(&sql, &result)
+        );
         now += &format!("### {title}\n{input}\n---\n{}\n\n", shown(&sql, &result));
         cases += 1;
     }

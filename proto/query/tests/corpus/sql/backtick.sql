@@ -1,0 +1,1 @@
+SELECT `sex`, count(*) FROM person GROUP BY `sex`

@@ -1,0 +1,1 @@
+SELECT count(*)::int::text::int FROM person

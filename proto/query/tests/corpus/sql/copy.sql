@@ -1,0 +1,1 @@
+COPY person TO '/tmp/x'

@@ -1,0 +1,3 @@
+SELECT count(*)
+FROM person
+WHERE agee = 1

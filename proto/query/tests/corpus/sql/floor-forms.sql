@@ -1,0 +1,1 @@
+SELECT floor(age), floor(age/0)*0, floor(age/5 TO day), floor(age, 1), ceil(age/5)*5 FROM person

@@ -1,0 +1,1 @@
+SELECT count(*) FROM person GROUP BY GROUPING SETS ((), (sex), (sex, ()))

@@ -1,0 +1,1 @@
+SELECT /*+ FULL(person) */ count(*) FROM person

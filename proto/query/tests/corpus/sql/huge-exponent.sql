@@ -1,0 +1,1 @@
+SELECT count(*)*1e64*1e64 FROM person

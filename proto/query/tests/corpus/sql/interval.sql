@@ -1,0 +1,1 @@
+SELECT count(*) FROM death WHERE death_date > DATE '2020-01-01' + INTERVAL '1 month'

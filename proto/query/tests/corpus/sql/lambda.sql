@@ -1,0 +1,1 @@
+SELECT f(x -> x + 1) FROM person

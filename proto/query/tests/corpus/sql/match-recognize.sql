@@ -1,0 +1,1 @@
+SELECT count(*) FROM person MATCH_RECOGNIZE (PATTERN (a+) DEFINE a AS true)

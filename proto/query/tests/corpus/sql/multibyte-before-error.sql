@@ -1,0 +1,1 @@
+SELECT 'ä', 'ö' AS ü, agee FROM person

@@ -1,0 +1,1 @@
+SELECT 1e999999999, 0x1F, .5, 5., 1_000, 1L FROM person

@@ -1,0 +1,1 @@
+SELECT {d '2020-01-01'}, {fn now()} FROM person

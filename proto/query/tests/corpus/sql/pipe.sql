@@ -1,0 +1,1 @@
+FROM person |> AGGREGATE count(*) GROUP BY sex

@@ -1,0 +1,1 @@
+SELECT * FROM person PIVOT (count(*) FOR sex IN (0, 1))

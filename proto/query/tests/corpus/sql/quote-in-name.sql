@@ -1,0 +1,1 @@
+SELECT count(*) AS "a""b" FROM person

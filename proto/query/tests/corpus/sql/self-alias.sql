@@ -1,0 +1,1 @@
+SELECT count(*) AS n FROM person HAVING n > n ORDER BY n

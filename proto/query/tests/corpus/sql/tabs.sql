@@ -1,0 +1,4 @@
+SELECT	sex,
+
+	count(*)
+ FROM	person GROUP BY	sexx

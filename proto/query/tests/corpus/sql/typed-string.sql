@@ -1,0 +1,1 @@
+SELECT count(*) FROM death WHERE death_date > TIMESTAMP '2020-01-01 00:00:00'

@@ -1,0 +1,1 @@
+SELECT größe, count(*) FROM pérson

@@ -1,0 +1,1 @@
+SELECT count(*) FROM UNNEST([1,2]) a

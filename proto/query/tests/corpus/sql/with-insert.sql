@@ -1,0 +1,1 @@
+WITH a AS (INSERT INTO person VALUES (1) RETURNING person_id) SELECT count(*) FROM a

@@ -1,0 +1,1 @@
+WITH a AS (SELECT person_id FROM a) SELECT count(*) FROM a
