@@ -41,7 +41,8 @@ pub use error::{OpenError, WireError};
 pub use fuzz::fuzz_wire;
 pub use id::{NotAnId, QuestionId};
 pub use open::{
-    Opened, Payload, Spoken, open, open_member, open_possession, open_question, sign, sign_question,
+    Opened, Payload, Spoken, fresh_until, open, open_member, open_possession, open_question, sign,
+    sign_question,
 };
 pub use question::{QUESTION_LIFE, QuestionPayload};
 pub use result::{NodeOutcome, NodeStatus, QuestionStatus, ResultPayload};

@@ -1,10 +1,10 @@
 //! Signing payloads, and believing them: kind, key and payload are checked together.
 
-use quorate_identity::{KeyId, Role, Roster, Signed, SigningKey};
+use quorate_identity::{KeyId, Role, Roster, RosterError, Signed, SigningKey};
 
 use crate::error::{OpenError, WireError};
 use crate::question::QuestionPayload;
-use crate::session::EnrolPayload;
+use crate::session::{EnrolPayload, Stamp};
 
 /// A payload with its kind and its strict byte form.
 pub trait Payload: Sized {
@@ -150,6 +150,25 @@ pub fn open_question(
     now: i64,
 ) -> Result<Opened<QuestionPayload>, OpenError> {
     open_member(signed, roster, now)
+}
+
+/// Until when `roster` counts as fresh by these signed stamps; stamps that are not believed count
+/// for nothing. A node passes its own name as `own`, because its own word proves nothing to it.
+///
+/// # Errors
+/// If a believed stamp shows a fork or entries that we lack, or none holds at `now`.
+pub fn fresh_until(
+    roster: &Roster,
+    stamps: &[Signed],
+    own: Option<&str>,
+    now: i64,
+) -> Result<i64, RosterError> {
+    let believed: Vec<_> = stamps
+        .iter()
+        .filter_map(|stamp| open_member::<Stamp>(stamp, roster, now).ok())
+        .map(|opened| (opened.claim(), opened.signer().clone()))
+        .collect();
+    roster.fresh_until(&believed, own, now)
 }
 
 /// Opens a proof of possession: the signer is whoever the envelope names, because an enrolling

@@ -4,9 +4,9 @@ use quorate_identity::envelope::kind;
 use quorate_identity::roster::{Change, Founder, cosign, genesis, unsigned};
 use quorate_identity::{KeyId, Name, Role, Roster, RosterError, SignatureError, Signed};
 use quorate_wire::{
-    AnswerPayload, OpenError, Opened, QuestionPayload, RefusalPayload, ResultPayload, Stamp, open,
-    open_member, open_possession, open_question, sign, sign_question, signed_from_bytes,
-    signed_to_bytes,
+    AnswerPayload, OpenError, Opened, QuestionPayload, RefusalPayload, ResultPayload, Stamp,
+    fresh_until, open, open_member, open_possession, open_question, sign, sign_question,
+    signed_from_bytes, signed_to_bytes,
 };
 
 use crate::samples::{self, NOW, key};
@@ -188,6 +188,48 @@ fn signed_nonsense_is_malformed() {
     assert_eq!(
         code(open_member::<RefusalPayload>(&nonsense, &roster(&[]), NOW)),
         "A414"
+    );
+}
+
+#[test]
+fn only_believed_stamps_make_a_roster_fresh() {
+    let roster = roster(&[]);
+    let head = roster.head();
+    let stamp = |node: &str, seed, time| {
+        let (roster_seq, roster_head) = (head.seq, head.hash.clone());
+        let (network, node) = ("heart".to_owned(), node.to_owned());
+        sign(
+            &Stamp {
+                network,
+                node,
+                roster_seq,
+                roster_head,
+                time,
+            },
+            &key(seed),
+        )
+    };
+    let good = stamp("cleveland", 11, NOW - 60);
+    let until = Ok(NOW - 60 + quorate_identity::roster::STAMP_LIFE);
+    let own = Some("hungary");
+    assert_eq!(
+        fresh_until(&roster, std::slice::from_ref(&good), own, NOW),
+        until
+    );
+    let forged = stamp("cleveland", 12, NOW);
+    let stranger = stamp("cleveland", 99, NOW);
+    let mut altered = stamp("cleveland", 11, NOW);
+    altered.payload.push(0);
+    let ours = stamp("hungary", 12, NOW);
+    let useless = [forged, stranger, altered, ours];
+    assert_eq!(
+        fresh_until(&roster, &useless, own, NOW),
+        Err(RosterError::NotFresh)
+    );
+    let late = NOW - 60 + quorate_identity::roster::STAMP_LIFE + 1;
+    assert_eq!(
+        fresh_until(&roster, &[good], own, late),
+        Err(RosterError::NotFresh)
     );
 }
 
