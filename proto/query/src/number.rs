@@ -8,12 +8,15 @@ use std::str::FromStr;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{ToPrimitive, Zero};
+use num_traits::{One, ToPrimitive, Zero};
 
 use crate::rational::power_of_ten;
 
 /// Exponents further from zero are refused when text is read.
 const MAX_EXPONENT: i32 = 64;
+
+/// More decimals than this do not occur and are not searched for.
+const MAX_PLACES: i32 = 128;
 
 /// `mantissa * 10^exponent`, normalised so that equal numbers have equal fields:
 /// the mantissa does not end in zero, and zero has exponent 0.
@@ -77,18 +80,24 @@ impl Number {
     /// A fraction as a decimal number, where it is one and fits.
     #[must_use]
     pub fn from_rational(value: &BigRational) -> Option<Self> {
-        let mut scaled = value.clone();
-        let mut exponent = 0;
-        while !scaled.is_integer() {
-            if exponent == -MAX_EXPONENT {
-                return None;
-            }
-            scaled *= BigInt::from(10);
-            exponent -= 1;
+        // A reduced fraction has finitely many decimals if its divisor is 2^a * 5^b.
+        let mut rest = value.denom().clone();
+        let twos = i32::try_from(rest.trailing_zeros()?).ok()?;
+        rest >>= twos;
+        let (mut fives, five) = (0_i32, BigInt::from(5));
+        while (&rest % &five).is_zero() {
+            rest /= &five;
+            fives = fives.checked_add(1)?;
         }
-        let mut mantissa = scaled.to_integer();
-        while mantissa.bits() > 127 && (&mantissa % BigInt::from(10)).is_zero() {
-            mantissa /= BigInt::from(10);
+        let places = twos.max(fives);
+        if !rest.is_one() || places > MAX_PLACES {
+            return None;
+        }
+        let scale = BigInt::from(10).pow(places.unsigned_abs());
+        let mut mantissa = value.numer() * (scale / value.denom());
+        let (mut exponent, ten) = (-places, BigInt::from(10));
+        while mantissa.bits() > 127 && (&mantissa % &ten).is_zero() {
+            mantissa /= &ten;
             exponent += 1;
         }
         Some(Self::new(mantissa.to_i128()?, exponent))
@@ -215,5 +224,80 @@ impl Ord for Number {
 impl PartialOrd for Number {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reading_and_printing() {
+        for (text, printed) in [
+            ("0", "0"),
+            ("-0.0", "0"),
+            ("007.50", "7.5"),
+            ("+1200", "1200"),
+            ("-0.05", "-0.05"),
+            ("1.5e3", "1500"),
+            ("2.5E-3", "0.0025"),
+            (
+                "170141183460469231731687303715884105727",
+                "170141183460469231731687303715884105727",
+            ),
+        ] {
+            assert_eq!(
+                text.parse::<Number>().unwrap().to_string(),
+                printed,
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "-",
+            ".5",
+            "5.",
+            "1e",
+            "1e65",
+            "0x1",
+            "1 2",
+            "NaN",
+            "--1",
+            "1_0",
+            "170141183460469231731687303715884105728",
+        ] {
+            assert_eq!(text.parse::<Number>(), Err(NotANumber), "{text}");
+        }
+    }
+
+    #[test]
+    fn fractions_that_are_no_decimals() {
+        let third = BigRational::new(1.into(), 3.into());
+        assert_eq!(Number::from_rational(&third), None);
+        let eighth = BigRational::new((-1).into(), 8.into());
+        assert_eq!(Number::from_rational(&eighth), Some(Number::new(-125, -3)));
+        let ten: Number = 10_i64.into();
+        assert!(ten.is_multiple_of(Number::new(25, -1)));
+        assert!(!ten.is_multiple_of(3_i64.into()));
+        assert!(!ten.is_multiple_of(Number::ZERO));
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_fraction_lose_nothing(mantissa in any::<i64>(), exponent in -20_i32..20) {
+            let number = Number::new(mantissa.into(), exponent);
+            prop_assert_eq!(number.to_string().parse::<Number>().unwrap(), number);
+            prop_assert_eq!(Number::from_rational(&number.to_rational()), Some(number));
+        }
+
+        #[test]
+        fn order_is_that_of_fractions(
+            a in -1000_i128..1000, b in -1000_i128..1000, x in -3_i32..3, y in -3_i32..3,
+        ) {
+            let (a, b) = (Number::new(a, x), Number::new(b, y));
+            prop_assert_eq!(a.cmp(&b), a.to_rational().cmp(&b.to_rational()));
+        }
     }
 }

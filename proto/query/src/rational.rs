@@ -45,9 +45,10 @@ pub fn decimal_order(value: &BigRational) -> Option<i32> {
         return None;
     }
     let value = value.abs();
-    // Digits of numerator and denominator give the order up to one.
-    let digits = |n: &BigInt| i32::try_from(n.to_string().len()).unwrap_or(i32::MAX);
-    let mut order = digits(value.numer()) - digits(value.denom());
+    // The number of bits gives the order up to one; 1233 / 4096 is a little over log10(2).
+    let bits = |n: &BigInt| i64::try_from(n.bits()).unwrap_or(i64::MAX >> 16);
+    let estimate = (bits(value.numer()) - bits(value.denom())) * 1233 / 4096;
+    let mut order = i32::try_from(estimate).unwrap_or(0);
     while power_of_ten(order) > value {
         order -= 1;
     }
@@ -147,4 +148,101 @@ pub fn to_decimal(value: &BigRational) -> String {
     }
     // Too long for 128 bits even at 15 digits: only far outside any codebook's bounds.
     round_half_even(value).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ratio(n: i64, d: i64) -> BigRational {
+        BigRational::new(n.into(), d.into())
+    }
+
+    fn text(value: &BigRational) -> String {
+        to_decimal(value)
+    }
+
+    #[test]
+    fn ties_go_to_the_even_neighbour() {
+        for (n, d, rounded) in [
+            (1, 2, 0),
+            (3, 2, 2),
+            (5, 2, 2),
+            (-1, 2, 0),
+            (-3, 2, -2),
+            (7, 4, 2),
+        ] {
+            assert_eq!(round_half_even(&ratio(n, d)), rounded.into(), "{n}/{d}");
+        }
+        assert_eq!(text(&round_to_multiple(&ratio(1, 10), &ratio(1, 5))), "0");
+        assert_eq!(text(&round_to_multiple(&ratio(3, 10), &ratio(1, 5))), "0.4");
+        assert_eq!(
+            text(&round_significant(&ratio(2, 3), 15)),
+            "0.666666666666667"
+        );
+        assert_eq!(text(&round_significant(&ratio(123_456, 1), 2)), "120000");
+        assert_eq!(text(&round_to_place(&ratio(12_345, 100), -1)), "123.4");
+    }
+
+    #[test]
+    fn grids_are_one_two_five() {
+        for (n, d, grid) in [
+            (1, 1, "1"),
+            (11, 10, "2"),
+            (2, 1, "2"),
+            (21, 10, "5"),
+            (5, 1, "5"),
+            (51, 10, "10"),
+            (3, 100, "0.05"),
+            (1, 1000, "0.001"),
+            (0, 1, "0"),
+        ] {
+            assert_eq!(text(&one_two_five_up(&ratio(n, d))), grid, "{n}/{d}");
+        }
+    }
+
+    #[test]
+    fn roots() {
+        assert_eq!(text(&sqrt_down(&ratio(2, 1), 15).0), "1.414213562373095");
+        assert_eq!(text(&sqrt_down(&ratio(9, 4), 15).0), "1.5");
+        assert!(sqrt_down(&ratio(9, 4), 15).1 && !sqrt_down(&ratio(2, 1), 15).1);
+        assert_eq!(text(&sqrt_up(&ratio(2, 1), 15)), "1.414213562373096");
+        assert_eq!(text(&sqrt_down(&ratio(0, 1), 15).0), "0");
+        // Roots 1.5 and 2.5 are ties on a grid of 1.
+        assert_eq!(text(&sqrt_to_multiple(&ratio(9, 4), &ratio(1, 1))), "2");
+        assert_eq!(text(&sqrt_to_multiple(&ratio(25, 4), &ratio(1, 1))), "2");
+    }
+
+    proptest! {
+        #[test]
+        fn orders(n in 1_i64..i64::MAX, d in 1_i64..1_000_000) {
+            let value = ratio(n, d);
+            let order = decimal_order(&value).unwrap();
+            prop_assert!(power_of_ten(order) <= value && value < power_of_ten(order + 1));
+            let small = value.recip();
+            let order = decimal_order(&small).unwrap();
+            prop_assert!(power_of_ten(order) <= small && small < power_of_ten(order + 1));
+        }
+
+        #[test]
+        fn roots_enclose(n in 1_i64..i64::MAX, d in 1_i64..1_000_000) {
+            let value = ratio(n, d);
+            let (low, high) = (sqrt_down(&value, 10).0, sqrt_up(&value, 10));
+            prop_assert!(&low * &low <= value && value <= &high * &high);
+            prop_assert!((&high - &low) * power_of_ten(9) <= low);
+        }
+
+        #[test]
+        fn a_root_on_a_grid_is_the_nearest(n in 0_i64..1_000_000, d in 1_i64..100, g in 1_i64..50) {
+            let (value, grid) = (ratio(n, d), ratio(g, 10));
+            let root = sqrt_to_multiple(&value, &grid);
+            let half = &grid / BigRational::from_integer(2.into());
+            let low = (&root - &half).max(BigRational::zero());
+            let high = &root + &half;
+            prop_assert!((&root / &grid).is_integer());
+            prop_assert!(&low * &low <= value && value <= &high * &high);
+        }
+    }
 }

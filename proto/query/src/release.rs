@@ -81,3 +81,87 @@ pub fn moments_grid(bounds: (Number, Number), persons: u64) -> Number {
 pub fn round_to_grid(value: &BigRational, grid: Number) -> Option<Number> {
     Number::from_rational(&round_to_multiple(value, &grid.to_rational()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_start_a_bin() {
+        // disclosure.md, R1
+        for (k, b, expected) in [
+            (10, 5, 13),
+            (8, 5, 8),
+            (7, 1, 7),
+            (10, 10, 15),
+            (5, 4, 6),
+            (1, 1, 1),
+        ] {
+            assert_eq!(k_eff(k, b), expected, "k={k} b={b}");
+        }
+        assert_eq!(k_eff(u32::MAX, 100), u32::MAX);
+    }
+
+    #[test]
+    fn no_released_bin_holds_a_count_below_the_threshold() {
+        for (k, b) in (1..40).flat_map(|k| (1..12).map(move |b| (k, b))) {
+            let first = k_eff(k, b);
+            assert!(first >= k && first < k + b, "k={k} b={b}");
+            let shown = round_count(first.into(), b);
+            assert!(round_count(u64::from(first) - 1, b) < shown, "k={k} b={b}");
+            assert!(shown >= u64::from(first).saturating_sub(u64::from(b / 2)));
+        }
+    }
+
+    #[test]
+    fn counts_are_rounded_to_the_nearest_multiple() {
+        for (n, b, expected) in [
+            (8, 5, 10),
+            (12, 5, 10),
+            (13, 5, 15),
+            (0, 5, 0),
+            (2, 5, 0),
+            (3, 5, 5),
+            (5, 10, 10),
+            (7, 1, 7),
+        ] {
+            assert_eq!(round_count(n, b), expected, "n={n} b={b}");
+        }
+        for (n, b) in (0..200_u64).flat_map(|n| (1..12_u32).map(move |b| (n, b))) {
+            assert!(
+                round_count(n, b).abs_diff(n) <= u64::from(count_slack(b)),
+                "n={n} b={b}"
+            );
+        }
+    }
+
+    #[test]
+    fn grids_depend_on_bounds_and_rounded_persons() {
+        let bounds = |low: i64, high: i64| (Number::from(low), Number::from(high));
+        for (low, high, persons, grid) in [
+            (0, 120, 10, "2"),
+            (0, 120, 100, "0.2"),
+            (0, 120, 205, "0.1"),
+            (60, 240, 50, "0.5"),
+            (0, 1, 0, "0.1"),
+        ] {
+            assert_eq!(moments_grid(bounds(low, high), persons).to_string(), grid);
+        }
+        let value = BigRational::new(107.into(), 2.into());
+        assert_eq!(
+            round_to_grid(&value, Number::new(2, 0)),
+            Some(Number::new(54, 0))
+        );
+        assert_eq!(
+            round_to_grid(&value, Number::new(1, 0)),
+            Some(Number::new(54, 0))
+        );
+        assert_eq!(
+            round_to_grid(
+                &(value - BigRational::from_integer(1.into())),
+                Number::new(1, 0)
+            ),
+            Some(Number::new(52, 0))
+        );
+    }
+}

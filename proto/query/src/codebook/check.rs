@@ -1,44 +1,67 @@
 //! What must hold across a codebook: unit and keys, sets, `when`, dates.
 
-use super::{Codebook, Column, ColumnRef, Role, RowsPer, Table};
+use std::collections::BTreeMap;
+
+use super::{Column, ColumnRef, ConceptSet, Role, RowsPer, Table};
 use crate::toml_reader::{Section, nearest};
 use crate::value::ColumnType;
 
+/// What was read so far, mistakes left out.
+pub(super) struct Parts<'a> {
+    pub(super) unit: Option<&'a ColumnRef>,
+    pub(super) sets: &'a BTreeMap<String, ConceptSet>,
+    pub(super) tables: &'a BTreeMap<String, Table>,
+}
+
+impl Parts<'_> {
+    fn column(&self, column: &ColumnRef) -> Option<&Column> {
+        self.tables.get(&column.table)?.columns.get(&column.column)
+    }
+}
+
 /// Checks everything that needs more than one part of the codebook.
-pub(super) fn whole(root: &Section<'_>, codebook: &Codebook) {
-    let unit = unit_type(root, codebook);
+pub(super) fn whole(root: &Section<'_>, parts: &Parts<'_>) {
+    let unit = parts
+        .unit
+        .and_then(|unit| Some((unit, unit_type(root, parts, unit)?)));
+    // A set with a mistake of its own is there all the same.
+    let written_sets = root.section_or_empty("set").keys();
     for (name, section) in root.named("table") {
-        if let Some(table) = codebook.tables.get(&name) {
-            let is_unit_table = name == codebook.unit.table;
-            unit_key(&section, table, codebook, is_unit_table, unit);
-            strangers(&section, table, codebook, &name);
+        if let Some(table) = parts.tables.get(&name) {
+            if let Some((unit, ty)) = unit {
+                unit_key(&section, table, unit, ty, name == unit.table);
+                strangers(&section, table, unit, &name);
+            }
             date(&section, table);
-            whens(&section, table, codebook, &name);
+            whens(&section, table, parts, &name, &written_sets);
         }
     }
-    for (name, section) in root.named("set") {
+    for (_, section) in root.named("set") {
         let column: Option<String> = section.get("column");
         let column = column.as_deref().and_then(|column| column.split_once('.'));
         if let Some((table, column)) = column
-            && exists(&section, codebook, root, (table, column), "column")
-            && let Some(set) = codebook.sets.get(&name)
+            && exists(&section, parts, root, (table, column), "column")
         {
-            set_members(&section, codebook, &set.column);
+            let column = ColumnRef {
+                table: table.to_owned(),
+                column: column.to_owned(),
+            };
+            set_members(&section, parts, &column);
         }
     }
 }
 
-/// The type of the privacy unit, if it is as it must be.
-fn unit_type(root: &Section<'_>, codebook: &Codebook) -> Option<ColumnType> {
+/// The type of the privacy unit, if it names a column.
+fn unit_type(root: &Section<'_>, parts: &Parts<'_>, unit: &ColumnRef) -> Option<ColumnType> {
     let head = root.section_or_empty("codebook");
     let ColumnRef {
         table: table_name,
         column: column_name,
-    } = &codebook.unit;
-    if !exists(&head, codebook, root, (table_name, column_name), "unit") {
+    } = unit;
+    if !exists(&head, parts, root, (table_name, column_name), "unit") {
         return None;
     }
-    let table = codebook.tables.get(table_name)?;
+    let table = parts.tables.get(table_name)?;
     let column = table.columns.get(column_name)?;
     if table.rows != RowsPer::Unit {
         let text = format!(
@@ -67,7 +90,7 @@ fn unit_type(root: &Section<'_>, codebook: &Codebook) -> Option<ColumnType> {
 /// column that is there but has a mistake of its own is not reported again.
 fn exists(
     section: &Section<'_>,
-    codebook: &Codebook,
+    parts: &Parts<'_>,
     root: &Section<'_>,
     (table, column): (&str, &str),
     key: &str,
@@ -75,47 +98,49 @@ fn exists(
     let written = root.section_or_empty("table");
     if !written.has(table) {
         let names = written.keys();
-        section.mistake(
-            key,
-            unknown("table", table, names.iter().map(String::as_str)),
-        );
+        section.mistake(key, unknown("table", table, "", &names));
         return false;
     }
     let columns = written.section_or_empty(table).section_or_empty("column");
     if !columns.has(column) {
         let names = columns.keys();
-        let what = format!("column of `{table}`");
-        section.mistake(
-            key,
-            unknown(&what, column, names.iter().map(String::as_str)),
-        );
+        let place = format!(" in `{table}`");
+        section.mistake(key, unknown("column", column, &place, &names));
         return false;
     }
-    codebook
+    parts
         .tables
         .get(table)
         .is_some_and(|table| table.columns.contains_key(column))
 }
 
-fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str>) -> String {
-    match nearest(name, names) {
-        Some(near) => format!("there is no {what} `{name}`, write `{near}`"),
-        None => format!("there is no {what} `{name}`, declare it or name another"),
-    }
+/// More names than this do not help a reader.
+const LISTED: usize = 12;
+
+fn unknown(what: &str, name: &str, place: &str, names: &[String]) -> String {
+    let advice = match nearest(name, names.iter().map(String::as_str)) {
+        Some(near) => format!("write `{near}`"),
+        None if (1..=LISTED).contains(&names.len()) => {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("declare it or write one of {}", names.join(", "))
+        }
+        None => "declare it or name another".to_owned(),
+    };
+    format!("there is no {what} `{name}`{place}, {advice}")
 }
 
 fn unit_key(
     section: &Section<'_>,
     table: &Table,
-    codebook: &Codebook,
+    unit: &ColumnRef,
+    ty: ColumnType,
     is_unit_table: bool,
-    unit: Option<ColumnType>,
 ) {
     if is_unit_table {
-        if section.has("unit_key") && table.unit_key != codebook.unit.column {
+        if section.has("unit_key") && table.unit_key != unit.column {
             let text = format!(
                 "the unit table's key is the unit, write \"{}\" or remove it",
-                codebook.unit.column
+                unit.column
             );
             section.mistake("unit_key", text);
         }
@@ -125,14 +150,14 @@ fn unit_key(
         let text = format!(
             "`unit_key` is missing, write `unit_key = \"{}\"`: the column that \
                             holds the unit",
-            codebook.unit.column
+            unit.column
         );
         section.mistake_here(text);
         return;
     }
     let columns = section.section_or_empty("column");
     if !columns.has(&table.unit_key) {
-        let type_name = unit.map_or("int", ColumnType::name);
+        let type_name = ty.name();
         let text = format!(
             "the column is not declared, write `{} = {{ type = \"{type_name}\", \
                             role = [\"key\"] }}` under `[{}]`",
@@ -151,31 +176,26 @@ fn unit_key(
             "this column holds the unit, write `role = [\"key\"]`",
         );
     }
-    if let Some(unit) = unit.filter(|unit| *unit != column.ty) {
-        columns.mistake(
-            &table.unit_key,
-            format!(
-                "the unit has type {unit}, write `type = \"{}\"`",
-                unit.name()
-            ),
-        );
+    if ty != column.ty {
+        let text = format!("the unit has type {ty}, write `type = \"{}\"`", ty.name());
+        columns.mistake(&table.unit_key, text);
     }
 }
 
 /// Identifier roles where they mean nothing.
-fn strangers(section: &Section<'_>, table: &Table, codebook: &Codebook, name: &str) {
+fn strangers(section: &Section<'_>, table: &Table, unit: &ColumnRef, name: &str) {
     let columns = section.section_or_empty("column");
     for (column_name, column) in &table.columns {
-        let is_unit = *name == codebook.unit.table && *column_name == codebook.unit.column;
+        let is_unit = *name == unit.table && *column_name == unit.column;
         if column.roles.contains(&Role::Unit) && !is_unit {
             let text = format!(
                 "the unit is `{}.{}`, write `role = [\"key\"]` or remove the role",
-                codebook.unit.table, codebook.unit.column
+                unit.table, unit.column
             );
             columns.mistake(column_name, text);
         }
         let is_key = !is_unit && *column_name == table.unit_key;
-        if column.roles.contains(&Role::Key) && !is_key && !is_unit {
+        if column.roles.contains(&Role::Key) && !is_key && !is_unit && section.has("unit_key") {
             columns.mistake(
                 column_name,
                 "role \"key\" is for the table's `unit_key` only, remove it",
@@ -191,10 +211,7 @@ fn date(section: &Section<'_>, table: &Table) {
     let columns = section.section_or_empty("column");
     if !columns.has(name) {
         let dates = columns.keys();
-        section.mistake(
-            "date",
-            unknown("column", name, dates.iter().map(String::as_str)),
-        );
+        section.mistake("date", unknown("column", name, "", &dates));
     } else if table
         .columns
         .get(name)
@@ -208,15 +225,21 @@ fn date(section: &Section<'_>, table: &Table) {
 }
 
 /// Sets named by `when` exist and speak about a column of the same table.
-fn whens(section: &Section<'_>, table: &Table, codebook: &Codebook, name: &str) {
+fn whens(
+    section: &Section<'_>,
+    table: &Table,
+    parts: &Parts<'_>,
+    name: &str,
+    written_sets: &[String],
+) {
     let columns = section.section_or_empty("column");
     let whens = |(column_name, column): (&String, &Column)| {
         let whens = columns.section_or_empty(column_name).sections("when");
         for (when, written) in column.when.iter().zip(whens) {
-            match codebook.sets.get(&when.set) {
+            match parts.sets.get(&when.set) {
+                None if written_sets.contains(&when.set) => {}
                 None => {
-                    let names = codebook.sets.keys().map(String::as_str);
-                    written.mistake("set", unknown("set", &when.set, names));
+                    written.mistake("set", unknown("set", &when.set, "", written_sets));
                 }
                 Some(set) if set.column.table != name => {
                     let text = format!(
@@ -231,18 +254,15 @@ fn whens(section: &Section<'_>, table: &Table, codebook: &Codebook, name: &str) 
         }
     };
     table.columns.iter().for_each(whens);
-    overlaps(&columns, table, codebook);
+    overlaps(&columns, table, parts);
 }
 
 /// Two `when` of a column with a common code would give that code two bounds.
-fn overlaps(columns: &Section<'_>, table: &Table, codebook: &Codebook) {
+fn overlaps(columns: &Section<'_>, table: &Table, parts: &Parts<'_>) {
     for (name, column) in &table.columns {
         for (index, first) in column.when.iter().enumerate() {
             for second in column.when.iter().skip(index + 1) {
-                let sets = (
-                    codebook.sets.get(&first.set),
-                    codebook.sets.get(&second.set),
-                );
+                let sets = (parts.sets.get(&first.set), parts.sets.get(&second.set));
                 let (Some(a), Some(b)) = sets else {
                     continue;
                 };
@@ -259,11 +279,8 @@ fn overlaps(columns: &Section<'_>, table: &Table, codebook: &Codebook) {
 }
 
 /// Members of a set over a closed domain are in the domain, and an identifier has no sets.
-fn set_members(section: &Section<'_>, codebook: &Codebook, column: &ColumnRef) {
-    let found = codebook
-        .tables
-        .get(&column.table)
-        .and_then(|t| t.columns.get(&column.column));
+fn set_members(section: &Section<'_>, parts: &Parts<'_>, column: &ColumnRef) {
+    let found = parts.column(column);
     let Some(found) = found else {
         return;
     };

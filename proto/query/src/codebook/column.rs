@@ -21,7 +21,7 @@ const ROLES: [(&str, Role); 6] = [
 const LARGEST: i64 = 1_000_000_000_000_000;
 
 /// Sums and means of closed domains of at most this many numbers come from counts per value.
-const SMALL_DOMAIN: usize = 20;
+pub(super) const SMALL_DOMAIN: usize = 20;
 
 /// The columns of a table. One with a mistake is left out.
 pub(super) fn columns(table: &Section<'_>) -> BTreeMap<String, Column> {

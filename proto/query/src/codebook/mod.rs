@@ -3,11 +3,15 @@
 
 mod check;
 mod column;
+mod draft;
+mod fuzz;
 mod inline;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use draft::{TableSample, draft};
+pub use fuzz::fuzz;
 pub use inline::inline_sets;
 pub use read::{digest, read};
 

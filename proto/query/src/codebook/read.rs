@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Codebook, ColumnRef, ConceptSet, RowsPer, Table, check, column};
 use crate::number::Number;
+use crate::problem::Code;
+use crate::question::Params;
 use crate::release::ReleaseParams;
 use crate::toml_reader::{File, Mistakes, Section, Spanned, Value};
 use crate::value::Scalar;
@@ -53,7 +55,16 @@ fn read_root(root: &Section<'_>, text: &str) -> Option<Codebook> {
         .iter()
         .filter_map(|core| core.need("sql"))
         .collect();
-    let codebook = Codebook {
+    // Every check runs whatever is wrong above: all mistakes are reported at once.
+    check::whole(
+        root,
+        &check::Parts {
+            unit: unit.as_ref(),
+            sets: &sets,
+            tables: &tables,
+        },
+    );
+    let codebook = with_unit_key(Codebook {
         digest: digest(text),
         name: name?,
         version: version?,
@@ -62,9 +73,26 @@ fn read_root(root: &Section<'_>, text: &str) -> Option<Codebook> {
         sets,
         tables,
         core,
-    };
-    check::whole(root, &codebook);
-    Some(with_unit_key(codebook))
+    });
+    core_questions(root, &codebook);
+    Some(codebook)
+}
+
+/// Core tables are asked at every node: a question that would be refused is a mistake here.
+fn core_questions(root: &Section<'_>, codebook: &Codebook) {
+    if root.file().has_mistakes() {
+        return;
+    }
+    for (section, sql) in root.sections("core").iter().zip(&codebook.core) {
+        if let Err(problem) = crate::sql::read(sql, &Params::new(), codebook) {
+            let write = problem
+                .write
+                .map(|write| format!(", write `{write}`"))
+                .unwrap_or_default();
+            let Code(code) = problem.code;
+            section.mistake("sql", format!("{code}: {}{write}", problem.message));
+        }
+    }
 }
 
 /// The unit table's key is the unit; saying so again is not needed.
@@ -120,14 +148,16 @@ fn tables(root: &Section<'_>) -> BTreeMap<String, Table> {
     if sections.is_empty() {
         root.mistake_here("there is no table, write `[table.person]` and so on");
     }
-    let read = sections.into_iter().filter_map(|(name, section)| {
+    let read = sections.into_iter().map(|(name, section)| {
         check_name(&section, &name);
-        Some((name, table(&section)?))
+        let table = table(&section);
+        (name, table)
     });
     read.collect()
 }
 
-fn table(section: &Section<'_>) -> Option<Table> {
+/// A table whose `rows` is a mistake is kept as one row per unit, so that its columns are checked.
+fn table(section: &Section<'_>) -> Table {
     let kinds = [("one-per-unit", false), ("many", true)];
     let many = section.need_one_of("rows", &kinds);
     let rows = match many {
@@ -157,12 +187,12 @@ fn table(section: &Section<'_>) -> Option<Table> {
     let unit_key = section.get::<String>("unit_key");
     let date = section.get::<String>("date");
     let columns = column::columns(section);
-    Some(Table {
-        rows: rows?,
+    Table {
+        rows: rows.unwrap_or(RowsPer::Unit),
         unit_key: unit_key.unwrap_or_default(),
         date,
         columns,
-    })
+    }
 }
 
 fn sets(root: &Section<'_>, tables: &BTreeMap<String, Table>) -> BTreeMap<String, ConceptSet> {

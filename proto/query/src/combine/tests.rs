@@ -259,7 +259,7 @@ fn rational(text: &str) -> BigRational {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 64, ..ProptestConfig::default() })]
 
     /// Split persons over sites in any way and any order: the combined table is the pooled one to
     /// the last digit.
