@@ -157,13 +157,13 @@ pub fn draft(name: &str, tables: &[TableSample]) -> String {
 
 /// The first table in which a column that usually holds the person has no value twice.
 fn unit(tables: &[TableSample]) -> Option<(String, String)> {
-    let named = |name: &&str| {
+    let named = |name: &str| {
         let table = tables
             .iter()
             .find(|t| t.column(name).is_some_and(ColumnSample::is_unique))?;
-        Some((plain(&table.name), (*name).to_owned()))
+        Some((plain(&table.name), name.to_owned()))
     };
-    PERSONS.iter().find_map(|name| named(&name))
+    PERSONS.iter().find_map(|name| named(name))
 }
 
 fn table_text(text: &mut String, sample: &TableSample, unit: Option<&(String, String)>) {
