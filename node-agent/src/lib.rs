@@ -5,11 +5,24 @@
 //! of release did not pass and the ledger did not record.
 
 pub mod answer;
+pub mod approve;
+pub mod disclose;
 pub mod engine;
+pub mod execute;
 pub mod ledger;
 pub mod measure;
 pub mod node;
+pub mod outbox;
 pub mod plan;
 pub mod policy;
+pub mod read;
+pub mod record;
+pub mod refusal;
+pub mod releases;
+pub mod sign;
 pub mod source;
 mod state;
+pub mod store;
+pub mod times;
+pub mod trial;
+pub mod verify;

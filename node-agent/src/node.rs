@@ -1,18 +1,34 @@
 //! A node with everything opened: what the steps of the story work with. It decides nothing.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use quorate_identity::{Roster, SigningKey};
+use quorate_identity::{Roster, Signed, SigningKey};
 use quorate_query::codebook::Codebook;
+use quorate_wire::{Checkpoint, QuestionId};
 
+use crate::engine::{Engine, StartError};
+use crate::ledger::{Event, Head, Interrupted, Ledger, LedgerError};
 use crate::policy::Policy;
+use crate::record::{self, RecordError};
 use crate::source;
+use crate::store::{Store, StoreError};
+use crate::times::StepTimes;
 
 /// Time since some fixed moment, from the edge: only differences mean anything.
 pub type Stopwatch = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// File in the state folder whose presence pauses the node.
+pub const PAUSE_FILE: &str = "paused";
+/// File in the state folder with the reasons of faults; it may quote data and never leaves.
+pub const FAULT_FILE: &str = "faults.log";
 
 /// What a node is opened with.
 pub struct Opening {
@@ -22,10 +38,12 @@ pub struct Opening {
     pub key: SigningKey,
     /// The roster as last verified.
     pub roster: Roster,
-    /// Codebooks the node has, by digest; only those the policy pins are used.
+    /// Codebooks the node has; only those the policy pins are used.
     pub codebooks: Vec<Arc<Codebook>>,
     /// Measures the steps of the story.
     pub stopwatch: Stopwatch,
+    /// Where step times are written, one JSON line a question.
+    pub timings: Option<File>,
     /// The present moment, unix seconds.
     pub now: i64,
 }
@@ -33,20 +51,53 @@ pub struct Opening {
 /// An opened node.
 pub struct Node {
     /// The custodian's policy.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// The node's identity key.
     pub key: SigningKey,
     /// Typed tables kept between questions.
-    pub sources: source::Cache,
+    pub sources: Arc<source::Cache>,
     /// Measures the steps of the story.
     pub stopwatch: Stopwatch,
+    pub(crate) engine: Engine,
+    state: PathBuf,
     roster: ArcSwap<Roster>,
     codebooks: ArcSwap<BTreeMap<String, Arc<Codebook>>>,
+    /// `None` in a trial.
+    ledger: Mutex<Option<Ledger>>,
+    store: Mutex<Store>,
+    running: Arc<Mutex<BTreeSet<String>>>,
+    turned_away: AtomicU64,
+    timings: Mutex<Option<File>>,
 }
 
 /// A node cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {}
+pub enum OpenError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The release store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] StartError),
+    /// What a crash left open could not be closed.
+    #[error("what a crash left open cannot be closed: {0}")]
+    Recovery(#[from] RecordError),
+}
+
+/// A question id that is being answered. Given back when dropped.
+pub(crate) struct Claim {
+    id: String,
+    running: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&self.running).remove(&self.id);
+    }
+}
 
 impl Node {
     /// Opens ledger, releases, outbox and engine, and closes what a crash left open.
@@ -54,19 +105,62 @@ impl Node {
     /// # Errors
     /// If the state cannot be read or does not hold together.
     pub fn open(opening: Opening) -> Result<Self, OpenError> {
+        let state = opening.policy.node.state.clone();
+        let name = opening.policy.node.name.clone();
+        let ledger = Ledger::open(&state, &name, &opening.key, opening.now)?;
+        let store = Store::open(&state)?;
+        let now = opening.now;
+        let node = Self::assemble(opening, Some(ledger), store)?;
+        node.recover(now)?;
+        Ok(node)
+    }
+
+    /// Opens a node for a trial: it reads the releases of the past, writes nothing, and can sign
+    /// nothing, because it has no ledger.
+    ///
+    /// # Errors
+    /// If the state cannot be read.
+    pub fn open_for_trial(opening: Opening) -> Result<Self, OpenError> {
+        let store = Store::look(&opening.policy.node.state)?;
+        Self::assemble(opening, None, store)
+    }
+
+    fn assemble(opening: Opening, ledger: Option<Ledger>, store: Store) -> Result<Self, OpenError> {
+        let state = opening.policy.node.state.clone();
         let codebooks = opening
             .codebooks
             .into_iter()
             .map(|c| (c.digest.clone(), c))
             .collect();
         Ok(Self {
-            policy: opening.policy,
+            engine: Engine::start(&opening.policy.limits)?,
+            sources: Arc::new(source::Cache::new(&state)),
+            policy: Arc::new(opening.policy),
             key: opening.key,
-            sources: source::Cache::default(),
             stopwatch: opening.stopwatch,
+            state,
             roster: ArcSwap::from_pointee(opening.roster),
             codebooks: ArcSwap::from_pointee(codebooks),
+            ledger: Mutex::new(ledger),
+            store: Mutex::new(store),
+            running: Arc::default(),
+            turned_away: AtomicU64::new(0),
+            timings: Mutex::new(opening.timings),
         })
+    }
+
+    /// Closes what a crash left: a message that was stored is recorded and may leave; a question
+    /// without one was interrupted, and its next delivery starts anew.
+    fn recover(&self, now: i64) -> Result<(), RecordError> {
+        for message in self.with_store(|store| store.prepared())? {
+            record::seal(self, &message, now)?;
+        }
+        let unfinished = self.with_ledger(|ledger| Ok(ledger.unfinished().clone()))?;
+        for (opened, question) in unfinished {
+            let event = Event::Interrupted(Interrupted { opened, question });
+            self.with_ledger(|ledger| ledger.append(event, &self.key, now))?;
+        }
+        Ok(())
     }
 
     /// The roster as last verified.
@@ -96,30 +190,151 @@ impl Node {
     }
 
     /// Adds a codebook.
-    pub fn add_codebook(&self, codebook: Arc<Codebook>) {
+    pub fn add_codebook(&self, codebook: &Arc<Codebook>) {
         self.codebooks.rcu(|known| {
             let mut known = BTreeMap::clone(known);
-            known.insert(codebook.digest.clone(), Arc::clone(&codebook));
+            known.insert(codebook.digest.clone(), Arc::clone(codebook));
             known
         });
     }
 
     /// Signed answers and refusals that the coordinator has not acknowledged, oldest first.
-    #[must_use]
-    pub fn unacknowledged(&self) -> Vec<quorate_identity::Signed> {
-        Vec::new()
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn unacknowledged(&self) -> Result<Vec<Signed>, StoreError> {
+        let waiting = self.with_store(|store| store.waiting())?;
+        Ok(waiting.into_iter().map(|message| message.signed).collect())
     }
 
-    /// The coordinator has stored this message: `sha256` is over the payload as carried.
-    pub fn acknowledge(&self, question_id: &str, sha256: &[u8]) {
-        let _ = (question_id, sha256);
+    /// The coordinator has stored a message; `sha256` is over its payload. False if no such
+    /// message waits.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn acknowledge(&self, question: &str, sha256: &[u8]) -> Result<bool, StoreError> {
+        self.with_store(|store| store.acknowledge(question, sha256))
     }
 
-    /// Where the ledger stands: number and hash of the last record.
+    /// Where the ledger stands.
     #[must_use]
-    pub fn ledger_head(&self) -> (u64, String) {
-        (0, String::new())
+    pub fn ledger_head(&self) -> Head {
+        lock(&self.ledger)
+            .as_ref()
+            .map(|ledger| ledger.head().clone())
+            .unwrap_or_default()
     }
+
+    /// A signed checkpoint of the ledger, for others to keep.
+    #[must_use]
+    pub fn checkpoint(&self, now: i64) -> Signed {
+        let Head { seq, hash } = self.ledger_head();
+        let checkpoint = Checkpoint {
+            network: self.roster().network().to_string(),
+            node: self.policy.node.name.clone(),
+            seq,
+            head: hash,
+            time: now,
+        };
+        quorate_wire::sign(&checkpoint, &self.key)
+    }
+
+    /// How far the coordinator's clock is ahead of ours, in seconds; the ledger notes it.
+    pub fn set_clock_ahead(&self, seconds: i64) {
+        if let Some(ledger) = lock(&self.ledger).as_mut() {
+            ledger.set_clock_ahead(seconds);
+        }
+    }
+
+    /// Whether the custodian has paused the node.
+    #[must_use]
+    pub fn paused(&self) -> bool {
+        self.state.join(PAUSE_FILE).exists()
+    }
+
+    /// Deliveries that were not believed since the start.
+    #[must_use]
+    pub fn turned_away(&self) -> u64 {
+        self.turned_away.load(Ordering::Relaxed)
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    pub(crate) fn count_turned_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Claims a question id, unless it is being answered.
+    pub(crate) fn claim(&self, id: &QuestionId) -> Option<Claim> {
+        let id = id.to_string();
+        let claimed = lock(&self.running).insert(id.clone());
+        claimed.then(|| Claim {
+            id,
+            running: Arc::clone(&self.running),
+        })
+    }
+
+    /// The stored message of a question id, with the digest of the question it answers. One that
+    /// could not be recorded when it was made is recorded now.
+    pub(crate) fn answered(
+        &self,
+        id: &QuestionId,
+        now: i64,
+    ) -> Result<Option<([u8; 32], Signed)>, RecordError> {
+        let Some(kept) = self.with_store(|store| store.kept(&id.to_string()))? else {
+            return Ok(None);
+        };
+        if !kept.sealed {
+            record::seal(self, &kept.message, now)?;
+        }
+        Ok(Some((kept.message.payload, kept.message.signed)))
+    }
+
+    pub(crate) fn with_ledger<T>(
+        &self,
+        work: impl FnOnce(&mut Ledger) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
+        work(lock(&self.ledger).as_mut().ok_or(LedgerError::Trial)?)
+    }
+
+    pub(crate) fn with_store<T>(&self, work: impl FnOnce(&mut Store) -> T) -> T {
+        work(&mut lock(&self.store))
+    }
+
+    /// Keeps the reason of a fault in the custodian's own file. It is not a condition of anything.
+    pub(crate) fn note_fault(&self, ticket: &str, now: i64, detail: &str) {
+        let path = self.state.join(FAULT_FILE);
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path);
+        if let Ok(mut file) = file {
+            let _ = writeln!(
+                file,
+                "{now}\t{ticket}\t{}",
+                detail.replace(['\n', '\t'], " ")
+            );
+        }
+    }
+
+    /// Writes the times of a question's steps, if that was asked for.
+    pub(crate) fn note_times(&self, question: &QuestionId, steps: &StepTimes) {
+        if let Some(file) = lock(&self.timings).as_mut() {
+            let line =
+                serde_json::json!({"question": question.to_string(), "micros": steps.micros()});
+            let _ = writeln!(file, "{line}");
+        }
+    }
+}
+
+/// A lock whose holder panicked is taken over: every change behind it is a single step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// When an answer leaves, counted from its arrival: the first multiple of the slot (at least one)
@@ -134,4 +349,18 @@ pub fn leaves_after(took: Duration, slot: Duration) -> Duration {
         .ok()
         .and_then(|slots| slot.checked_mul(slots))
         .unwrap_or(took)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_leave_on_the_grid_of_slots() {
+        let ms = Duration::from_millis;
+        assert_eq!(leaves_after(ms(0), ms(250)), ms(250));
+        assert_eq!(leaves_after(ms(250), ms(250)), ms(250));
+        assert_eq!(leaves_after(ms(251), ms(250)), ms(500));
+        assert_eq!(leaves_after(ms(17), ms(0)), ms(17));
+    }
 }

@@ -58,6 +58,9 @@ pub enum LedgerError {
     /// The salt of its commitments cannot be read or made.
     #[error("the ledger's salt: {0}")]
     Salt(#[from] quorate_identity::KeyError),
+    /// A trial has none.
+    #[error("a trial has no ledger")]
+    Trial,
     /// A record could not be written down.
     #[error("a record {0}")]
     Record(#[from] BadLine),

@@ -12,6 +12,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, lit, when};
 use quorate_query::codebook::{self, Codebook, ColumnRef, RowsPer};
+use quorate_query::measure::facts::limits;
 use quorate_query::number::Number;
 use quorate_query::question::{Cohort, Grain, GroupKey, Measure, Predicate, TableQuestion};
 
@@ -296,10 +297,9 @@ impl Columns<'_> {
     }
 
     fn bounds(&self, of: &ColumnRef) -> Result<(u32, i128, i128), LowerError> {
-        let column = self.book.column(of)?;
-        let scale = column.ty.scale().ok_or(LowerError::Misfit)?;
-        let (low, high) = super::bounds::of(column, self.question, self.book.codebook)
-            .ok_or(LowerError::Misfit)?;
+        let scale = self.book.column(of)?.ty.scale().ok_or(LowerError::Misfit)?;
+        let (filter, codebook) = (&self.question.filter, self.book.codebook);
+        let ((low, high), _) = limits(of, filter, codebook).ok_or(LowerError::Misfit)?;
         Ok((scale, at(low, scale)?, at(high, scale)?))
     }
 

@@ -1,11 +1,151 @@
-//! The fifth step of the story: a plan of the node's own, from the typed question alone.
+//! Fifth step: a plan of the node's own, from the typed question alone, over typed tables.
 
-mod bounds;
 mod functions;
 mod lower;
 mod predicate;
-
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::logical_expr::LogicalPlan;
+use quorate_query::domain;
+use quorate_query::problem::Code;
+use quorate_query::release::ReleaseParams;
+
+use crate::approve::{self, Approved};
+use crate::engine::Fault;
+use crate::measure::{self, Layout, TooWide};
+use crate::node::Node;
+use crate::refusal::Coded;
+use crate::source::{self, SourceError, SourceFault};
 pub use lower::{LowerError, Tables, lower};
+
+/// A question with the plan that answers it. Only this module can make one.
+///
+/// ```compile_fail
+/// fn reuse(p: &quorate_node::plan::Planned<'_>) -> datafusion::logical_expr::LogicalPlan {
+///     p.plan.clone()
+/// }
+/// ```
+///
+/// ```no_run
+/// use quorate_node::{approve::Approved, node::Node, plan};
+/// async fn ask<'a>(node: &Node, a: Approved<'a>) -> Result<plan::Planned<'a>, plan::PlanError> {
+///     plan::plan(node, a).await
+/// }
+/// ```
+pub struct Planned<'a> {
+    approved: Approved<'a>,
+    plan: LogicalPlan,
+    layout: Layout,
+    epoch: String,
+    params: ReleaseParams,
+}
+
+/// What a plan hands on: to the engine, and past it to disclosure control.
+pub(crate) struct Parts<'a> {
+    pub(crate) approved: Approved<'a>,
+    pub(crate) plan: LogicalPlan,
+    pub(crate) layout: Layout,
+    pub(crate) epoch: String,
+    pub(crate) params: ReleaseParams,
+}
+
+impl<'a> Planned<'a> {
+    pub(crate) fn into_parts(self) -> Parts<'a> {
+        let Self {
+            approved,
+            plan,
+            layout,
+            epoch,
+            params,
+        } = self;
+        Parts {
+            approved,
+            plan,
+            layout,
+            epoch,
+            params,
+        }
+    }
+}
+
+/// Why an approved question cannot be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// R11 on a closed domain: known from the question alone.
+    #[error("the table has {cells} cells; this node releases at most {max_cells}")]
+    TooManyCells {
+        /// Cells of the table.
+        cells: u64,
+        /// What the parameters of release allow.
+        max_cells: u32,
+    },
+    /// A source cannot be used.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Sums may not fit.
+    #[error(transparent)]
+    TooWide(#[from] TooWide),
+    /// The question cannot be lowered.
+    #[error(transparent)]
+    Lower(#[from] LowerError),
+    /// The engine's threads failed.
+    #[error(transparent)]
+    Engine(#[from] Fault),
+}
+
+impl Coded for PlanError {
+    fn code(&self) -> Code {
+        Code(match self {
+            Self::TooManyCells { .. } => "L701",
+            Self::Source(error) => match error.fault {
+                SourceFault::Held => "C603",
+                SourceFault::Internal(_) => "E900",
+                _ => "C604",
+            },
+            Self::TooWide(_) => "L705",
+            Self::Lower(LowerError::NotHeld(_)) => "C602",
+            Self::Lower(LowerError::Misfit | LowerError::Engine(_)) | Self::Engine(_) => "E900",
+        })
+    }
+}
+
+/// Plans an approved question over the present epoch of its tables.
+///
+/// # Errors
+/// If it is too large, its tables cannot be read, or its sums may not fit.
+pub async fn plan<'a>(node: &Node, approved: Approved<'a>) -> Result<Planned<'a>, PlanError> {
+    let question = approved.question();
+    let (table, codebook) = (question.table(), question.codebook());
+    let params = node.policy.release_for(codebook);
+    let cells = domain::count(table, codebook).unwrap_or(0);
+    if cells > u64::from(params.max_cells) && !node.policy.population.synthetic {
+        return Err(PlanError::TooManyCells {
+            cells,
+            max_cells: params.max_cells,
+        });
+    }
+    let wanted: BTreeSet<String> = approve::tables(question)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let (policy, book, cache) = (
+        Arc::clone(&node.policy),
+        Arc::clone(codebook),
+        Arc::clone(&node.sources),
+    );
+    let loading = async move { source::snapshot(&policy, &book, &wanted, &cache).await };
+    let snapshot = node.engine.inside(loading).await??;
+    let (plan, layout) = lower(table, codebook, &snapshot.tables)?;
+    measure::fits(&layout)?;
+    Ok(Planned {
+        approved,
+        plan,
+        layout,
+        epoch: snapshot.epoch,
+        params,
+    })
+}

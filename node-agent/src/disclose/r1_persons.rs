@@ -1,0 +1,13 @@
+//! R1, minimum persons: a cell rests on at least `k_eff` persons, so that no bin that is shown
+//! contains a number below k.
+
+use super::case::{Case, Verdict};
+
+pub(super) fn judge(case: &Case<'_>) -> Verdict {
+    let (persons, threshold) = (case.persons(), case.threshold());
+    if persons >= threshold && case.cell.persons >= threshold {
+        Verdict::Pass
+    } else {
+        Verdict::Withhold(format!("{persons} persons, the threshold is {threshold}"))
+    }
+}

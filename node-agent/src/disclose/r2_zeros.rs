@@ -1,0 +1,13 @@
+//! R2, zeros: nobody in a cell is withheld like a few, unless the codebook declares zeros public.
+
+use super::case::{Case, Verdict};
+use crate::measure::MeasureEvidence;
+
+pub(super) fn judge(case: &Case<'_>) -> Verdict {
+    let count = matches!(case.measure, MeasureEvidence::Count { .. });
+    match case.persons() {
+        0 if count && case.params.zeros_public => Verdict::Public,
+        0 => Verdict::Withhold("nobody; zeros are not public".to_owned()),
+        _ => Verdict::Pass,
+    }
+}

@@ -1,0 +1,110 @@
+//! Sixth step: the plan goes to the engine behind its wall, exact evidence comes back.
+
+use quorate_query::problem::Code;
+use quorate_query::release::ReleaseParams;
+
+use crate::approve::Approved;
+use crate::engine::{Fault, Task};
+use crate::measure::{Evidence, Layout};
+use crate::node::Node;
+use crate::plan::Planned;
+use crate::refusal::Coded;
+
+/// Exact evidence: what must not leave. It cannot be printed, copied or serialised, and only
+/// [`crate::disclose`] can look inside.
+///
+/// ```compile_fail
+/// fn leak(raw: &quorate_node::execute::Raw<'_>) -> String {
+///     format!("{raw:?}")
+/// }
+/// ```
+///
+/// ```compile_fail
+/// fn keep<'a>(raw: &quorate_node::execute::Raw<'a>) -> quorate_node::execute::Raw<'a> {
+///     raw.clone()
+/// }
+/// ```
+///
+/// ```compile_fail
+/// fn send(raw: &quorate_node::execute::Raw<'_>) -> String {
+///     serde_json::to_string(raw).unwrap_or_default()
+/// }
+/// ```
+///
+/// ```compile_fail
+/// fn sign_raw(node: &quorate_node::node::Node, r: &quorate_node::record::Recorded, raw: quorate_node::execute::Raw<'_>) {
+///     let _ = quorate_node::sign::sign(node, r, Ok(raw), Default::default());
+/// }
+/// ```
+///
+/// ```no_run
+/// use quorate_node::{disclose, execute::Raw, node::Node, store::StoreError};
+/// fn protect<'a>(node: &Node, raw: Raw<'a>) -> Result<disclose::Released<'a>, StoreError> {
+///     disclose::disclose(node, raw)
+/// }
+/// ```
+pub struct Raw<'a> {
+    approved: Approved<'a>,
+    epoch: String,
+    params: ReleaseParams,
+    layout: Layout,
+    evidence: Evidence,
+}
+
+/// The contents of [`Raw`], for disclosure control.
+pub(crate) struct Parts<'a> {
+    pub(crate) approved: Approved<'a>,
+    pub(crate) epoch: String,
+    pub(crate) params: ReleaseParams,
+    pub(crate) layout: Layout,
+    pub(crate) evidence: Evidence,
+}
+
+impl<'a> Raw<'a> {
+    pub(crate) fn into_parts(self) -> Parts<'a> {
+        let Self {
+            approved,
+            epoch,
+            params,
+            layout,
+            evidence,
+        } = self;
+        Parts {
+            approved,
+            epoch,
+            params,
+            layout,
+            evidence,
+        }
+    }
+}
+
+impl Coded for Fault {
+    fn code(&self) -> Code {
+        Code(match self {
+            Self::Time => "L703",
+            Self::Memory => "L704",
+            Self::Internal(_) => "E900",
+        })
+    }
+}
+
+/// Runs a plan within the node's limits.
+///
+/// # Errors
+/// A limit, or a fault whose text is for the custodian only.
+pub async fn execute<'a>(node: &Node, planned: Planned<'a>) -> Result<Raw<'a>, Fault> {
+    let parts = planned.into_parts();
+    let task = Task {
+        plan: parts.plan,
+        layout: parts.layout.clone(),
+    };
+    let evidence = node.engine.run(task).await?;
+    Ok(Raw {
+        approved: parts.approved,
+        epoch: parts.epoch,
+        params: parts.params,
+        layout: parts.layout,
+        evidence,
+    })
+}

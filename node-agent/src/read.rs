@@ -1,0 +1,114 @@
+//! Third step: the text becomes a typed question against a pinned codebook, or is refused.
+
+use std::sync::Arc;
+
+use quorate_query::canonical;
+use quorate_query::codebook::Codebook;
+use quorate_query::problem::{Code, Problem};
+use quorate_query::question::{Body, Question as Typed, TableQuestion};
+use quorate_query::sql;
+
+use crate::node::Node;
+use crate::record::Recorded;
+use crate::refusal::Coded;
+use crate::verify::Asked;
+
+/// A question that was read here. Only this module can make one; the researcher's text ends here.
+///
+/// ```compile_fail
+/// fn forge(r: &quorate_node::record::Recorded) -> quorate_node::read::Question<'_> {
+///     quorate_node::read::Question { recorded: r, typed: todo!(), codebook: todo!() }
+/// }
+/// ```
+///
+/// ```no_run
+/// fn look<'a>(question: &'a quorate_node::read::Question<'a>) -> &'a quorate_query::codebook::Codebook {
+///     question.codebook()
+/// }
+/// ```
+pub struct Question<'a> {
+    recorded: &'a Recorded,
+    typed: Typed,
+    codebook: Arc<Codebook>,
+}
+
+impl<'a> Question<'a> {
+    /// The entry it was recorded under.
+    #[must_use]
+    pub fn recorded(&self) -> &'a Recorded {
+        self.recorded
+    }
+
+    /// What was asked.
+    #[must_use]
+    pub fn asked(&self) -> &'a Asked {
+        self.recorded.verified().asked()
+    }
+
+    /// The typed question.
+    #[must_use]
+    pub fn typed(&self) -> &Typed {
+        &self.typed
+    }
+
+    /// The table that is asked for.
+    #[must_use]
+    pub fn table(&self) -> &TableQuestion {
+        match &self.typed.body {
+            Body::Table(table) => table,
+        }
+    }
+
+    /// The codebook it was read against.
+    #[must_use]
+    pub fn codebook(&self) -> &Arc<Codebook> {
+        &self.codebook
+    }
+
+    /// The question hash, `sha256:...`.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        canonical::show_digest(&self.typed.digest())
+    }
+}
+
+/// Why a text is no question here.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The policy does not pin the codebook, or the node does not have it.
+    #[error("codebook {0} is not pinned by the policy, or this node does not have its text")]
+    Codebook(String),
+    /// Outside the language.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// We read it differently than the researcher's own software.
+    #[error("the canonical form that the researcher signed differs from ours")]
+    Canonical,
+}
+
+impl Coded for ReadError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Codebook(_) => Code("C601"),
+            Self::Problem(problem) => problem.code,
+            Self::Canonical => Code("A408"),
+        }
+    }
+}
+
+/// Reads the text and compares its canonical form with the one that was signed.
+///
+/// # Errors
+/// Says why it is not a question here; nothing of the text is kept.
+pub fn read<'a>(node: &Node, recorded: &'a Recorded) -> Result<Question<'a>, ReadError> {
+    let asked = recorded.verified().asked();
+    let codebook = node
+        .codebook(&asked.codebook)
+        .ok_or_else(|| ReadError::Codebook(asked.codebook.clone()))?;
+    let typed = sql::read(&asked.sql, &asked.params, &codebook)?;
+    let ours = (canonical::VERSION, typed.digest());
+    if asked.canonical.is_some_and(|signed| signed != ours) {
+        return Err(ReadError::Canonical);
+    }
+    Ok(Question { recorded, typed, codebook })
+}

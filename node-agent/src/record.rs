@@ -1,0 +1,167 @@
+//! Second and last step: nothing runs before the ledger has an open entry, and nothing leaves
+//! before it is closed and the store holds the very bytes.
+
+use quorate_identity::digest_text;
+use quorate_wire::LedgerRef;
+
+use crate::ledger::{self, Actor, Event, Head, LedgerError, Open};
+use crate::node::Node;
+use crate::outbox::Message;
+use crate::releases::Occasion;
+use crate::sign::Signed;
+use crate::store::StoreError;
+use crate::verify::{Asked, Asker, Verified};
+
+/// A verified question with its ledger entry. Only this module can make one.
+///
+/// ```compile_fail
+/// fn unrecorded(verified: quorate_node::verify::Verified) -> quorate_node::record::Recorded {
+///     quorate_node::record::Recorded { verified, entry: None }
+/// }
+/// ```
+///
+/// ```no_run
+/// use quorate_node::{ledger::LedgerError, node::Node, record, verify::Verified};
+/// fn enter(node: &Node, verified: Verified) -> Result<record::Recorded, LedgerError> {
+///     record::open(node, verified, 0)
+/// }
+/// ```
+pub struct Recorded {
+    verified: Verified,
+    /// `None` in a trial: then nothing can be signed.
+    entry: Option<Head>,
+}
+
+impl Recorded {
+    /// The question.
+    #[must_use]
+    pub fn verified(&self) -> &Verified {
+        &self.verified
+    }
+
+    /// Where it stands in the ledger; a trial stands nowhere.
+    #[must_use]
+    pub fn entry(&self) -> Option<LedgerRef> {
+        self.entry.as_ref().map(|entry| LedgerRef {
+            seq: entry.seq,
+            head: entry.hash.clone(),
+        })
+    }
+}
+
+/// Something could not be recorded, so nothing may leave.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no entry to close.
+    #[error(transparent)]
+    NotRecorded(#[from] crate::sign::NotRecorded),
+    /// The entry could not be put into words.
+    #[error("a ledger entry could not be written down: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Opens the ledger entry of a verified question.
+///
+/// # Errors
+/// If it is not on the disk: then the question must not run.
+pub fn open(node: &Node, verified: Verified, now: i64) -> Result<Recorded, LedgerError> {
+    let asked = verified.asked();
+    let entry = node.with_ledger(|ledger| {
+        let purpose = ledger.commitment("purpose", asked.purpose.as_bytes());
+        let open = Open {
+            question: asked.id.to_string(),
+            payload: digest_text(&asked.digest),
+            round: asked.round,
+            actor: actor(asked),
+            project: asked.project.clone().unwrap_or_default(),
+            purpose,
+            legal_basis: String::new(),
+            codebook: asked.codebook.clone(),
+            roster: node.roster().head().hash,
+            policy: node.policy.digest.clone(),
+            peer: String::new(),
+        };
+        ledger.append(Event::Open(Box::new(open)), &node.key, now)
+    })?;
+    Ok(Recorded {
+        verified,
+        entry: Some(entry),
+    })
+}
+
+/// Goes on without a ledger, for a trial that sends nothing: [`crate::sign`] refuses it.
+#[must_use]
+pub fn rehearse(verified: Verified) -> Recorded {
+    Recorded {
+        verified,
+        entry: None,
+    }
+}
+
+/// Closes the entry: first the store holds message and releases, then the ledger says so, then the
+/// message may leave.
+///
+/// # Errors
+/// If any of it is not on the disk: then nothing leaves now, and the next delivery tries again.
+pub fn close(
+    node: &Node,
+    recorded: &Recorded,
+    signed: Signed,
+    now: i64,
+) -> Result<quorate_identity::Signed, RecordError> {
+    let asked = recorded.verified.asked();
+    let (message, close, releases) = signed.into_parts();
+    let message = Message {
+        question: asked.id.to_string(),
+        payload: asked.digest,
+        signed: message,
+        opened: close.opened,
+        close: serde_json::to_string(&close)?,
+        time: now,
+    };
+    let occasion = Occasion {
+        time: now,
+        question: asked.id.to_string(),
+        project: asked.project.clone().unwrap_or_default(),
+        principal: actor(asked).subject,
+        codebook: asked.codebook.clone(),
+        policy: node.policy.digest.clone(),
+    };
+    node.with_store(|store| store.prepare(&message, &releases, &occasion))?;
+    seal(node, &message, now)?;
+    Ok(message.signed)
+}
+
+/// Closes a prepared message in the ledger, unless that has happened, and seals it.
+///
+/// # Errors
+/// If either is not on the disk.
+pub(crate) fn seal(node: &Node, message: &Message, now: i64) -> Result<(), RecordError> {
+    let close: ledger::Close = serde_json::from_str(&message.close)?;
+    node.with_ledger(|ledger| {
+        if ledger.unfinished().contains_key(&message.opened) {
+            ledger.append(Event::Close(Box::new(close)), &node.key, now)?;
+        }
+        Ok::<_, LedgerError>(())
+    })?;
+    Ok(node.with_store(|store| store.seal(&message.question))?)
+}
+
+fn actor(asked: &Asked) -> Actor {
+    let (subject, key, role) = match &asked.asker {
+        Asker::Researcher { name, key } => (name.clone(), key.to_string(), "researcher"),
+        Asker::Custodian => (String::new(), String::new(), "custodian"),
+    };
+    Actor {
+        subject,
+        key,
+        role: role.to_owned(),
+        organisation: String::new(),
+    }
+}

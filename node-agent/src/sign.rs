@@ -1,0 +1,256 @@
+//! Eighth step: the only place where something released becomes bytes, signed with the node's key.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_identity::digest_text;
+use quorate_query::answer::{Cell, Mode, NodeTable};
+use quorate_query::canonical;
+use quorate_query::codebook::ColumnRef;
+use quorate_query::problem::Code;
+use quorate_query::question::{Predicate, TableQuestion};
+use quorate_wire::{AnswerPayload, LedgerRef, MAX_MESSAGE, Payload, RefusalPayload};
+
+use crate::disclose::Released;
+use crate::ledger::{Approval, Close, Cost, Disclosure};
+use crate::node::Node;
+use crate::record::Recorded;
+use crate::refusal::Refusal;
+use crate::releases::Release;
+use crate::verify::Asked;
+
+/// Room that the envelope and the stream need around a payload.
+const ENVELOPE: usize = 64 * 1024;
+
+/// A signed answer or refusal with what the ledger will say of it. Only this module can make one,
+/// and only [`crate::record::close`] lets it go.
+///
+/// ```compile_fail
+/// fn send(signed: quorate_node::sign::Signed) -> quorate_identity::Signed {
+///     signed.message
+/// }
+/// ```
+///
+/// ```no_run
+/// use quorate_node::{node::Node, record::{self, RecordError, Recorded}, sign::Signed};
+/// fn send(n: &Node, r: &Recorded, s: Signed) -> Result<quorate_identity::Signed, RecordError> {
+///     record::close(n, r, s, 0)
+/// }
+/// ```
+pub struct Signed {
+    message: quorate_identity::Signed,
+    close: Close,
+    releases: Vec<Release>,
+}
+
+impl Signed {
+    pub(crate) fn into_parts(self) -> (quorate_identity::Signed, Close, Vec<Release>) {
+        (self.message, self.close, self.releases)
+    }
+}
+
+/// A trial has no ledger entry, so nothing of it can be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a question without a ledger entry cannot be answered")]
+pub struct NotRecorded;
+
+/// Signs what was released, or the refusal. `micros` is the time of each step so far.
+///
+/// # Errors
+/// If the question has no ledger entry.
+pub fn sign(
+    node: &Node,
+    recorded: &Recorded,
+    told: Result<Released<'_>, Refusal>,
+    micros: BTreeMap<String, u64>,
+) -> Result<Signed, NotRecorded> {
+    let entry = recorded.entry().ok_or(NotRecorded)?;
+    let asked = recorded.verified().asked();
+    let told = told.and_then(|released| answer(node, asked, &entry, released));
+    let mut signed = told.unwrap_or_else(|refusal| refuse(node, asked, &entry, &refusal));
+    signed.close.result = digest_text(&signed.message.digest());
+    signed.close.recipient = node.policy.node.coordinator.clone();
+    let bytes_out = u64::try_from(signed.message.payload.len()).unwrap_or(u64::MAX);
+    signed.close.cost = Cost { micros, bytes_out };
+    Ok(signed)
+}
+
+/// A refusal of something that was not believed, and therefore not recorded.
+#[must_use]
+pub fn turn_away(
+    node: &Node,
+    question: &crate::answer::Delivery,
+    code: Code,
+) -> Option<quorate_identity::Signed> {
+    let stated = quorate_wire::QuestionPayload::decode(&question.question.payload).ok()?;
+    let refusal = RefusalPayload {
+        network: node.roster().network().to_string(),
+        node: node.policy.node.name.clone(),
+        question_id: stated.question_id,
+        question_digest: question.question.digest(),
+        round: question.round,
+        roster_head: node.roster().head().hash,
+        codebook: stated.codebook,
+        population: node.policy.population.name.clone(),
+        epoch: String::new(),
+        code: code.0.to_owned(),
+        ticket: String::new(),
+        ledger: None,
+    };
+    Some(quorate_wire::sign(&refusal, &node.key))
+}
+
+fn answer(
+    node: &Node,
+    asked: &Asked,
+    entry: &LedgerRef,
+    released: Released<'_>,
+) -> Result<Signed, Refusal> {
+    let payload = AnswerPayload {
+        network: asked.network.clone(),
+        node: node.policy.node.name.clone(),
+        question_id: asked.id.clone(),
+        question_digest: asked.digest,
+        round: asked.round,
+        roster_head: node.roster().head().hash,
+        codebook: asked.codebook.clone(),
+        population: node.policy.population.name.clone(),
+        epoch: released.epoch().to_owned(),
+        policy: node.policy.digest.clone(),
+        protection: released.protection(),
+        table: released.table().clone(),
+        notes: Vec::new(),
+        ledger: entry.clone(),
+    };
+    let message = quorate_wire::sign(&payload, &node.key);
+    if message.payload.len().saturating_add(ENVELOPE) > MAX_MESSAGE {
+        return Err(Refusal::new(
+            Code("L701"),
+            "the answer is larger than a message may be",
+        ));
+    }
+    let close = Close {
+        outcome: "answered".to_owned(),
+        ..account(node, asked, entry, &released)
+    };
+    Ok(Signed {
+        message,
+        close,
+        releases: released.fresh().to_vec(),
+    })
+}
+
+fn refuse(node: &Node, asked: &Asked, entry: &LedgerRef, refusal: &Refusal) -> Signed {
+    let ticket = if refusal.is_fault() {
+        ticket(node, entry)
+    } else {
+        String::new()
+    };
+    let code = refusal.code().0.to_owned();
+    let payload = RefusalPayload {
+        network: asked.network.clone(),
+        node: node.policy.node.name.clone(),
+        question_id: asked.id.clone(),
+        question_digest: asked.digest,
+        round: asked.round,
+        roster_head: node.roster().head().hash,
+        codebook: asked.codebook.clone(),
+        population: node.policy.population.name.clone(),
+        epoch: String::new(),
+        code: code.clone(),
+        ticket,
+        ledger: Some(entry.clone()),
+    };
+    let close = Close {
+        opened: entry.seq,
+        question: asked.id.to_string(),
+        outcome: "refused".to_owned(),
+        code,
+        population: node.policy.population.name.clone(),
+        ..Close::default()
+    };
+    Signed {
+        message: quorate_wire::sign(&payload, &node.key),
+        close,
+        releases: Vec::new(),
+    }
+}
+
+/// Names the custodian's own record of a fault.
+pub(crate) fn ticket(node: &Node, entry: &LedgerRef) -> String {
+    format!("{}-{}", node.policy.node.name, entry.seq)
+}
+
+/// What the ledger says of an answer: digests, codes, commitments and numbers of cells.
+fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Released<'_>) -> Close {
+    let question = released.approved().question();
+    let protection = released.protection();
+    let filter = canonical::predicate_bytes(
+        &question.table().rows,
+        &question.table().joined,
+        &question.table().filter,
+    );
+    let params = format!("{:?}", asked.params);
+    let commit = |what, value: &[u8]| node.with_ledger(|ledger| Ok(ledger.commitment(what, value)));
+    Close {
+        opened: entry.seq,
+        question: asked.id.to_string(),
+        hash: question.hash(),
+        params: commit("params", params.as_bytes()).unwrap_or_default(),
+        filter: commit("filter", &filter).unwrap_or_default(),
+        population: node.policy.population.name.clone(),
+        epoch: released.epoch().to_owned(),
+        columns: columns(question.table()),
+        approval: Approval {
+            by: released.approved().by().to_owned(),
+            reviewers: Vec::new(),
+            release: "auto".to_owned(),
+        },
+        disclosure: Disclosure {
+            mode: mode(protection.mode).to_owned(),
+            k: protection.k,
+            round_base: protection.round_base,
+            released: values(released.table()),
+            repeated: released.repeated(),
+            withheld: released.withheld(),
+            budget: String::new(),
+        },
+        ..Close::default()
+    }
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Round => "round",
+        Mode::None => "none",
+    }
+}
+
+fn values(table: &NodeTable) -> u64 {
+    let cells = table.rows.iter().flat_map(|row| &row.cells);
+    let values = cells.filter(|cell| **cell != Cell::Suppressed).count();
+    u64::try_from(values).unwrap_or(u64::MAX)
+}
+
+/// Every column that a question touches.
+fn columns(question: &TableQuestion) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    add_filter(&question.filter, &mut found);
+    found.extend(question.keys.iter().map(|key| show(key.column())));
+    let measured = question
+        .measures
+        .iter()
+        .filter_map(quorate_query::measure::facts::column_of);
+    found.extend(measured.map(show));
+    found
+}
+
+fn add_filter(filter: &Predicate, found: &mut BTreeSet<String>) {
+    found.extend(filter.boxes.keys().map(show));
+    for cohort in &filter.cohorts {
+        add_filter(&cohort.filter, found);
+    }
+}
+
+fn show(column: &ColumnRef) -> String {
+    format!("{}.{}", column.table, column.column)
+}

@@ -1,0 +1,155 @@
+//! `quorate-node try`: the whole story alone, on the code path of the run. It sends nothing,
+//! records nothing and spends nothing; it shows what would leave, and to the custodian only why a
+//! cell would be withheld.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use quorate_query::answer::{Cell, Mode, NodeTable, Protection};
+use quorate_query::question::{Measure, Params};
+use quorate_wire::QuestionId;
+
+use crate::answer::tell;
+use crate::disclose::{Finding, Released};
+use crate::node::Node;
+use crate::record::rehearse;
+use crate::refusal::Refusal;
+use crate::times::StepTimes;
+use crate::verify::own;
+
+/// What the custodian wants to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// The text.
+    pub sql: String,
+    /// Typed parameters.
+    pub params: Params,
+    /// Digest of the codebook to read it against.
+    pub codebook: String,
+    /// As a question of this project; `None` for any table held.
+    pub project: Option<String>,
+}
+
+/// What would have happened.
+pub struct Report {
+    /// What would leave.
+    pub outcome: Result<Shown, Refusal>,
+    /// Time of each step, in microseconds.
+    pub micros: BTreeMap<String, u64>,
+}
+
+/// What would leave, with the reasons for what would not.
+pub struct Shown {
+    /// The question hash.
+    pub hash: String,
+    /// The canonical form.
+    pub canonical: String,
+    /// What every cell would go through.
+    pub protection: Protection,
+    /// What the columns of the table are: keys, then measures.
+    pub columns: Vec<String>,
+    /// The table, cell by cell.
+    pub table: NodeTable,
+    /// Cells that would repeat an earlier release.
+    pub repeated: u64,
+    /// Why cells would be withheld.
+    pub findings: Vec<Finding>,
+}
+
+/// Tells the story of a question of the custodian's own, up to the point where it would be signed.
+pub async fn try_alone(node: &Node, trial: Trial, now: i64) -> Report {
+    let mut steps = StepTimes::start(&node.stopwatch);
+    let id = QuestionId::new(0, &[0; 10]);
+    let recorded = rehearse(own(node, id, trial));
+    let outcome = tell(node, &recorded, &mut steps, now)
+        .await
+        .map(|released| show(&released));
+    Report {
+        outcome,
+        micros: steps.micros(),
+    }
+}
+
+fn show(released: &Released<'_>) -> Shown {
+    let question = released.approved().question();
+    let table = question.table();
+    let keys = table.keys.iter().map(|key| key.column().column.clone());
+    let columns = keys.chain(
+        table
+            .measures
+            .iter()
+            .map(|measure| describe(measure, released)),
+    );
+    Shown {
+        hash: question.hash(),
+        canonical: question.typed().canonical_text(),
+        protection: released.protection(),
+        columns: columns.collect(),
+        table: released.table().clone(),
+        repeated: released.repeated(),
+        findings: released.findings().to_vec(),
+    }
+}
+
+/// What a measure sends, as in the documentation of `quorate_query::answer`.
+fn describe(measure: &Measure, released: &Released<'_>) -> String {
+    let parts = match released.protection().mode {
+        Mode::Round => "persons, rows, mean, sd",
+        Mode::None => "persons, rows, sum, sum of squares",
+    };
+    match measure {
+        Measure::Persons { of: None } => "persons".to_owned(),
+        Measure::Events { of: None } => "rows".to_owned(),
+        Measure::Persons { of: Some(of) } => format!("persons with {}", of.column),
+        Measure::Events { of: Some(of) } => format!("rows with {}", of.column),
+        Measure::Moments { column } => format!("{} [{parts}]", column.column),
+        Measure::ValueCounts { column } => format!("{} [count per value]", column.column),
+    }
+}
+
+impl Shown {
+    /// The report for the custodian's screen.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut grid = comfy_table::Table::new();
+        grid.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+            .set_header(&self.columns);
+        for row in &self.table.rows {
+            let keys = row.key.iter().map(ToString::to_string);
+            grid.add_row(keys.chain(row.cells.iter().map(cell)));
+        }
+        let mut text = format!("question {}\n{grid}\n", self.hash);
+        let Protection { k, round_base, .. } = self.protection;
+        let protection = match self.protection.mode {
+            Mode::Round => format!("protected: k = {k}, counts rounded to {round_base}"),
+            Mode::None => "UNPROTECTED: the population is registered as synthetic".to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "{protection}; {} cells repeat an earlier release",
+            self.repeated
+        );
+        if self.findings.is_empty() {
+            text.push_str("Nothing is withheld.\n");
+            return text;
+        }
+        text.push_str("Withheld (\u{b7}), for your eyes only:\n");
+        for finding in &self.findings {
+            let _ = writeln!(text, "  {finding}");
+        }
+        text
+    }
+}
+
+fn cell(cell: &Cell) -> String {
+    match cell {
+        Cell::Suppressed => "\u{b7}".to_owned(),
+        Cell::Value(parts) => match parts.as_slice() {
+            [one] => one.to_string(),
+            parts => {
+                let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
+                format!("[{}]", parts.join(", "))
+            }
+        },
+    }
+}

@@ -1,0 +1,204 @@
+//! First step: who asks, whether it was altered, whether it is for us and for now.
+//!
+//! It trusts nobody on the way: the signature is the researcher's own, the roster is the one this
+//! node verified. It must not look at the question itself.
+
+use quorate_identity::{KeyId, Signed};
+use quorate_query::problem::{Code, Problem};
+use quorate_query::question::Params;
+use quorate_wire::{OpenError, Payload, QuestionId, QuestionPayload, open_question};
+
+use crate::answer::Delivery;
+use crate::node::{Claim, Node};
+use crate::record::RecordError;
+use crate::refusal::Coded;
+
+/// Demands in `must_understand` that this release knows.
+const UNDERSTOOD: &[&str] = &[];
+
+/// A question whose sender is known. Only this module can make one.
+///
+/// ```compile_fail
+/// let verified = quorate_node::verify::Verified { asked: todo!(), claim: None };
+/// ```
+///
+/// ```no_run
+/// fn id(verified: &quorate_node::verify::Verified) -> &quorate_wire::QuestionId {
+///     &verified.asked().id
+/// }
+/// ```
+pub struct Verified {
+    asked: Asked,
+    /// Held while the question is being answered, so that nobody answers it twice at once.
+    _claim: Option<Claim>,
+}
+
+/// What was asked, by whom, under which project.
+pub struct Asked {
+    /// Single use at this node.
+    pub id: QuestionId,
+    /// SHA-256 of the payload as carried.
+    pub digest: [u8; 32],
+    /// Which network.
+    pub network: String,
+    /// 0 for a question of one round.
+    pub round: u32,
+    /// Who asks.
+    pub asker: Asker,
+    /// Under which project; `None` for the custodian's own trial of any table held.
+    pub project: Option<String>,
+    /// What for.
+    pub purpose: String,
+    /// Digest of the codebook.
+    pub codebook: String,
+    /// The text. Read once, by `read`, and kept nowhere.
+    pub sql: String,
+    /// Typed parameters.
+    pub params: Params,
+    /// Version and digest of the canonical form that the asker computed; a trial has none.
+    pub canonical: Option<(u32, [u8; 32])>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// A researcher, by roster name and key.
+    Researcher {
+        /// Name in the roster.
+        name: String,
+        /// Key that signed.
+        key: KeyId,
+    },
+    /// The custodian, alone at this machine.
+    Custodian,
+}
+
+impl Verified {
+    /// What was asked.
+    #[must_use]
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+}
+
+/// What a delivery turned out to be.
+pub enum Heard {
+    /// A new question.
+    New(Box<Verified>),
+    /// A question that was answered before: send the same bytes again.
+    Again(Signed),
+    /// A question that is being answered right now.
+    Running,
+}
+
+/// Why a delivery is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Signature, payload, or standing in the roster.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Not valid now, or a demand that this release does not know.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// For other nodes.
+    #[error("the question does not name this node")]
+    NotForUs,
+    /// The researcher knows a roster that we do not.
+    #[error("the question names a roster head that is not in this node's log")]
+    RosterBehind,
+    /// The id came before, with other bytes.
+    #[error("the question id was used before with other content: possible replay")]
+    IdUsed,
+    /// An earlier answer cannot be read, or not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl Coded for VerifyError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Open(error) => error.code(),
+            Self::Problem(problem) => problem.code,
+            Self::NotForUs => Code("A405"),
+            Self::RosterBehind => Code("A404"),
+            Self::IdUsed => Code("A403"),
+            Self::Record(_) => Code("E901"),
+        }
+    }
+}
+
+/// Verifies a delivery. A question id is single use: what was answered gets its stored bytes.
+///
+/// # Errors
+/// Says what is not believed; such deliveries are counted, not recorded.
+pub fn verify(node: &Node, delivery: &Delivery, now: i64) -> Result<Heard, VerifyError> {
+    let stated = QuestionPayload::decode(&delivery.question.payload)
+        .map_err(OpenError::Wire)?
+        .question_id;
+    let Some(claim) = node.claim(&stated) else {
+        return Ok(Heard::Running);
+    };
+    if let Some((payload, message)) = node.answered(&stated, now)? {
+        let same = payload == delivery.question.digest();
+        return if same {
+            Ok(Heard::Again(message))
+        } else {
+            Err(VerifyError::IdUsed)
+        };
+    }
+    let roster = node.roster();
+    let opened = open_question(&delivery.question, &roster, now)?;
+    let question = opened.payload();
+    question.check(now, UNDERSTOOD)?;
+    if !question.names(&node.policy.node.name) {
+        return Err(VerifyError::NotForUs);
+    }
+    if roster.seq_of(&question.roster_head).is_none() {
+        return Err(VerifyError::RosterBehind);
+    }
+    let (digest, key) = (opened.digest(), opened.signer().clone());
+    let question = opened.into_payload();
+    let asked = Asked {
+        id: question.question_id,
+        digest,
+        network: question.network,
+        round: delivery.round,
+        asker: Asker::Researcher {
+            name: question.researcher,
+            key,
+        },
+        project: Some(question.project),
+        purpose: question.purpose,
+        codebook: question.codebook,
+        sql: question.sql,
+        params: question.params,
+        canonical: Some((question.canonical_version, question.canonical_digest)),
+    };
+    Ok(Heard::New(Box::new(Verified {
+        asked,
+        _claim: Some(claim),
+    })))
+}
+
+/// A question of the custodian to the own node, for a trial that sends nothing: whoever can read
+/// policy and key files needs no signature.
+#[must_use]
+pub fn own(node: &Node, id: QuestionId, trial: crate::trial::Trial) -> Verified {
+    let asked = Asked {
+        id,
+        digest: [0; 32],
+        network: node.roster().network().to_string(),
+        round: 0,
+        asker: Asker::Custodian,
+        project: trial.project,
+        purpose: String::new(),
+        codebook: trial.codebook,
+        sql: trial.sql,
+        params: trial.params,
+        canonical: None,
+    };
+    Verified {
+        asked,
+        _claim: None,
+    }
+}
