@@ -1,6 +1,7 @@
 //! Talking to the coordinator: submit, watch, fetch. Nothing it says is believed here: results go
 //! through `verify`, rosters through the pinned founders, codebooks through their digests.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_identity::{Roster, Signed};
@@ -215,20 +216,21 @@ impl Client {
             .nodes)
     }
 
-    /// Watches a question until it ends, or until only persons are waited for. A lost connection
-    /// or a restarted coordinator changes nothing: it goes on by the question's id.
+    /// Watches a question until it ends. Given the nodes it went to, it also stops, as `Waiting`,
+    /// when all that is left to come waits for a person. A lost connection or a restarted
+    /// coordinator changes nothing: it goes on by the question's id.
     ///
     /// # Errors
     /// If the coordinator refuses, or has lost the question and this machine did not ask it.
     pub async fn watch(
         &mut self,
         id: QuestionId,
-        patient: bool,
+        impatient: Option<&[String]>,
         on_event: &mut impl FnMut(Event),
     ) -> Result<QuestionStatus, ClientError> {
         let mut pauses = Pauses::endless();
         loop {
-            let outcome = self.watch_once(id, patient, &mut pauses, on_event).await;
+            let outcome = self.watch_once(id, impatient, &mut pauses, on_event).await;
             match outcome {
                 Ok(Some(status)) => return Ok(status),
                 // The stream ended without an end of the question.
@@ -252,7 +254,7 @@ impl Client {
     async fn watch_once(
         &mut self,
         id: QuestionId,
-        patient: bool,
+        impatient: Option<&[String]>,
         pauses: &mut Pauses,
         on_event: &mut impl FnMut(Event),
     ) -> Result<Option<QuestionStatus>, ClientError> {
@@ -263,7 +265,7 @@ impl Client {
         let reply = research.watch(Request::new(request)).await;
         let mut stream = reply.map_err(|status| self.explain(&status))?.into_inner();
         pauses.back(on_event);
-        let mut standing = std::collections::BTreeMap::new();
+        let mut standing = BTreeMap::new();
         while let Some(event) = stream
             .message()
             .await
@@ -278,18 +280,16 @@ impl Client {
                 Some(v1::watch_event::Event::Finished(finished)) => {
                     let status = QuestionStatus::parse(&finished.status)
                         .ok_or(WireError::Invalid("status"))?;
-                    if status.is_final() || (status == QuestionStatus::Waiting && !patient) {
+                    if status.is_final()
+                        || (status == QuestionStatus::Waiting && impatient.is_some())
+                    {
                         return Ok(Some(status));
                     }
                 }
                 None => {}
             }
-            if !patient && only_people_left(&standing) {
-                // Some nodes may not have been mentioned yet.
-                let status = self.status(id).await?.status;
-                if status == QuestionStatus::Waiting {
-                    return Ok(Some(status));
-                }
+            if impatient.is_some_and(|nodes| only_people_left(nodes, &standing)) {
+                return Ok(Some(QuestionStatus::Waiting));
             }
         }
         let now = self.status(id).await?.status;
@@ -434,12 +434,19 @@ fn standing(reply: v1::StatusResponse) -> Result<Standing, ClientError> {
 }
 
 /// Whether every node has ended but those that wait for a person.
-fn only_people_left(nodes: &std::collections::BTreeMap<String, NodeStatus>) -> bool {
+fn only_people_left(nodes: &[String], standing: &BTreeMap<String, NodeStatus>) -> bool {
+    let rests = |node: &String| match standing.get(node) {
+        None | Some(NodeStatus::Sent | NodeStatus::Running) => false,
+        Some(
+            NodeStatus::Waiting
+            | NodeStatus::Answered
+            | NodeStatus::Refused
+            | NodeStatus::Late
+            | NodeStatus::Absent,
+        ) => true,
+    };
     let waits = |status: &NodeStatus| *status == NodeStatus::Waiting;
-    nodes.values().any(waits)
-        && nodes
-            .values()
-            .all(|status| !matches!(status, NodeStatus::Sent | NodeStatus::Running))
+    nodes.iter().all(rests) && standing.values().any(waits)
 }
 
 /// Pauses between tries: 0.25 s, doubled each time, at most 10 s.

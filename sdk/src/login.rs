@@ -112,6 +112,10 @@ pub async fn login(home: &Path, token: &str, wish: Wish, now: i64) -> Result<Joi
         Err(error) => return Err(error.into()),
     };
     let name = name(&token, &wish, known.as_ref())?;
+    if let Some(known) = known.as_ref().filter(|known| known.name != name) {
+        let (name, network) = (known.name.clone(), known.network.clone());
+        return Err(ProfileError::Taken { name, network }.into());
+    }
     let key = identity_or_new(home)?;
 
     let request = new_csr(&uri(Role::Researcher, &name))?;
@@ -136,30 +140,45 @@ pub async fn login(home: &Path, token: &str, wish: Wish, now: i64) -> Result<Joi
         extra_ca: known.map(|known| known.extra_ca).unwrap_or_default(),
     };
     // Before anything is written: does the roster begin with those founders?
-    let roster =
-        quorate_identity::Roster::verify(Some(settings.network.as_str()), &settings.genesis, &log)?;
+    let missing = standing(&settings, &log, key.key_id(), now)?;
     let profile = Profile::create(home, settings)?;
-    profile.advance_roster(&log)?;
+    if !log.is_empty() {
+        profile.advance_roster(&log)?;
+    }
     profile.keep_tls(&reply.certificate_pem, &request.key_pem, &reply.ca_pem)?;
     for book in reply.codebooks {
         let text = String::from_utf8(book.text).map_err(|_| WireError::Invalid("codebook"))?;
         profile.keep_codebook(&text)?;
     }
-    let missing = match roster.member(Role::Researcher, name.as_str(), now) {
-        Ok(member) if member.key == *key.key_id() => None,
-        Ok(member) => Some(RosterError::WrongKey {
-            role: Role::Researcher,
-            name: member.name.clone(),
-            found: key.key_id().clone(),
-        }),
-        Err(error) => Some(error),
-    };
     Ok(Joined {
         profile,
         key: key.key_id().clone(),
         pinned,
         missing,
         until,
+    })
+}
+
+/// Verifies the roster, and says why it does not list this key, if so.
+fn standing(
+    settings: &Settings,
+    log: &[Signed],
+    key: &KeyId,
+    now: i64,
+) -> Result<Option<RosterError>, LoginError> {
+    if log.is_empty() {
+        return Ok(Some(RosterError::Empty));
+    }
+    let network = settings.network.as_str();
+    let roster = quorate_identity::Roster::verify(Some(network), &settings.genesis, log)?;
+    let role = Role::Researcher;
+    Ok(match roster.member(role, settings.name.as_str(), now) {
+        Ok(member) if member.key == *key => None,
+        Ok(member) => {
+            let (name, found) = (member.name.clone(), key.clone());
+            Some(RosterError::WrongKey { role, name, found })
+        }
+        Err(error) => Some(error),
     })
 }
 
@@ -235,9 +254,10 @@ fn pins(
     if !token.genesis.is_empty() {
         return Ok((token.genesis.clone(), Pinned::FromToken));
     }
-    let first = log.first().ok_or(LoginError::Answer(
-        "the network has no roster yet; try again when its custodians have published one",
-    ))?;
+    // Without a roster there is nothing to pin yet; a later login will.
+    let Some(first) = log.first() else {
+        return Ok((Vec::new(), Pinned::FromRoster));
+    };
     match Entry::parse(&first.payload)?.change {
         Change::Genesis { custodians } => {
             let keys = custodians.into_iter().map(|founder| founder.key).collect();

@@ -1,7 +1,8 @@
 //! Believing a result: nothing that a coordinator says is shown before this story was read to the end.
 //!
 //! opened as the coordinator's → the question is mine, unaltered → read again against its codebook
-//! → every node accounted for → each node's own words, by its own key → recombined → the same table
+//! → every node accounted for → each node's own words, by its own key → the same verdict → recombined,
+//! the same table
 //!
 //! A coordinator can delay a question, lose it, or call a node absent. It cannot alter a question,
 //! an answer or a total, swap two answers, or pass off an answer to another question, without this
@@ -149,8 +150,8 @@ pub fn verify(signed: &Signed, standard: Standard<'_>) -> Result<VerifiedResult,
     let meaning = read_again(&question, codebook)?;
     every_node_accounted_for(&result, &question, &standard)?;
     let words = each_nodes_own_words(&result, &question, standard.roster)?;
-    let combined = recombined(&meaning, codebook, &words)?;
-    let combined = the_same_verdict(&result, &question, combined, &words)?;
+    the_same_verdict(&result, &question, codebook, &words)?;
+    let combined = the_same_table(&result, &meaning, codebook, &words)?;
     Ok(VerifiedResult {
         meaning,
         codebook: codebook.clone(),
@@ -256,6 +257,8 @@ fn each_nodes_own_words(
     roster: &Roster,
 ) -> Result<BTreeMap<String, Words>, VerifyError> {
     let mut words = BTreeMap::new();
+    // A result that failed may be too large to carry what the nodes said.
+    let failed = result.payload().status == QuestionStatus::Failed;
     for node in &result.payload().nodes {
         let said = match (node.status, &node.signed) {
             (NodeStatus::Answered, Some(signed)) => {
@@ -265,6 +268,7 @@ fn each_nodes_own_words(
                 Words::Refusal(own_refusal(node, signed, result, question, roster)?)
             }
             (NodeStatus::Late | NodeStatus::Absent | NodeStatus::Waiting, None) => Words::Silence,
+            (NodeStatus::Answered | NodeStatus::Refused, None) if failed => Words::Silence,
             (status, _) => {
                 return Err(VerifyError::Words {
                     node: node.name.clone(),
@@ -373,11 +377,53 @@ fn belongs_here(
     })
 }
 
-fn recombined(
+/// The coordinator's verdict must follow from what the nodes said.
+fn the_same_verdict(
+    result: &Opened<ResultPayload>,
+    question: &Opened<QuestionPayload>,
+    codebook: &Codebook,
+    words: &BTreeMap<String, Words>,
+) -> Result<(), VerifyError> {
+    let told = result.payload();
+    let answered = words
+        .values()
+        .filter(|words| answer_of(words).is_some())
+        .count();
+    let refused = words
+        .values()
+        .all(|words| matches!(words, Words::Refusal(_)));
+    let quorum = question
+        .payload()
+        .min_nodes
+        .max(codebook.release.min_nodes)
+        .max(1);
+    let enough = u32::try_from(answered).is_ok_and(|answered| answered >= quorum);
+    let follows = match told.status {
+        QuestionStatus::Answered => enough,
+        QuestionStatus::Refused => refused,
+        QuestionStatus::TooFewNodes => !enough && !refused,
+        // Whatever the nodes said, there is no table to believe.
+        QuestionStatus::Failed | QuestionStatus::Cancelled => true,
+        QuestionStatus::Running | QuestionStatus::Waiting => false,
+    };
+    let has_table = told.status == QuestionStatus::Answered;
+    if follows && told.combined.is_empty() != has_table {
+        Ok(())
+    } else {
+        Err(VerifyError::Verdict(told.status))
+    }
+}
+
+/// The table is made again from the nodes' own cells and must be the coordinator's to the byte.
+fn the_same_table(
+    result: &Opened<ResultPayload>,
     meaning: &Question,
     codebook: &Codebook,
     words: &BTreeMap<String, Words>,
 ) -> Result<Option<Combined>, VerifyError> {
+    if result.payload().status != QuestionStatus::Answered {
+        return Ok(None);
+    }
     let sites: Vec<SiteAnswer<'_>> = words
         .iter()
         .map(|(node, words)| SiteAnswer {
@@ -385,50 +431,18 @@ fn recombined(
             table: answer_of(words),
         })
         .collect();
-    if sites.iter().all(|site| site.table.is_none()) {
-        return Ok(None);
+    let combined = combine(meaning, codebook, &sites)?;
+    if combined.to_bytes() == result.payload().combined {
+        Ok(Some(combined))
+    } else {
+        Err(VerifyError::OtherTable)
     }
-    Ok(Some(combine(meaning, codebook, &sites)?))
 }
 
 fn answer_of(words: &Words) -> Option<(&NodeTable, Protection)> {
     match words {
         Words::Answer(answer) => Some((&answer.payload().table, answer.payload().protection)),
         Words::Refusal(_) | Words::Silence => None,
-    }
-}
-
-/// The coordinator's verdict must follow from the nodes' words, its table must be ours to the byte.
-fn the_same_verdict(
-    result: &Opened<ResultPayload>,
-    question: &Opened<QuestionPayload>,
-    combined: Option<Combined>,
-    words: &BTreeMap<String, Words>,
-) -> Result<Option<Combined>, VerifyError> {
-    let told = result.payload();
-    let answered = words
-        .values()
-        .filter(|words| answer_of(words).is_some())
-        .count();
-    let quorum = usize::try_from(question.payload().min_nodes.max(1)).unwrap_or(usize::MAX);
-    match (told.status, combined) {
-        (QuestionStatus::Answered, Some(combined)) if answered >= quorum => {
-            if combined.to_bytes() == told.combined {
-                Ok(Some(combined))
-            } else {
-                Err(VerifyError::OtherTable)
-            }
-        }
-        (QuestionStatus::Answered, _) => Err(VerifyError::Verdict(told.status)),
-        (QuestionStatus::Refused, Some(_)) => Err(VerifyError::Verdict(told.status)),
-        (
-            QuestionStatus::Refused
-            | QuestionStatus::TooFewNodes
-            | QuestionStatus::Failed
-            | QuestionStatus::Cancelled,
-            _,
-        ) if told.combined.is_empty() => Ok(None),
-        (status, _) => Err(VerifyError::Verdict(status)),
     }
 }
 

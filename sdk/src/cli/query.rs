@@ -133,7 +133,8 @@ async fn ask_and_watch(
     ui::say(&format!("question {}", asked.id));
     progress.nodes(&nodes);
     let mut on_event = |event: Event| progress.event(&event);
-    client.watch(asked.id, args.wait, &mut on_event).await
+    let impatient = (!args.wait).then_some(nodes.as_slice());
+    client.watch(asked.id, impatient, &mut on_event).await
 }
 
 /// Gets, believes and shows a result.

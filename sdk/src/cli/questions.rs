@@ -82,7 +82,7 @@ pub(crate) async fn fetch(home: &Path, args: &FetchArgs) -> Result<Exit, Failure
         let mut progress = Progress::new();
         let mut on_event = |event: Event| progress.event(&event);
         let watched: Result<QuestionStatus, ClientError> = tokio::select! {
-            status = client.watch(id, true, &mut on_event) => status,
+            status = client.watch(id, None, &mut on_event) => status,
             _ = tokio::signal::ctrl_c() => {
                 progress.end();
                 return Ok(query::interrupted(id));
