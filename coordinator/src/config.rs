@@ -100,6 +100,7 @@ impl Url {
     }
 }
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -132,7 +133,7 @@ impl Config {
         let listen = parsed(&main, "listen", "`0.0.0.0:8443`", |t| t.parse().ok());
         let questions = root.section_or_empty("questions");
         let questions = Questions {
-            deadline: between(&questions, "deadline", MINUTE, Duration::from_secs(1)..=DAY),
+            deadline: between(&questions, "deadline", MINUTE, SECOND..=DAY),
             absent_after: between(
                 &questions,
                 "absent_after",
@@ -143,8 +144,8 @@ impl Config {
         };
         let certificates = root.section_or_empty("certificates");
         let certificates = Certificates {
-            node: between(&certificates, "node", 7 * DAY, MINUTE..=90 * DAY),
-            researcher: between(&certificates, "researcher", 30 * DAY, MINUTE..=30 * DAY),
+            node: between(&certificates, "node", 7 * DAY, SECOND..=90 * DAY),
+            researcher: between(&certificates, "researcher", 30 * DAY, SECOND..=30 * DAY),
         };
         let connections = root.section_or_empty("connections");
         let connections = Connections {

@@ -302,13 +302,13 @@ mod tests {
         nodes.iter().map(one).collect()
     }
 
-    const ABSENT: Duration = Duration::from_secs(20);
+    const ABSENT: Duration = Duration::from_millis(100);
 
-    fn in_a_minute() -> Instant {
-        Instant::now() + Duration::from_secs(60)
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(300)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_dead_node_is_absent_and_a_slow_one_late() {
         let fanout = Fanout::default();
         let (frames, mut slow) = mpsc::channel(4);
@@ -316,8 +316,8 @@ mod tests {
         fanout.start(Deliver::default(), "q", &outcomes(&["dead", "slow"]));
         assert!(matches!(slow.recv().await, Some(Frame::Deliver(_))));
         let begun = Instant::now();
-        let unsettled = fanout.gather("q", in_a_minute(), ABSENT).await;
-        assert_eq!(begun.elapsed().as_secs(), 60);
+        let unsettled = fanout.gather("q", soon(), ABSENT).await;
+        assert!(begun.elapsed() >= Duration::from_millis(290));
         let expected = [
             ("dead".to_owned(), Settled::Absent),
             ("slow".to_owned(), Settled::Late),
@@ -325,18 +325,22 @@ mod tests {
         assert_eq!(unsettled, expected);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_dead_node_does_not_hold_up_the_others() {
         let fanout = Fanout::default();
         fanout.start(Deliver::default(), "q", &outcomes(&["dead", "quick"]));
         fanout.settle("q", "quick", Settled::Answered, None);
         let begun = Instant::now();
-        let unsettled = fanout.gather("q", in_a_minute(), ABSENT).await;
-        assert_eq!(begun.elapsed(), ABSENT);
+        let unsettled = fanout.gather("q", soon(), ABSENT).await;
+        let waited = begun.elapsed();
+        assert!(
+            waited >= ABSENT && waited < Duration::from_millis(290),
+            "{waited:?}"
+        );
         assert_eq!(unsettled, [("dead".to_owned(), Settled::Absent)]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_node_that_comes_back_is_delivered_to_again() {
         let fanout = Fanout::default();
         let (frames, _first) = mpsc::channel(4);
@@ -352,7 +356,7 @@ mod tests {
         fanout.progress("q", "north", NodeStatus::Running);
         let board = fanout.watch("q").unwrap().borrow().clone();
         assert_eq!(board.nodes["north"].code(), Some("G501"));
-        assert!(fanout.gather("q", in_a_minute(), ABSENT).await.is_empty());
+        assert!(fanout.gather("q", soon(), ABSENT).await.is_empty());
     }
 
     #[tokio::test]
