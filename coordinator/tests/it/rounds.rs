@@ -12,6 +12,8 @@ use quorate_wire::{NodeStatus, Payload, QuestionStatus, ResultPayload, Stamp, si
 use crate::net::{CODEBOOK, Net, lines};
 use crate::party::{SQL, code, now};
 
+type Change = Box<dyn FnOnce(&mut quorate_wire::QuestionPayload)>;
+
 fn statuses(result: &ResultPayload) -> Vec<(&str, NodeStatus)> {
     result
         .nodes
@@ -204,7 +206,7 @@ async fn a_question_that_was_altered_or_is_not_ours_is_refused_at_once() {
     let bobs = bob.question(&[], |_| {}).await;
     assert_eq!(code(&alice.submit(&bobs).await.unwrap_err()), "A401");
     let digest = || quorate_identity::digest_text(&[9; 32]);
-    let refused: [(&str, Box<dyn FnOnce(&mut quorate_wire::QuestionPayload)>); 10] = [
+    let refused: [(&str, Change); 10] = [
         ("A405", Box::new(|q| q.network = "lung".to_owned())),
         (
             "A402",
