@@ -65,6 +65,9 @@ impl fmt::Display for Explanation {
             for line in lines {
                 writeln!(f, "  - {line}")?;
             }
+            if lines.is_empty() {
+                writeln!(f, "  - none")?;
+            }
         }
         Ok(())
     }

@@ -69,7 +69,7 @@ fn conditions(p: &Predicate) -> Vec<String> {
     let boxes = p
         .boxes
         .iter()
-        .map(|(name, set)| format!("{} in {}", column(name), set_text(set)));
+        .map(|(name, set)| format!("{} {}", column(name), set_text(set)));
     boxes.chain(p.cohorts.iter().map(cohort)).collect()
 }
 
