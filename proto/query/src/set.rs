@@ -63,7 +63,7 @@ impl Values {
     #[must_use]
     pub fn from_ranges(ranges: impl IntoIterator<Item = Range>) -> Self {
         let mut ranges: Vec<Range> = ranges.into_iter().filter(|r| !is_empty(r)).collect();
-        ranges.sort_unstable_by(|a, b| low_key(a).cmp(&low_key(b)));
+        ranges.sort_unstable_by_key(low_key);
         let mut merged: Vec<Range> = Vec::with_capacity(ranges.len());
         for range in ranges {
             match merged.last_mut() {

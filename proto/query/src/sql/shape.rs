@@ -10,7 +10,7 @@ use sqlparser::ast::{
 };
 
 use super::context::Context;
-use crate::problem::{Problem, Span};
+use crate::problem::Problem;
 
 /// The parts of a SELECT that the language has.
 pub(super) struct Parts<'q> {
@@ -24,8 +24,8 @@ pub(super) struct Parts<'q> {
     pub(super) limit: Option<&'q Expr>,
 }
 
-/// A clause that is not part of the language: whether it is there, where, and what to say.
-type Banned<'m> = (bool, Option<Span>, &'m str);
+/// A clause that is not part of the language: whether it is there, its name, and what to do.
+type Banned<'m> = (bool, &'m str, &'m str);
 
 /// Takes a query apart, or refuses it.
 pub(super) fn parts<'q>(query: &'q Query, ctx: &Context<'_>) -> Result<Parts<'q>, Problem> {
@@ -42,35 +42,23 @@ pub(super) fn parts<'q>(query: &'q Query, ctx: &Context<'_>) -> Result<Parts<'q>
         pipe_operators,
     } = query;
     let banned: [Banned<'_>; 6] = [
-        (
-            fetch.is_some(),
-            None,
-            "FETCH is not part of the language; write LIMIT n",
-        ),
-        (
-            !locks.is_empty(),
-            None,
-            "FOR UPDATE is not part of the language",
-        ),
+        (fetch.is_some(), "FETCH", "write LIMIT n"),
+        (!locks.is_empty(), "FOR UPDATE", "nothing is ever changed"),
         (
             for_clause.is_some(),
-            None,
-            "FOR XML and FOR JSON are not part of the language",
+            "FOR XML or JSON",
+            "the command line has formats",
         ),
-        (
-            settings.is_some(),
-            None,
-            "SETTINGS is not part of the language",
-        ),
+        (settings.is_some(), "SETTINGS", "leave it out"),
         (
             format_clause.is_some(),
-            None,
-            "FORMAT is not part of the language",
+            "FORMAT",
+            "the command line has formats",
         ),
         (
             !pipe_operators.is_empty(),
-            None,
-            "the pipe operator is not part of the language",
+            "the pipe operator",
+            "write one SELECT",
         ),
     ];
     check(&banned, query, ctx)?;
@@ -136,88 +124,43 @@ fn select<'q>(select: &'q Select, ctx: &Context<'_>) -> Result<Parts<'q>, Proble
         value_table_mode,
         flavor,
     } = select;
-    let place = |expr: &Option<Expr>| expr.as_ref().and_then(|e| ctx.at(e));
-    let banned: [Banned<'_>; 16] = [
+    check_dialect_filters(prewhere.as_ref(), qualify.as_ref(), ctx)?;
+    let from_first = *flavor != SelectFlavor::Standard;
+    let banned: [Banned<'_>; 14] = [
         (
             distinct.is_some(),
-            None,
-            "SELECT DISTINCT is not part of the language; GROUP BY lists groups, and IN needs no DISTINCT",
+            "SELECT DISTINCT",
+            "GROUP BY lists groups, and IN needs no DISTINCT",
         ),
-        (
-            *flavor != SelectFlavor::Standard,
-            None,
-            "SELECT comes before FROM",
-        ),
-        (
-            !optimizer_hints.is_empty(),
-            None,
-            "optimizer hints are not part of the language",
-        ),
+        (from_first, "FROM before SELECT", "SELECT comes first"),
+        (!optimizer_hints.is_empty(), "a hint", "leave it out"),
         (
             select_modifiers.is_some(),
-            None,
-            "modifiers of SELECT are not part of the language",
+            "a modifier of SELECT",
+            "leave it out",
         ),
-        (
-            top.is_some(),
-            None,
-            "TOP is not part of the language; write LIMIT n at the end",
-        ),
-        (
-            exclude.is_some(),
-            None,
-            "EXCLUDE is not part of the language; name the columns",
-        ),
+        (top.is_some(), "TOP", "write LIMIT n at the end"),
+        (exclude.is_some(), "EXCLUDE", "name the columns"),
         (
             into.is_some(),
-            None,
-            "SELECT INTO is not part of the language",
+            "SELECT INTO",
+            "the answer comes back to you",
         ),
         (
             !lateral_views.is_empty(),
-            None,
-            "LATERAL VIEW is not part of the language",
-        ),
-        (
-            prewhere.is_some(),
-            place(prewhere),
-            "PREWHERE is not part of the language; write WHERE",
+            "LATERAL VIEW",
+            "tables are joined on the unit key",
         ),
         (
             !connect_by.is_empty(),
-            None,
-            "CONNECT BY is not part of the language",
+            "CONNECT BY",
+            "tables are joined on the unit key",
         ),
-        (
-            !cluster_by.is_empty(),
-            None,
-            "CLUSTER BY is not part of the language",
-        ),
-        (
-            !distribute_by.is_empty(),
-            None,
-            "DISTRIBUTE BY is not part of the language",
-        ),
-        (
-            !sort_by.is_empty(),
-            None,
-            "SORT BY is not part of the language; write ORDER BY",
-        ),
-        (
-            !named_window.is_empty(),
-            None,
-            "window functions are not part of the language",
-        ),
-        (
-            qualify.is_some(),
-            place(qualify),
-            "QUALIFY is not part of the language; write HAVING",
-        ),
-        (
-            value_table_mode.is_some(),
-            None,
-            "SELECT AS is not part of the language",
-        ),
+        (!cluster_by.is_empty(), "CLUSTER BY", "write GROUP BY"),
+        (!distribute_by.is_empty(), "DISTRIBUTE BY", "write GROUP BY"),
+        (!sort_by.is_empty(), "SORT BY", "write ORDER BY"),
+        (!named_window.is_empty(), "WINDOW", "group and aggregate"),
+        (value_table_mode.is_some(), "SELECT AS", "name the columns"),
     ];
     check(&banned, select, ctx)?;
     Ok(Parts {
@@ -230,6 +173,24 @@ fn select<'q>(select: &'q Select, ctx: &Context<'_>) -> Result<Parts<'q>, Proble
         order_by: &[],
         limit: None,
     })
+}
+
+/// Filters that other dialects have beside WHERE and HAVING.
+fn check_dialect_filters(
+    prewhere: Option<&Expr>,
+    qualify: Option<&Expr>,
+    ctx: &Context<'_>,
+) -> Result<(), Problem> {
+    for (clause, name, instead) in [
+        (prewhere, "PREWHERE", "WHERE"),
+        (qualify, "QUALIFY", "HAVING"),
+    ] {
+        if let Some(expr) = clause {
+            let message = format!("{name} is not part of the language; write {instead}");
+            return Err(ctx.refuse("V101", expr, message).write(instead));
+        }
+    }
+    Ok(())
 }
 
 fn group_list<'q>(group_by: &'q GroupByExpr, ctx: &Context<'_>) -> Result<&'q [Expr], Problem> {
@@ -260,8 +221,8 @@ fn limit<'q>(clause: &'q LimitClause, ctx: &Context<'_>) -> Result<Option<&'q Ex
             let message = "OFFSET and LIMIT BY are not part of the language; write LIMIT n";
             Err(ctx.refuse("V101", limit, message))
         }
-        LimitClause::LimitOffset { .. } => Err(crate::problem::Problem::new(
-            crate::problem::Code("V101"),
+        LimitClause::LimitOffset { .. } => Err(super::refuse(
+            "V101",
             "OFFSET is not part of the language; write LIMIT n",
         )
         .at(Some(ctx.text.whole()))),
@@ -271,10 +232,9 @@ fn limit<'q>(clause: &'q LimitClause, ctx: &Context<'_>) -> Result<Option<&'q Ex
 fn check(banned: &[Banned<'_>], whole: &impl Spanned, ctx: &Context<'_>) -> Result<(), Problem> {
     match banned.iter().find(|(there, _, _)| *there) {
         None => Ok(()),
-        Some((_, place, message)) => {
-            let problem = ctx.refuse("V101", whole, *message);
-            let at = place.or(problem.span);
-            Err(problem.at(at))
+        Some((_, name, instead)) => {
+            let message = format!("{name} is not part of the language; {instead}");
+            Err(ctx.refuse("V101", whole, message))
         }
     }
 }

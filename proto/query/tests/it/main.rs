@@ -1,9 +1,16 @@
 //! Tests of the language from outside: golden files, the documentation page, the corpus, laws.
 
+#[cfg(test)]
 mod canonical;
+#[cfg(test)]
 mod codebook_corpus;
+#[cfg(test)]
 mod common;
+#[cfg(test)]
 mod corpus;
+#[cfg(test)]
 mod golden;
+#[cfg(test)]
 mod laws;
+#[cfg(test)]
 mod problems;
