@@ -13,8 +13,8 @@ use crate::{ask, problems};
 
 /// Runs the command.
 pub(crate) fn run(home: &Path, args: &CheckArgs) -> Result<Exit, Failure> {
-    let codebook = text::choose_codebook(home, args.codebook.codebook.as_deref())?;
     let (sql, given) = text::question(&args.text)?;
+    let codebook = text::choose_codebook(home, args.codebook.codebook.as_deref())?;
     let read = ask::read(&sql, &given, &codebook);
     let as_json = args.format == CheckFormat::Json;
     match read {

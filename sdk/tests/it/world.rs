@@ -84,6 +84,18 @@ impl World {
         world
     }
 
+    /// Alice has another key: the one that her profile made.
+    pub(crate) fn replace_alice(&mut self, key: &SigningKey) {
+        let (role, old) = (Role::Researcher, SigningKey::from_seed(&[3; 32]).unwrap());
+        let revoked = Change::Revoke {
+            role,
+            name: name("alice"),
+            key: old.key_id().clone(),
+        };
+        self.change(revoked);
+        self.add(role, "alice", key);
+    }
+
     /// A custodian signs somebody in.
     pub(crate) fn add(&mut self, role: Role, who: &str, member: &SigningKey) {
         let change = Change::Add {
@@ -259,17 +271,6 @@ pub(crate) fn by_sex(female: Option<i64>, male: Option<i64>) -> NodeTable {
     };
     NodeTable {
         rows: vec![row(0, female), row(1, male)],
-    }
-}
-
-/// One number of persons.
-pub(crate) fn total(persons: i64) -> NodeTable {
-    let cells = vec![Cell::Value(vec![Number::from(persons)])];
-    NodeTable {
-        rows: vec![NodeRow {
-            key: Vec::new(),
-            cells,
-        }],
     }
 }
 
