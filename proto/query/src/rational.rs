@@ -83,14 +83,22 @@ pub fn sqrt_down(value: &BigRational, digits: u32) -> (BigRational, bool) {
         return (BigRational::zero(), true);
     }
     let places = i32::try_from(digits).unwrap_or(i32::MAX) - order.div_euclid(2);
-    let scaled = value * power_of_ten(places.saturating_mul(2));
-    let whole = scaled.floor().to_integer();
+    let unit = BigInt::from(10).pow(places.unsigned_abs());
+    let square = &unit * &unit;
+    let (numer, denom) = if places < 0 {
+        (value.numer().clone(), value.denom() * square)
+    } else {
+        (value.numer() * square, value.denom().clone())
+    };
+    let (whole, rest) = numer.div_rem(&denom);
     let root = whole.sqrt();
-    let exact = scaled.is_integer() && &root * &root == whole;
-    (
-        BigRational::from_integer(root) * power_of_ten(-places),
-        exact,
-    )
+    let exact = rest.is_zero() && &root * &root == whole;
+    let root = if places < 0 {
+        BigRational::from_integer(root * unit)
+    } else {
+        BigRational::new(root, unit)
+    };
+    (root, exact)
 }
 
 /// A square root of at least `digits` digits that is not below the true one.
@@ -125,7 +133,46 @@ pub fn sqrt_to_multiple(value: &BigRational, grid: &BigRational) -> BigRational 
 /// Rounds half-even to the decimal place `10^place`.
 #[must_use]
 pub fn round_to_place(value: &BigRational, place: i32) -> BigRational {
-    round_to_multiple(value, &power_of_ten(place))
+    at_place(value, place, |quotient, rest, divisor| {
+        let twice = rest * 2;
+        twice > *divisor || (twice == *divisor && quotient.is_odd())
+    })
+}
+
+/// The greatest multiple of `10^place` that is not above the value.
+#[must_use]
+pub fn floor_to_place(value: &BigRational, place: i32) -> BigRational {
+    at_place(value, place, |_, _, _| false)
+}
+
+/// The least multiple of `10^place` that is not below the value.
+#[must_use]
+pub fn ceil_to_place(value: &BigRational, place: i32) -> BigRational {
+    at_place(value, place, |_, rest, _| !rest.is_zero())
+}
+
+/// The multiple of `10^place` at or below the value, or the next one if `up` says so of quotient,
+/// rest and divisor. Whole numbers throughout: fractions are slow.
+fn at_place(
+    value: &BigRational,
+    place: i32,
+    up: impl Fn(&BigInt, &BigInt, &BigInt) -> bool,
+) -> BigRational {
+    let unit = BigInt::from(10).pow(place.unsigned_abs());
+    let (numer, divisor) = if place < 0 {
+        (value.numer() * &unit, value.denom().clone())
+    } else {
+        (value.numer().clone(), value.denom() * &unit)
+    };
+    let (mut quotient, rest) = numer.div_mod_floor(&divisor);
+    if up(&quotient, &rest, &divisor) {
+        quotient += 1;
+    }
+    if place < 0 {
+        BigRational::new(quotient, unit)
+    } else {
+        BigRational::from_integer(quotient * unit)
+    }
 }
 
 /// Rounds half-even to `digits` significant digits.

@@ -120,12 +120,13 @@ fn protected(
                     format!("The sum of `{name}` is number times mean, as each node rounded them."),
                 );
             }
-            if !facts.missing_public {
+            if !facts.complete {
                 add(
                     "N114",
                     format!(
-                        "How many values of `{name}` are missing is not public, and intervals allow for \
-                     it: in sums and in weights of nodes a missing value counts as that node's mean."
+                        "How many values of `{name}` are missing is not public: sums and weights \
+                         of nodes count all rows, and intervals allow for missing values. Where \
+                         the column may be filtered, `WHERE {name} IS NOT NULL` makes them exact."
                     ),
                 );
             }

@@ -5,7 +5,8 @@ use num_traits::Zero;
 
 use crate::measure::interval::Interval;
 use crate::rational::{
-    SIGNIFICANT, decimal_order, power_of_ten, round_significant, round_to_place, to_decimal,
+    SIGNIFICANT, ceil_to_place, decimal_order, floor_to_place, round_significant, round_to_place,
+    to_decimal,
 };
 
 /// How the digits of a value are chosen.
@@ -46,9 +47,8 @@ pub(super) fn print(interval: &Interval, digits: Digits) -> Printed {
             }
             Some(place) => {
                 let value = round_to_place(&interval.value, place);
-                let step = power_of_ten(place - 1);
-                let low = (&interval.low / &step).floor() * &step;
-                let high = (&interval.high / &step).ceil() * &step;
+                let low = floor_to_place(&interval.low, place - 1);
+                let high = ceil_to_place(&interval.high, place - 1);
                 (value, low, high)
             }
         },

@@ -2,7 +2,7 @@
 
 use crate::codebook::{Codebook, Column, ColumnRef, ConceptSet, RowsPer};
 use crate::number::Number;
-use crate::question::{Measure, Predicate, TableQuestion, Values};
+use crate::question::{GroupKey, Measure, Predicate, TableQuestion, Values};
 use crate::value::Scalar;
 
 /// Public facts that protection and combination of a measure need.
@@ -12,8 +12,10 @@ pub struct Facts {
     pub bounds: Option<(Number, Number)>,
     /// The unit of measure.
     pub unit: Option<String>,
-    /// The number of missing values is public: counts are of persons with a value.
-    pub missing_public: bool,
+    /// Released sizes count only persons and rows with a value: the number of missing values is
+    /// public, or the question leaves out rows without a value. Otherwise they count all persons
+    /// and rows of the cell.
+    pub complete: bool,
     /// The numbers of a closed domain, ascending. Always there for `ValueCounts`.
     pub domain: Vec<Number>,
     /// Rows of one person that count, on an event table.
@@ -26,6 +28,16 @@ pub fn column_of(measure: &Measure) -> Option<&ColumnRef> {
     match measure {
         Measure::Persons { of } | Measure::Events { of } => of.as_ref(),
         Measure::Moments { column } | Measure::ValueCounts { column } => Some(column),
+    }
+}
+
+/// The column of a group key.
+#[must_use]
+pub fn key_column(key: &GroupKey) -> &ColumnRef {
+    match key {
+        GroupKey::Column(column)
+        | GroupKey::Band { column, .. }
+        | GroupKey::Period { column, .. } => column,
     }
 }
 
@@ -58,11 +70,18 @@ pub fn facts(measure: &Measure, question: &TableQuestion, codebook: &Codebook) -
         Measure::Moments { .. } => bounds.is_some(),
         Measure::ValueCounts { .. } => !domain.is_empty(),
     };
-    let missing_public = column.missing_public;
+    let filtered = question
+        .filter
+        .boxes
+        .get(reference)
+        .is_some_and(|set| !set.null);
+    // Rows without a key are in no group, unless their number is public.
+    let grouped = question.keys.iter().any(|key| key_column(key) == reference);
+    let complete = column.missing_public || filtered || grouped;
     supported.then_some(Facts {
         bounds,
         unit,
-        missing_public,
+        complete,
         domain,
         max_rows,
     })

@@ -33,6 +33,16 @@ impl Interval {
         Self { value, low, high }
     }
 
+    /// All three ends changed by a growing function.
+    #[must_use]
+    pub fn map(&self, change: impl Fn(&BigRational) -> BigRational) -> Self {
+        Self {
+            value: change(&self.value),
+            low: change(&self.low),
+            high: change(&self.high),
+        }
+    }
+
     /// Half the width.
     #[must_use]
     pub fn half_width(&self) -> BigRational {

@@ -3,6 +3,7 @@
 //!
 //! What it must not know: the rules that decide whether a cell leaves (they live in the node).
 
+mod decimal;
 pub mod events;
 mod extreme;
 pub mod facts;
@@ -79,3 +80,6 @@ fn count(part: &Number) -> Option<u64> {
         .ok()
         .filter(|count| *count <= i64::MAX.unsigned_abs())
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,8 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
 
-use super::extreme::{Weighted, greatest, least, mean_limits};
+use super::decimal::{Scale, ceil, floor};
+use super::extreme::{Weighted, greatest, least};
 use super::facts::Facts;
 use super::interval::Interval;
 use super::{Estimate, SiteParts, count};
@@ -17,8 +18,8 @@ use crate::question::Stat;
 use crate::rational::{power_of_ten, round_to_multiple, sqrt_down, sqrt_to_multiple, sqrt_up};
 use crate::release::{ReleaseParams, k_eff, moments_grid, round_count};
 
-/// Digits of square roots inside a calculation: twice what is ever printed.
-const ROOT_DIGITS: u32 = 30;
+/// Digits of square roots inside a calculation: well beyond the 15 that are ever printed.
+const ROOT_DIGITS: u32 = 24;
 
 /// What a node knows exactly about a cell: over persons with at least one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,12 +142,7 @@ pub(super) fn estimate(facts: &Facts, stat: Stat, sites: &[SiteParts<'_>]) -> Es
     if sites.iter().all(SiteParts::is_exact) {
         return pooled(stat, sites).map(Interval::exact);
     }
-    let bounds = facts.bounds?;
-    let moments: Option<Vec<Site>> = sites
-        .iter()
-        .map(|site| Site::read(*site, bounds, facts.missing_public))
-        .collect();
-    released(stat, &moments?)
+    released(stat, &Released::read(facts, sites)?)
 }
 
 /// Unprotected parts simply add up.
@@ -177,134 +173,197 @@ fn pooled(stat: Stat, sites: &[SiteParts<'_>]) -> Option<BigRational> {
     }
 }
 
-/// One node's released moments with their intervals.
+/// Extra places for the mean of means, which has no finite decimals.
+const EXTRA_PLACES: u32 = 6;
+
+/// Released moments of some nodes, as whole numbers at one decimal scale.
+struct Released {
+    scale: Scale,
+    sites: Vec<Site>,
+}
+
+/// One node's moments, each as `[low, shown, high]`.
 struct Site {
-    rows: Interval,
-    mean: Interval,
-    sd: Interval,
+    rows: [BigInt; 3],
+    mean: [BigInt; 3],
+    sd: [BigInt; 3],
+}
+
+impl Released {
+    fn read(facts: &Facts, sites: &[SiteParts<'_>]) -> Option<Self> {
+        let bounds = facts.bounds?;
+        let half = Number::new(5, -1).to_rational();
+        let half_grid = |site: &SiteParts<'_>| {
+            let grid = moments_grid(bounds, site.parts.first().and_then(count)?);
+            Number::from_rational(&(grid.to_rational() * &half))
+        };
+        let halves: Vec<Number> = sites.iter().map(half_grid).collect::<Option<_>>()?;
+        let parts = sites.iter().flat_map(|site| site.parts);
+        let numbers = parts.chain(&halves).chain([&bounds.0, &bounds.1]);
+        let scale = Scale::of(numbers, EXTRA_PLACES);
+        let bounds = (scale.whole(&bounds.0), scale.whole(&bounds.1));
+        let site = |(site, half): (&SiteParts<'_>, &Number)| {
+            Site::read(*site, facts.complete, scale, &scale.whole(half), &bounds)
+        };
+        let sites = sites.iter().zip(&halves).map(site).collect::<Option<_>>()?;
+        Some(Self { scale, sites })
+    }
+
+    fn rows(&self) -> BigInt {
+        self.sites.iter().map(|site| &site.rows[1]).sum()
+    }
+
+    fn weighted_sum(&self) -> BigInt {
+        self.sites
+            .iter()
+            .map(|site| &site.rows[1] * &site.mean[1])
+            .sum()
+    }
+
+    /// The shown mean and its limits, in units.
+    fn mean(&self) -> Option<Interval> {
+        let items = |end: usize| {
+            let item = |site: &Site| site.mean.get(end).map(|mean| site.weighted(mean.clone()));
+            self.sites.iter().filter_map(item).collect::<Vec<_>>()
+        };
+        let rows = self.rows();
+        if !rows.is_positive() {
+            return None;
+        }
+        let zero = BigInt::zero();
+        let low = least(items(0), &zero, &zero)?;
+        let high = greatest(items(2), &zero, &zero)?;
+        Some(Interval::new(
+            BigRational::new(self.weighted_sum(), rows),
+            low,
+            high,
+        ))
+    }
 }
 
 impl Site {
-    fn read(site: SiteParts<'_>, bounds: (Number, Number), missing_public: bool) -> Option<Self> {
-        let [persons, rows, mean, sd] = site.parts else {
+    fn read(
+        site: SiteParts<'_>,
+        complete: bool,
+        scale: Scale,
+        half: &BigInt,
+        bounds: &(BigInt, BigInt),
+    ) -> Option<Self> {
+        let [_, rows, mean, sd] = site.parts else {
             return None;
         };
-        let whole = |n: u64| BigRational::from_integer(BigInt::from(n));
-        let (shown, slack) = (whole(count(rows)?), whole(site.slack().into()));
-        let threshold = whole(site.threshold().into());
-        // Where the number of missing values is not public, the released size counts rows without
-        // a value too: all that is known is that the threshold was reached.
-        let low = if missing_public {
+        let (shown, slack) = (BigInt::from(count(rows)?), BigInt::from(site.slack()));
+        let threshold = BigInt::from(site.threshold());
+        // Where released sizes count rows without a value too, all that is known of the rows with
+        // a value is that the threshold was reached.
+        let low = if complete {
             (&shown - &slack).max(threshold)
         } else {
             threshold
         };
-        let rows = Interval::new(shown.clone(), low.max(BigRational::one()), shown + slack);
-        let half = moments_grid(bounds, count(persons)?).to_rational() / BigInt::from(2);
-        let (mean, sd) = (mean.to_rational(), sd.to_rational());
-        let (floor, ceiling) = (bounds.0.to_rational(), bounds.1.to_rational());
-        let mean_low = (&mean - &half).max(floor);
-        let mean_high = (&mean + &half).min(ceiling);
-        let sd_low = (&sd - &half).max(BigRational::zero());
-        let sd_high = &sd + &half;
+        let low = low.max(BigInt::one()).min(shown.clone());
+        let (mean, sd) = (scale.whole(mean), scale.whole(sd));
+        let mean_low = (&mean - half).max(bounds.0.clone()).min(mean.clone());
+        let mean_high = (&mean + half).min(bounds.1.clone()).max(mean.clone());
+        let sd_low = (&sd - half).max(BigInt::zero());
         Some(Self {
-            rows,
-            mean: Interval::new(mean, mean_low, mean_high),
-            sd: Interval::new(sd, sd_low, sd_high),
+            rows: [low, shown.clone(), shown + slack],
+            mean: [mean_low, mean, mean_high],
+            sd: [sd_low, sd.clone(), sd + half],
         })
     }
 
-    fn weighted(&self, term: BigRational) -> Weighted {
+    fn weighted(&self, term: BigInt) -> Weighted {
+        let [low, _, high] = &self.rows;
         Weighted {
-            low: self.rows.low.clone(),
-            high: self.rows.high.clone(),
+            low: low.clone(),
+            high: high.clone(),
             term,
         }
     }
-}
 
-fn released(stat: Stat, sites: &[Site]) -> Estimate {
-    let zero = || Interval::exact(BigRational::zero());
-    match stat {
-        Stat::Count => Some(sites.iter().fold(zero(), |sum, site| sum.plus(&site.rows))),
-        Stat::Sum => {
-            let product = |site: &Site| site.rows.times(&site.mean);
-            Some(
-                sites
-                    .iter()
-                    .map(product)
-                    .fold(zero(), |sum, one| sum.plus(&one)),
-            )
-        }
-        Stat::Mean => mean(sites),
-        Stat::VarSample => variance(sites, true),
-        Stat::VarPop => variance(sites, false),
-        Stat::SdSample => variance(sites, true).map(|variance| root(&variance)),
-        Stat::SdPop => variance(sites, false).map(|variance| root(&variance)),
+    /// Rows times mean: the extremes are at corners.
+    fn sum(&self) -> [BigInt; 3] {
+        let ([a, r, b], [c, m, d]) = (&self.rows, &self.mean);
+        [(a * c).min(b * c), r * m, (a * d).max(b * d)]
     }
 }
 
-fn mean(sites: &[Site]) -> Estimate {
-    let low = sites
-        .iter()
-        .map(|site| site.weighted(site.mean.low.clone()))
-        .collect();
-    let high = sites
-        .iter()
-        .map(|site| site.weighted(site.mean.high.clone()))
-        .collect();
-    let (low, high) = mean_limits(low, high)?;
-    Some(Interval::new(shown_mean(sites)?, low, high))
+fn released(stat: Stat, all: &Released) -> Estimate {
+    match stat {
+        Stat::Count => Some(total(all.sites.iter().map(|site| site.rows.clone()), |n| {
+            BigRational::from_integer(n)
+        })),
+        Stat::Sum => Some(total(all.sites.iter().map(Site::sum), |n| {
+            all.scale.fraction(n)
+        })),
+        Stat::Mean => all
+            .mean()
+            .map(|mean| mean.map(|end| all.scale.quotient(end))),
+        Stat::VarSample => variance(all, true),
+        Stat::VarPop => variance(all, false),
+        Stat::SdSample => variance(all, true).map(|variance| root(&variance)),
+        Stat::SdPop => variance(all, false).map(|variance| root(&variance)),
+    }
 }
 
-fn shown_mean(sites: &[Site]) -> Option<BigRational> {
-    let zero = BigRational::zero();
-    let sum = sites
-        .iter()
-        .fold(zero.clone(), |sum, s| sum + &s.rows.value * &s.mean.value);
-    let rows = sites.iter().fold(zero, |sum, s| sum + &s.rows.value);
-    rows.is_positive().then(|| sum / rows)
+fn total(
+    parts: impl Iterator<Item = [BigInt; 3]>,
+    fraction: impl Fn(BigInt) -> BigRational,
+) -> Interval {
+    let zero = || [BigInt::zero(), BigInt::zero(), BigInt::zero()];
+    let [low, value, high] = parts.fold(zero(), |[a, b, c], [low, value, high]| {
+        [a + low, b + value, c + high]
+    });
+    Interval::new(fraction(value), fraction(low), fraction(high))
 }
 
 /// Within and between nodes: `sum((rows - 1) sd^2) + sum(rows (mean - m)^2)`, divided by all rows,
 /// or by one less for the sample variance.
 ///
 /// The spread around the true mean is the least spread around any number, so that replacing the
-/// true mean by the shown one gives an upper limit; each node's distance from the interval of the
-/// true mean gives a lower one. Both are then extremes of one quotient in the numbers of rows.
-fn variance(sites: &[Site], sample: bool) -> Estimate {
-    let shown = shown_mean(sites)?;
-    let mean = mean(sites)?;
-    let alone = sites.len() == 1;
-    let square = |value: &BigRational| value * value;
-    let zero = BigRational::zero;
-    let less = if sample { -BigRational::one() } else { zero() };
-    let (mut upper, mut lower, mut within) = (Vec::new(), Vec::new(), zero());
-    let (mut top_upper, mut top_lower, mut rows) = (zero(), zero(), less.clone());
-    for site in sites {
-        let far = (&site.mean.high - &shown).max(&shown - &site.mean.low);
-        let near = (&site.mean.low - &mean.high)
-            .max(&mean.low - &site.mean.high)
-            .max(zero());
-        let (far, near) = if alone { (zero(), zero()) } else { (far, near) };
-        upper.push(site.weighted(square(&site.sd.high) + square(&far)));
-        lower.push(site.weighted(square(&site.sd.low) + square(&near)));
-        top_upper -= square(&site.sd.high);
-        top_lower -= square(&site.sd.low);
-        let between = square(&(&site.mean.value - &shown));
-        within += (&site.rows.value - BigRational::one()) * square(&site.sd.value);
-        within += &site.rows.value * between;
-        rows += &site.rows.value;
+/// true mean by one near the shown one gives an upper limit; each node's distance from the interval
+/// of the true mean gives a lower one. Both are then extremes of one quotient in the numbers of
+/// rows.
+fn variance(all: &Released, sample: bool) -> Estimate {
+    let mean = all.mean()?;
+    let (near_low, centre, near_high) = (floor(&mean.low), floor(&mean.value), ceil(&mean.high));
+    let alone = all.sites.len() == 1;
+    let less = BigInt::from(if sample { -1 } else { 0 });
+    let square = |value: &BigInt| value * value;
+    let (mut upper, mut lower) = (Vec::new(), Vec::new());
+    let (mut top_upper, mut top_lower, mut squares) =
+        (BigInt::zero(), BigInt::zero(), BigInt::zero());
+    for site in &all.sites {
+        let [mean_low, shown, mean_high] = &site.mean;
+        let far = (mean_high - &centre).max(&centre - mean_low);
+        let near = (mean_low - &near_high)
+            .max(&near_low - mean_high)
+            .max(BigInt::zero());
+        // A single node's mean is the mean: nothing lies between nodes.
+        let (far, near) = if alone {
+            (BigInt::zero(), BigInt::zero())
+        } else {
+            (far, near)
+        };
+        let [sd_low, sd, sd_high] = &site.sd;
+        upper.push(site.weighted(square(sd_high) + square(&far)));
+        lower.push(site.weighted(square(sd_low) + square(&near)));
+        top_upper -= square(sd_high);
+        top_lower -= square(sd_low);
+        let rows = &site.rows[1];
+        squares += (rows - BigInt::one()) * square(sd) + rows * square(shown);
     }
-    if !rows.is_positive() {
+    let rows = all.rows();
+    let divisor = &rows * (&rows + &less);
+    if !divisor.is_positive() {
         return None;
     }
-    let low = least(lower, &top_lower, &less)?.max(zero());
-    Some(Interval::new(
-        within / rows,
-        low,
-        greatest(upper, &top_upper, &less)?,
-    ))
+    let spread = squares * rows - square(&all.weighted_sum());
+    let low = least(lower, &top_lower, &less)?.max(BigRational::zero());
+    let high = greatest(upper, &top_upper, &less)?;
+    let value = BigRational::new(spread, divisor);
+    Some(Interval::new(value, low, high).map(|end| all.scale.squared(end)))
 }
 
 /// Square root of a non-negative interval, limits rounded outwards.

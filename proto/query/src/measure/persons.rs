@@ -32,22 +32,25 @@ pub(super) fn check(site: SiteParts<'_>) -> Result<(), &'static str> {
 
 /// Counts add up, and so do their distances from the truth.
 pub(super) fn estimate(sites: &[SiteParts<'_>]) -> Estimate {
-    let zero = Interval::exact(BigRational::zero());
-    let all = sites.iter().map(|site| {
-        let total = site.parts.first().and_then(count).unwrap_or(0);
-        counted(total, *site)
+    let zero = || [BigInt::zero(), BigInt::zero(), BigInt::zero()];
+    let counts = sites
+        .iter()
+        .map(|site| counted(site.parts.first().and_then(count).unwrap_or(0), *site));
+    let [low, shown, high] = counts.fold(zero(), |[a, b, c], [low, shown, high]| {
+        [a + low, b + shown, c + high]
     });
-    Some(all.fold(zero, |sum, one| sum.plus(&one)))
+    let whole = BigRational::from_integer;
+    Some(Interval::new(whole(shown), whole(low), whole(high)))
 }
 
-/// A released count with the interval of the true one. A released zero is a true zero: counts
-/// below the threshold never leave, and the threshold is above the rounding distance.
-pub(super) fn counted(count: u64, site: SiteParts<'_>) -> Interval {
-    let whole = |n: BigInt| BigRational::from_integer(n);
-    if count == 0 {
-        return Interval::exact(BigRational::zero());
-    }
-    let (count, slack) = (BigInt::from(count), BigInt::from(site.slack()));
-    let low = whole(&count - &slack).max(BigRational::zero());
-    Interval::new(whole(count.clone()), low, whole(count + slack))
+/// A released count as `[low, shown, high]`. A released zero is a true zero: counts below the
+/// threshold never leave, and the threshold is above the rounding distance.
+pub(super) fn counted(count: u64, site: SiteParts<'_>) -> [BigInt; 3] {
+    let slack = if count == 0 { 0 } else { site.slack() };
+    let (count, slack) = (BigInt::from(count), BigInt::from(slack));
+    [
+        (&count - &slack).max(BigInt::zero()),
+        count.clone(),
+        count + slack,
+    ]
 }

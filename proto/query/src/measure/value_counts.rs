@@ -2,10 +2,12 @@
 //!
 //! Parts: one count per value, ascending (persons on a unit table, rows on an event table).
 
+use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{One, Signed, Zero};
+use num_traits::{Signed, Zero};
 
-use super::extreme::{Weighted, greatest, least, mean_limits};
+use super::decimal::{Scale, ceil, floor};
+use super::extreme::{Weighted, greatest, least};
 use super::facts::Facts;
 use super::interval::Interval;
 use super::moments::root;
@@ -51,113 +53,126 @@ pub(super) fn check(facts: &Facts, site: SiteParts<'_>) -> Result<(), &'static s
 
 /// The statistic over all rows of the sites.
 pub(super) fn estimate(facts: &Facts, stat: Stat, sites: &[SiteParts<'_>]) -> Estimate {
-    let values: Vec<Value> = facts
-        .domain
-        .iter()
-        .enumerate()
-        .map(|(index, value)| Value {
-            value: value.to_rational(),
-            rows: total(index, sites),
-        })
-        .collect();
-    let rows = values
-        .iter()
-        .fold(BigRational::zero(), |sum, v| sum + &v.rows.value);
+    let scale = Scale::of(&facts.domain, EXTRA_PLACES);
+    let value = |(index, value): (usize, &Number)| Value {
+        value: scale.whole(value),
+        rows: total(index, sites),
+    };
+    let values: Vec<Value> = facts.domain.iter().enumerate().map(value).collect();
+    let rows: BigInt = values.iter().map(|v| &v.rows[1]).sum();
     if rows.is_zero() {
         return None;
     }
-    let zero = || Interval::exact(BigRational::zero());
     match stat {
-        Stat::Count => Some(values.iter().fold(zero(), |sum, v| sum.plus(&v.rows))),
-        Stat::Sum => {
-            let product = |v: &Value| v.rows.times(&Interval::exact(v.value.clone()));
-            Some(
-                values
-                    .iter()
-                    .map(product)
-                    .fold(zero(), |sum, one| sum.plus(&one)),
-            )
-        }
-        Stat::Mean => mean(&values, &rows),
-        Stat::VarSample => variance(&values, &rows, true),
-        Stat::VarPop => variance(&values, &rows, false),
-        Stat::SdSample => variance(&values, &rows, true).map(|variance| root(&variance)),
-        Stat::SdPop => variance(&values, &rows, false).map(|variance| root(&variance)),
+        Stat::Count => Some(add(&values, |v| v.rows.clone(), BigRational::from_integer)),
+        Stat::Sum => Some(add(&values, Value::sum, |n| scale.fraction(n))),
+        Stat::Mean => mean(&values, rows).map(|mean| mean.map(|end| scale.quotient(end))),
+        Stat::VarSample => variance(&values, rows, true, scale),
+        Stat::VarPop => variance(&values, rows, false, scale),
+        Stat::SdSample => variance(&values, rows, true, scale).map(|variance| root(&variance)),
+        Stat::SdPop => variance(&values, rows, false, scale).map(|variance| root(&variance)),
     }
 }
 
-/// A value of the domain and how many rows have it.
+/// Extra places for the mean, which need not have finite decimals.
+const EXTRA_PLACES: u32 = 6;
+
+/// A value of the domain in units of the scale, and how many rows have it: `[low, shown, high]`.
 struct Value {
-    value: BigRational,
-    rows: Interval,
+    value: BigInt,
+    rows: [BigInt; 3],
 }
 
 impl Value {
-    fn weighted(&self, term: BigRational) -> Weighted {
+    fn weighted(&self, term: BigInt) -> Weighted {
+        let [low, _, high] = &self.rows;
         Weighted {
-            low: self.rows.low.clone(),
-            high: self.rows.high.clone(),
+            low: low.clone(),
+            high: high.clone(),
             term,
         }
     }
+
+    fn sum(&self) -> [BigInt; 3] {
+        let [low, shown, high] = &self.rows;
+        let (a, b) = (low * &self.value, high * &self.value);
+        [a.clone().min(b.clone()), shown * &self.value, a.max(b)]
+    }
 }
 
-fn total(index: usize, sites: &[SiteParts<'_>]) -> Interval {
-    let one = |site: &SiteParts<'_>| {
-        let rows = site.parts.get(index).and_then(count).unwrap_or(0);
-        counted(rows, *site)
-    };
-    let zero = Interval::exact(BigRational::zero());
-    sites.iter().map(one).fold(zero, |sum, one| sum.plus(&one))
-}
-
-fn mean(values: &[Value], rows: &BigRational) -> Estimate {
-    let items = || values.iter().map(|v| v.weighted(v.value.clone())).collect();
-    let (low, high) = mean_limits(items(), items())?;
-    Some(Interval::new(shown_mean(values, rows), low, high))
-}
-
-fn shown_mean(values: &[Value], rows: &BigRational) -> BigRational {
-    values
+fn total(index: usize, sites: &[SiteParts<'_>]) -> [BigInt; 3] {
+    let zero = || [BigInt::zero(), BigInt::zero(), BigInt::zero()];
+    let counts = sites
         .iter()
-        .fold(BigRational::zero(), |sum, v| sum + &v.value * &v.rows.value)
-        / rows
+        .map(|site| counted(site.parts.get(index).and_then(count).unwrap_or(0), *site));
+    counts.fold(zero(), |[a, b, c], [low, shown, high]| {
+        [a + low, b + shown, c + high]
+    })
 }
 
-/// As for moments: around the shown mean for the upper limit, around the interval of the true mean
-/// for the lower one.
-fn variance(values: &[Value], rows: &BigRational, sample: bool) -> Estimate {
-    let zero = BigRational::zero;
-    let shown = shown_mean(values, rows);
-    let mean = mean(values, rows)?;
-    let less = if sample { -BigRational::one() } else { zero() };
-    let divisor = rows + &less;
+fn add(
+    values: &[Value],
+    part: impl Fn(&Value) -> [BigInt; 3],
+    fraction: impl Fn(BigInt) -> BigRational,
+) -> Interval {
+    let zero = || [BigInt::zero(), BigInt::zero(), BigInt::zero()];
+    let [low, shown, high] = values
+        .iter()
+        .map(part)
+        .fold(zero(), |[a, b, c], [low, shown, high]| {
+            [a + low, b + shown, c + high]
+        });
+    Interval::new(fraction(shown), fraction(low), fraction(high))
+}
+
+/// The mean in units of the scale.
+fn mean(values: &[Value], rows: BigInt) -> Option<Interval> {
+    let items = || {
+        values
+            .iter()
+            .map(|v| v.weighted(v.value.clone()))
+            .collect::<Vec<_>>()
+    };
+    let zero = BigInt::zero();
+    let (low, high) = (
+        least(items(), &zero, &zero)?,
+        greatest(items(), &zero, &zero)?,
+    );
+    let sum: BigInt = values.iter().map(|v| &v.value * &v.rows[1]).sum();
+    Some(Interval::new(BigRational::new(sum, rows), low, high))
+}
+
+/// As for moments: around a number near the shown mean for the upper limit, around the interval of
+/// the true mean for the lower one.
+fn variance(values: &[Value], rows: BigInt, sample: bool, scale: Scale) -> Estimate {
+    let mean = mean(values, rows.clone())?;
+    let (near_low, centre, near_high) = (floor(&mean.low), floor(&mean.value), ceil(&mean.high));
+    let less = BigInt::from(if sample { -1 } else { 0 });
+    let divisor = &rows * (&rows + &less);
     if !divisor.is_positive() {
         return None;
     }
-    let around = |value: &BigRational| {
-        let distance = value - &shown;
-        &distance * &distance
-    };
-    let beyond = |value: &BigRational| {
-        let distance = (value - &mean.high).max(&mean.low - value).max(zero());
-        &distance * &distance
-    };
-    let spread = values
-        .iter()
-        .fold(zero(), |sum, v| sum + &v.rows.value * around(&v.value));
+    let square = |value: BigInt| &value * &value;
     let upper = values
         .iter()
-        .map(|v| v.weighted(around(&v.value)))
+        .map(|v| v.weighted(square(&v.value - &centre)))
         .collect();
+    let beyond = |v: &Value| {
+        (&v.value - &near_high)
+            .max(&near_low - &v.value)
+            .max(BigInt::zero())
+    };
     let lower = values
         .iter()
-        .map(|v| v.weighted(beyond(&v.value)))
+        .map(|v| v.weighted(square(beyond(v))))
         .collect();
-    let low = least(lower, &zero(), &less)?;
-    Some(Interval::new(
-        spread / divisor,
-        low,
-        greatest(upper, &zero(), &less)?,
-    ))
+    let squares: BigInt = values
+        .iter()
+        .map(|v| &v.rows[1] * &v.value * &v.value)
+        .sum();
+    let sum: BigInt = values.iter().map(|v| &v.rows[1] * &v.value).sum();
+    let value = BigRational::new(squares * rows - square(sum), divisor);
+    let zero = BigInt::zero();
+    let limits = (least(lower, &zero, &less)?, greatest(upper, &zero, &less)?);
+    Some(Interval::new(value, limits.0, limits.1).map(|end| scale.squared(end)))
 }
