@@ -13,4 +13,6 @@ mod golden;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod problems;
