@@ -23,7 +23,7 @@ pub(super) fn rounded(
             _ => persons::protect(*persons, params),
         },
         MeasureEvidence::Moments { persons, rows, .. } => {
-            let shown = if facts.missing_public {
+            let shown = if facts.complete {
                 CellSize {
                     persons: *persons,
                     rows: *rows,

@@ -2,6 +2,7 @@
 
 use arrow::array::{Array, AsArray, BooleanArray, Decimal128Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Decimal128Type, Int64Type};
+use quorate_query::measure::moments;
 
 use super::evidence::{CellEvidence, MeasureEvidence, ValueEvidence};
 use super::fit::MAX_PERSONS;
@@ -32,8 +33,7 @@ pub(super) struct Totals<'a> {
     sum: &'a Decimal128Array,
     squares: &'a Decimal128Array,
     max_rows: u64,
-    low: i128,
-    high: i128,
+    bounds: (i128, i128),
     most_squares: i128,
 }
 
@@ -117,8 +117,7 @@ impl<'a> Totals<'a> {
             sum: decimal(batch, at + 1)?,
             squares: decimal(batch, at + 2)?,
             max_rows,
-            low: times(low)?,
-            high: times(high)?,
+            bounds: (low.min(high), low.max(high)),
             most_squares: times(square(low)?.max(square(high)?))?,
         })
     }
@@ -128,8 +127,11 @@ impl<'a> Totals<'a> {
         if rows == 0 {
             return Ok(());
         }
-        let (low, high) = (self.low.min(self.high), self.high.max(self.low));
-        let sum = self.sum.value(row).clamp(low, high);
+        // What counts of a person is what the counted rows can add up to: limits of `max_rows` rows
+        // would lift the total of a person with few rows where the least value is above zero.
+        let most = u32::try_from(self.max_rows).unwrap_or(u32::MAX);
+        let sum = moments::clamp_total(self.sum.value(row), rows, most, self.bounds)
+            .ok_or(FoldError::TooMany)?;
         evidence.add_total(rows, sum, self.squares.value(row).min(self.most_squares))
     }
 }
