@@ -70,6 +70,12 @@ impl Admitted {
         }
     }
 
+    /// Whether its signer still stands in the roster. A reader of the result will ask the same.
+    pub(crate) fn stands(&self, roster: &Roster, now: i64) -> bool {
+        let signer = self.signed.signatures.first();
+        signer.is_some_and(|signature| roster.by_key(&signature.key_id, now).is_ok())
+    }
+
     /// The bytes that the node signed.
     pub(crate) fn signed(&self) -> &Signed {
         &self.signed
@@ -146,7 +152,7 @@ pub(crate) fn admit(
 }
 
 /// An answer that was admitted before and comes out of the journal: the signature is checked
-/// again, the standing is not, because a later revocation does not undo what was admitted.
+/// again; whether its signer still stands is for [`Admitted::stands`] to say.
 pub(crate) fn recall(signed: Signed, node: &str) -> Result<Admitted, TurnedAway> {
     let signer = signed
         .verify_sole(&signed.kind)

@@ -48,7 +48,7 @@ pub(crate) async fn submit(
 /// Brings an accepted question to its end, in one go or after a restart.
 pub(crate) async fn finish(hub: &Hub, accepted: Accepted) -> Result<QuestionStatus, RoundError> {
     let asked = fan_out(hub, accepted).await?;
-    let heard = admit(asked)?;
+    let heard = admit(&hub.public(), asked, hub.now())?;
     let combined = combine(heard);
     let signed = sign(hub, combined);
     record(hub, signed).await
@@ -323,15 +323,21 @@ async fn fan_out(hub: &Hub, accepted: Accepted) -> Result<Asked, RoundError> {
     Ok(Asked { read, outcomes })
 }
 
-/// Reads back what was admitted when it came. A late answer is not among it.
-fn admit(asked: Asked) -> Result<Heard, RoundError> {
+/// Reads back what was admitted when it came. A late answer is not among it, and a node that was
+/// revoked in the meantime has not answered.
+fn admit(public: &Public, asked: Asked, now: i64) -> Result<Heard, RoundError> {
+    let roster = public.roster()?;
     let mut nodes = Vec::with_capacity(asked.outcomes.len());
-    for outcome in asked.outcomes {
+    for mut outcome in asked.outcomes {
         let signed = outcome.signed.as_deref().map(unpack).transpose()?;
         let admitted = signed
             .map(|signed| recall(signed, &outcome.node))
             .transpose()?;
-        nodes.push((outcome, admitted));
+        let standing = admitted.filter(|admitted| admitted.stands(roster, now));
+        if standing.is_none() && outcome.signed.is_some() {
+            (outcome.settled, outcome.code) = (Some(Settled::Absent), None);
+        }
+        nodes.push((outcome, standing));
     }
     Ok(Heard {
         read: asked.read,
@@ -447,10 +453,13 @@ async fn record(hub: &Hub, result: SignedResult) -> Result<QuestionStatus, Round
         outcomes,
     } = result;
     let (key, now) = (id.clone(), hub.now());
-    let bytes = pack(&signed);
+    let (bytes, told) = (pack(&signed), outcomes.clone());
     let finished = hub
         .journal
-        .call(move |store| store.finish(&key, status, problem.as_deref(), &bytes, now))
+        .call(move |store| {
+            let verdict = (status, problem.as_deref());
+            store.finish(&key, verdict, &told, &bytes, now)
+        })
         .await?;
     if finished {
         hub.fanout.finish(&id, status, &outcomes);

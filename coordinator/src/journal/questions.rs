@@ -304,21 +304,38 @@ impl Store {
         Ok(outcomes)
     }
 
-    /// Gives a closed question its result; false if it has one or was cancelled.
+    /// Gives a closed question its result, and its nodes the outcomes that the result states;
+    /// false if it has one or was cancelled.
     pub(crate) fn finish(
         &mut self,
         id: &str,
-        status: QuestionStatus,
-        problem: Option<&str>,
+        (status, problem): (QuestionStatus, Option<&str>),
+        outcomes: &[Outcome],
         result: &[u8],
         now: i64,
     ) -> Result<bool, JournalError> {
-        let done = self.connection.execute(
+        let transaction = self.begin()?;
+        let done = transaction.execute(
             "UPDATE question SET status = ?2, problem = ?3, result = ?4, finished = ?5
              WHERE id = ?1 AND finished IS NULL AND closed IS NOT NULL",
             params![id, status.as_str(), problem, result, now],
         )?;
-        Ok(done == 1)
+        if done != 1 {
+            return Ok(false);
+        }
+        for outcome in outcomes {
+            transaction.execute(
+                "UPDATE outcome SET status = ?3, code = ?4 WHERE question = ?1 AND node = ?2",
+                params![
+                    id,
+                    outcome.node,
+                    outcome.settled.map(Settled::word),
+                    outcome.code
+                ],
+            )?;
+        }
+        transaction.commit()?;
+        Ok(true)
     }
 
     /// Takes a question back; false if it is finished.
@@ -523,12 +540,18 @@ mod tests {
         assert_eq!(store.close("q", &[], 170).unwrap(), closed);
         assert!(
             store
-                .finish("q", QuestionStatus::TooFewNodes, Some("X801"), b"r", 171)
+                .finish(
+                    "q",
+                    (QuestionStatus::TooFewNodes, Some("X801")),
+                    &[],
+                    b"r",
+                    171
+                )
                 .unwrap()
         );
         assert!(
             !store
-                .finish("q", QuestionStatus::Answered, None, b"s", 172)
+                .finish("q", (QuestionStatus::Answered, None), &[], b"s", 172)
                 .unwrap()
         );
         assert_eq!(store.result("q").unwrap(), Some(b"r".to_vec()));
@@ -548,12 +571,12 @@ mod tests {
         assert!(store.unfinished().unwrap()[0].closed);
         assert!(
             !store
-                .finish("other", QuestionStatus::Answered, None, b"", 1)
+                .finish("other", (QuestionStatus::Answered, None), &[], b"", 1)
                 .unwrap()
         );
         assert!(
             store
-                .finish("q", QuestionStatus::Answered, None, b"", 161)
+                .finish("q", (QuestionStatus::Answered, None), &[], b"", 161)
                 .unwrap()
         );
         assert!(store.unfinished().unwrap().is_empty());

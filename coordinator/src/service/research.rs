@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Stream;
 use quorate_identity::tls::PeerIdentity;
@@ -30,6 +31,9 @@ use crate::round::{SubmitError, submit};
 const LIST: u32 = 200;
 /// Events that may wait for a slow watcher.
 const QUEUE: usize = 64;
+
+/// How long a watcher waits for a round that is about to begin.
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Research over a hub.
 pub(super) struct ResearchService(pub(super) Arc<Hub>);
@@ -222,45 +226,74 @@ impl ResearchService {
     }
 }
 
-/// Streams where every node stands, each change once, and then how the question ended.
+/// Streams where every node stands, each change once, and then how the question ended. Between
+/// acceptance and fan-out, and while a fault is being repaired, there is no round to watch: then
+/// the journal is asked until there is one or the question has ended.
 async fn show(
     hub: &Hub,
     peer: &PeerIdentity,
     row: &QuestionRow,
     events: &mpsc::Sender<Result<WatchEvent, Status>>,
 ) -> Result<(), Status> {
+    let mut shown = Vec::new();
+    loop {
+        if let Some(board) = hub.fanout.watch(&row.id)
+            && let Some(status) = follow(hub, peer, board, &mut shown, events).await?
+        {
+            return tell(events, finish(status)).await;
+        }
+        let id = row.id.clone();
+        let ended = hub.journal.call(move |store| store.question(&id)).await;
+        let ended = ended.map_err(|error| internal(&error))?;
+        if let Some(status) = ended
+            .map(|row| row.status)
+            .filter(|status| status.is_final())
+        {
+            let nodes = settled(hub, &row.id).await?;
+            tell_new(nodes, &mut shown, events).await?;
+            return tell(events, finish(status)).await;
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+}
+
+/// Shows one round until it ends; none if it was taken away without an end.
+async fn follow(
+    hub: &Hub,
+    peer: &PeerIdentity,
+    mut board: watch::Receiver<Board>,
+    shown: &mut Vec<NodeProgress>,
+    events: &mpsc::Sender<Result<WatchEvent, Status>>,
+) -> Result<Option<QuestionStatus>, Status> {
     let mut changes = hub.changes();
-    let mut shown: Vec<NodeProgress> = Vec::new();
-    if let Some(mut board) = hub.fanout.watch(&row.id) {
-        loop {
-            let (now, finished) = look(&mut board);
-            for node in now.iter().filter(|node| !shown.contains(node)) {
-                tell(events, Event::Node(node.clone())).await?;
+    loop {
+        let (nodes, finished) = look(&mut board);
+        tell_new(nodes, shown, events).await?;
+        if finished.is_some() {
+            return Ok(finished);
+        }
+        tokio::select! {
+            changed = board.changed() => if changed.is_err() { return Ok(None) },
+            _ = changes.changed() => {
+                let (public, now) = (hub.public(), hub.now());
+                public.door(peer, now).map_err(|problem| to_status(&problem))?;
+                public.member(peer, now).map_err(|problem| to_status(&problem))?;
             }
-            shown = now;
-            if let Some(status) = finished {
-                return tell(events, finish(status)).await;
-            }
-            tokio::select! {
-                changed = board.changed() => if changed.is_err() { break },
-                _ = changes.changed() => {
-                    let (public, now) = (hub.public(), hub.now());
-                    public.door(peer, now).map_err(|problem| to_status(&problem))?;
-                    public.member(peer, now).map_err(|problem| to_status(&problem))?;
-                }
-                () = events.closed() => return Ok(()),
-            }
+            () = events.closed() => return Err(gone()),
         }
     }
-    let id = row.id.clone();
-    let ended = hub.journal.call(move |store| store.question(&id)).await;
-    let ended = ended.map_err(|error| internal(&error))?;
-    for node in settled(hub, &row.id).await? {
-        if !shown.contains(&node) {
-            tell(events, Event::Node(node)).await?;
-        }
+}
+
+async fn tell_new(
+    nodes: Vec<NodeProgress>,
+    shown: &mut Vec<NodeProgress>,
+    events: &mpsc::Sender<Result<WatchEvent, Status>>,
+) -> Result<(), Status> {
+    for node in nodes.iter().filter(|node| !shown.contains(node)) {
+        tell(events, Event::Node(node.clone())).await?;
     }
-    tell(events, finish(ended.map_or(row.status, |row| row.status))).await
+    *shown = nodes;
+    Ok(())
 }
 
 fn look(board: &mut watch::Receiver<Board>) -> (Vec<NodeProgress>, Option<QuestionStatus>) {
@@ -279,7 +312,11 @@ async fn tell(
     event: Event,
 ) -> Result<(), Status> {
     let sent = events.send(Ok(WatchEvent { event: Some(event) })).await;
-    sent.map_err(|_| Status::cancelled("the watcher has gone"))
+    sent.map_err(|_| gone())
+}
+
+fn gone() -> Status {
+    Status::cancelled("the watcher has gone")
 }
 
 /// Nodes that were reached, and where they stand.

@@ -377,3 +377,36 @@ async fn members_see_codebooks_nodes_and_stamps() {
     let shown = net.operate(&["nodes"]);
     assert!(lines(&shown).join("\n").contains("connected"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_revoked_before_the_end_has_not_answered() {
+    let net = Net::start();
+    let (north, south) = (
+        net.party("node", "north").await,
+        net.party("node", "south").await,
+    );
+    let alice = net.party("researcher", "alice").await;
+    let (mut a, mut b) = (north.attach().await.unwrap(), south.attach().await.unwrap());
+    let id = alice
+        .submit(&alice.question(&[], |_| {}).await)
+        .await
+        .unwrap();
+    let question = a.question().await;
+    b.question().await;
+    a.say(&a.answer(&question, 20)).await;
+    a.receipt().await;
+    net.propose(&["revoke", "--role", "node", "--name", "north"]);
+    net.publish_signed();
+    match b.hear().await.unwrap() {
+        Some(Frame::Roster(_)) => {}
+        other => panic!("no roster but {other:?}"),
+    }
+    b.say(&b.answer(&question, 35)).await;
+    let result = alice.result(&id).await;
+    let expected = [
+        ("north", NodeStatus::Absent),
+        ("south", NodeStatus::Answered),
+    ];
+    assert_eq!(statuses(&result), expected);
+    assert_eq!(result.nodes[0].signed, None);
+}

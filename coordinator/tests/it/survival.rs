@@ -188,3 +188,19 @@ fn usage_errors_end_with_64() {
     assert_eq!(run(&["--help"]), Some(0));
     assert_eq!(run(&["nodes", "--dir", "/nonexistent"]), Some(1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_old_backup_unknown_certificates_open_nothing() {
+    let mut net = Net::start();
+    let old = net.text("old.db");
+    net.operate(&["backup", &old]);
+    let north = net.party("node", "north").await;
+    drop(north.attach().await.unwrap());
+    net.kill();
+    for file in ["state.db-wal", "state.db-shm"] {
+        let _ = std::fs::remove_file(net.path(file));
+    }
+    std::fs::rename(&old, net.path("state.db")).unwrap();
+    net.up();
+    assert_eq!(code(&north.attach().await.err().unwrap()), "A411");
+}
