@@ -50,6 +50,7 @@ pub(crate) fn publish(
 ) -> Result<Roster, PublishError> {
     let known = load(store, network)?;
     let (next, new) = grow(known, network, entries)?;
+    next.check_time(now)?;
     for signed in new {
         let before = Entry::parse(&signed.payload)?.seq.saturating_sub(1);
         if !store.append_roster(before, &pack(signed), now)? {

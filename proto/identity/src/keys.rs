@@ -284,7 +284,22 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
     let mut file = options.open(path).map_err(io)?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
+        .and_then(|()| sync_folder(path))
         .map_err(io)
+}
+
+/// Makes the name of a new file durable, not only its content.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_path: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Reads a small private file; refuses one that its group or everybody may read or write.

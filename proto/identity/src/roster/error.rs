@@ -55,6 +55,14 @@ pub enum RosterError {
         /// Which entry.
         seq: u64,
     },
+    /// The newest entry is dated in the future.
+    #[error(
+        "roster entry {seq} is dated in the future: it would expire memberships early; is a clock wrong?"
+    )]
+    Future {
+        /// Which entry.
+        seq: u64,
+    },
     /// Too few custodians signed.
     #[error("roster entry {seq} needs the signatures of {need} custodians and has {have}")]
     Quorum {

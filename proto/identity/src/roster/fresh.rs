@@ -10,7 +10,7 @@ use crate::roster::{Head, Role, Roster, RosterError};
 pub const STAMP_LIFE: i64 = 24 * 3600;
 
 /// How far ahead of ours a stamp's clock may be: 5 minutes, in seconds.
-pub const STAMP_AHEAD: i64 = 300;
+pub const STAMP_AHEAD: i64 = super::state::CLOCK_SKEW;
 
 /// What a verified stamp says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,9 @@ use crate::keys::KeyId;
 use crate::name::Name;
 use crate::roster::{Change, Entry, Founder, Role, RosterError};
 
+/// How far a clock may be ahead of ours: 5 minutes, in seconds.
+pub(super) const CLOCK_SKEW: i64 = 300;
+
 /// Where a log ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -245,6 +248,20 @@ impl Roster {
         self.check_extends(earlier).is_ok()
     }
 
+    /// Refuses a log whose newest entry is dated after `now` (and five minutes): entry times only
+    /// grow, so one entry from the future would end memberships early. For whoever publishes.
+    ///
+    /// # Errors
+    /// If it is from the future.
+    pub fn check_time(&self, now: i64) -> Result<(), RosterError> {
+        if self.last_at > now.saturating_add(CLOCK_SKEW) {
+            return Err(RosterError::Future {
+                seq: self.head().seq,
+            });
+        }
+        Ok(())
+    }
+
     /// Like [`Roster::extends`], and says what is wrong.
     ///
     /// # Errors
@@ -373,6 +390,9 @@ impl Roster {
         if member.until <= at {
             return Err(RosterError::Until { seq });
         }
+        let taken = self
+            .member(member.role, member.name.as_str(), at)
+            .is_ok_and(|holder| holder.key != member.key);
         if let Some(known) = self.members.get_mut(&member.key) {
             let same =
                 known.role == member.role && known.name == member.name && known.revoked.is_none();
@@ -382,10 +402,12 @@ impl Roster {
                     key: member.key,
                 });
             }
-            known.until = member.until;
-            return Ok(());
+            if !taken {
+                known.until = member.until;
+                return Ok(());
+            }
         }
-        if self.member(member.role, member.name.as_str(), at).is_ok() {
+        if taken {
             return Err(RosterError::NameTaken {
                 seq,
                 role: member.role,

@@ -120,9 +120,10 @@ pub fn judge(
     };
     match verifier.verify_server_cert(leaf, rest, &name, &[], time) {
         Ok(_) => Ok(Verdict::Ours),
-        Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            Ok(Verdict::Foreign { issuer: issuer() })
-        }
+        // A bad signature: an issuer that merely has our authority's name.
+        Err(rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => Ok(Verdict::Foreign { issuer: issuer() }),
         Err(other) => Ok(Verdict::OursButInvalid(other.to_string())),
     }
 }

@@ -424,6 +424,53 @@ fn names_and_keys_are_not_shared() {
 }
 
 #[test]
+fn a_name_has_one_valid_key_at_a_time() {
+    let (mut log, pins) = founded();
+    let by = [&key(1)];
+    let soon = NOW - 8 * DAY;
+    push(
+        &mut log,
+        &pins,
+        add(Role::Node, "cleveland", &key(11), soon),
+        &by,
+    );
+    // Its time runs out, the name gets another key, and then the old key asks for more time.
+    let mut roster = Roster::verify(None, &pins, &log).unwrap();
+    let next = add(Role::Node, "cleveland", &key(12), NOW + DAY);
+    let entry = signed(roster.propose(next, NOW - 7 * DAY), &by);
+    roster.append(&entry).unwrap();
+    let again = add(Role::Node, "cleveland", &key(11), NOW + DAY);
+    let entry = signed(roster.propose(again, NOW - 7 * DAY), &by);
+    assert_eq!(
+        roster.append(&entry),
+        Err(RosterError::NameTaken {
+            seq: 4,
+            role: Role::Node,
+            name: name("cleveland")
+        })
+    );
+    assert_eq!(
+        &roster.member(Role::Node, "cleveland", NOW).unwrap().key,
+        key(12).key_id()
+    );
+}
+
+#[test]
+fn an_entry_from_the_future_is_not_for_publishing() {
+    let (log, pins) = small();
+    let mut roster = Roster::verify(None, &pins, &log).unwrap();
+    assert_eq!(roster.check_time(NOW), Ok(()));
+    let change = add(Role::Researcher, "bob", &key(22), NOW + 300 * DAY);
+    let entry = signed(roster.propose(change, NOW + 299), &[&key(1)]);
+    roster.append(&entry).unwrap();
+    assert_eq!(roster.check_time(NOW), Ok(()));
+    assert_eq!(
+        roster.check_time(NOW - 2),
+        Err(RosterError::Future { seq: 5 })
+    );
+}
+
+#[test]
 fn nothing_to_revoke_and_bad_dates_are_refused() {
     let (log, pins) = small();
     let by = [&key(1)];
