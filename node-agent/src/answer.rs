@@ -94,3 +94,8 @@ fn note(node: &Node, recorded: &Recorded, refusal: &Refusal, now: i64) {
         node.note_fault(&sign::ticket(node, &entry), now, refusal.detail());
     }
 }
+
+#[cfg(test)]
+mod heart;
+#[cfg(test)]
+mod tests;

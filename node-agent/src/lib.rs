@@ -23,6 +23,8 @@ pub mod sign;
 pub mod source;
 mod state;
 pub mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod times;
 pub mod trial;
 pub mod verify;

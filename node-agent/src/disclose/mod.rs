@@ -11,6 +11,8 @@ mod r1b_contributors;
 mod r2_zeros;
 mod small_domain;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

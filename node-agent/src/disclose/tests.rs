@@ -1,0 +1,275 @@
+//! Laws of the rules: nothing small is ever shown, whatever the cell looks like.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use quorate_query::answer::Cell;
+use quorate_query::codebook::Codebook;
+use quorate_query::number::Number;
+use quorate_query::question::{Body, TableQuestion};
+use quorate_query::release::{ReleaseParams, k_eff};
+use quorate_query::value::Scalar;
+
+use super::table::{Outcome, Sheet, protected};
+use crate::measure::{CellEvidence, Evidence, Layout, MeasureEvidence, Part, ValueEvidence};
+use crate::releases::ReleaseId;
+
+const BOOK: &str = r#"
+[codebook]
+format = 1
+name = "test"
+version = 1
+unit = "person.id"
+
+[release]
+k = 8
+round_base = 5
+max_cells = 4
+
+[table.person]
+rows = "one-per-unit"
+[table.person.column]
+id = { type = "int", role = ["unit"] }
+sex = { type = "int", role = ["filter", "group", "value"], domain = { 0 = "f", 1 = "m" } }
+town = { type = "int", role = ["filter", "group"] }
+age = { type = "int", role = ["filter", "value"], bounds = [0, 120], cuts = [18] }
+"#;
+
+fn book() -> Codebook {
+    quorate_query::codebook::read(BOOK, "codebook.toml").unwrap()
+}
+
+fn question(sql: &str) -> TableQuestion {
+    let Body::Table(table) = quorate_query::sql::read(sql, &BTreeMap::new(), &book())
+        .unwrap()
+        .body;
+    table
+}
+
+fn parts() -> Vec<Part> {
+    vec![
+        Part::All,
+        Part::Moments {
+            at: 0,
+            scale: 0,
+            low: 0,
+            high: 120,
+        },
+        Part::Values {
+            at: 1,
+            scale: 0,
+            domain: vec![0, 1],
+        },
+    ]
+}
+
+/// Persons without and with sex 1, persons with an age, of these with an age that is not zero.
+type Counts = (u64, u64, u64, u64);
+
+fn cell((zeros, ones, aged, contributing): Counts) -> CellEvidence {
+    let persons = zeros + ones;
+    let aged = aged.min(persons);
+    let contributing = contributing.min(aged);
+    let value = |persons, elsewhere| ValueEvidence {
+        persons,
+        rows: persons,
+        elsewhere,
+    };
+    let sum = i128::from(contributing) * 40;
+    CellEvidence {
+        persons,
+        rows: persons,
+        measures: vec![
+            MeasureEvidence::Count {
+                persons,
+                rows: persons,
+            },
+            MeasureEvidence::Moments {
+                persons: aged,
+                rows: aged,
+                nonzero: contributing,
+                sum,
+                squares: sum * 40,
+                scale: 0,
+            },
+            MeasureEvidence::Values {
+                any: persons,
+                nonzero: ones,
+                values: vec![value(zeros, ones), value(ones, zeros)],
+            },
+        ],
+    }
+}
+
+fn key(n: i64) -> Vec<Scalar> {
+    vec![Scalar::Number(Number::new(i128::from(n), 0))]
+}
+
+fn judge(
+    sql: &str,
+    cells: &[(i64, Counts)],
+    params: &ReleaseParams,
+    stored: impl Fn(&ReleaseId) -> Option<Vec<Number>>,
+) -> Outcome {
+    let (question, codebook) = (question(sql), book());
+    let layout = Layout {
+        keys: 1,
+        max_rows: None,
+        parts: parts(),
+    };
+    let cells = cells
+        .iter()
+        .map(|(k, counts)| (key(*k), cell(*counts)))
+        .collect();
+    let sheet = Sheet {
+        question: &question,
+        codebook: &codebook,
+        layout: &layout,
+        evidence: &Evidence { cells },
+        params,
+        population: "p",
+        epoch: "e",
+    };
+    protected(&sheet, |id| Ok(stored(id))).unwrap()
+}
+
+const CLOSED: &str = "SELECT sex, count(*), avg(age), sum(sex) FROM person GROUP BY sex";
+const OPEN: &str = "SELECT town, count(*), avg(age), sum(sex) FROM person GROUP BY town";
+
+#[test]
+fn thresholds_are_met_to_the_person() {
+    let params = ReleaseParams::default();
+    let shown = |counts| {
+        let outcome = judge(CLOSED, &[(0, counts)], &params, |_| None);
+        outcome.table.rows[0]
+            .cells
+            .iter()
+            .map(|c| *c != Cell::Suppressed)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shown((4, 3, 7, 7)), [false, false, false]);
+    assert_eq!(shown((4, 4, 8, 8)), [true, true, false]);
+    assert_eq!(shown((8, 8, 8, 8)), [true, true, true]);
+    assert_eq!(
+        shown((8, 8, 7, 7)),
+        [true, false, true],
+        "too few with a value"
+    );
+    assert_eq!(
+        shown((8, 8, 16, 7)),
+        [true, false, true],
+        "too few contribute"
+    );
+    assert_eq!(
+        shown((20, 7, 27, 27)),
+        [true, true, false],
+        "one value is small"
+    );
+    assert_eq!(
+        shown((20, 0, 20, 20)),
+        [true, true, false],
+        "everybody has the same value"
+    );
+}
+
+#[test]
+fn closed_tables_list_every_cell_and_reasons_stay_here() {
+    let outcome = judge(
+        CLOSED,
+        &[(1, (30, 30, 60, 60))],
+        &ReleaseParams::default(),
+        |_| None,
+    );
+    let rows = &outcome.table.rows;
+    assert_eq!(rows.len(), 2);
+    assert!(rows[0].cells.iter().all(|cell| *cell == Cell::Suppressed));
+    let rules: Vec<_> = outcome
+        .findings
+        .iter()
+        .map(|f| (f.rule, f.measure))
+        .collect();
+    assert_eq!(rules, vec![("R2", 0), ("R2", 1), ("R2", 2)]);
+    assert_eq!(outcome.fresh.len(), 3);
+}
+
+#[test]
+fn public_zeros_are_shown_for_counts_only() {
+    let params = ReleaseParams {
+        zeros_public: true,
+        ..ReleaseParams::default()
+    };
+    let outcome = judge(CLOSED, &[], &params, |_| None);
+    let zero = Cell::Value(vec![Number::new(0, 0)]);
+    assert_eq!(
+        outcome.table.rows[0].cells,
+        vec![zero, Cell::Suppressed, Cell::Suppressed]
+    );
+}
+
+#[test]
+fn a_large_open_table_leaves_no_row() {
+    let params = book().release;
+    let cells: Vec<_> = (0..4).map(|town| (town, (9, 9, 9, 9))).collect();
+    assert_eq!(judge(OPEN, &cells, &params, |_| None).table.rows.len(), 4);
+    let mut more = cells.clone();
+    more.push((9, (1, 1, 1, 1)));
+    assert_eq!(
+        judge(OPEN, &more, &params, |_| None).table.rows.len(),
+        4,
+        "small ones do not count"
+    );
+    more.push((10, (9, 9, 9, 9)));
+    let outcome = judge(OPEN, &more, &params, |_| None);
+    assert!(outcome.table.rows.is_empty() && outcome.fresh.is_empty());
+    assert_eq!(outcome.findings[0].rule, "R11");
+}
+
+#[test]
+fn a_stored_value_is_shown_again() {
+    let earlier = vec![Number::new(999, 0)];
+    let outcome = judge(
+        CLOSED,
+        &[(0, (9, 9, 9, 9))],
+        &ReleaseParams::default(),
+        |_| Some(earlier.clone()),
+    );
+    assert_eq!(outcome.table.rows[0].cells, vec![Cell::Value(earlier); 3]);
+    assert_eq!((outcome.repeated, outcome.fresh.len()), (3, 0));
+}
+
+proptest! {
+    /// No cell with fewer than `k_eff` persons is shown, none with too few contributors, and what
+    /// is shown is a multiple of the base, at least the bin that `k` starts.
+    #[test]
+    fn nothing_small_is_shown(
+        counts in prop::collection::vec((0_u64..40, 0_u64..40, 0_u64..80, 0_u64..80), 0..6),
+        k in 1_u32..20,
+        round_base in 1_u32..12,
+        open in any::<bool>(),
+    ) {
+        let params = ReleaseParams { k, round_base, ..ReleaseParams::default() };
+        let threshold = u64::from(k_eff(k, round_base));
+        let limit = if open { counts.len() } else { counts.len().min(2) };
+        let keyed: Vec<_> = (0_i64..).zip(counts.into_iter().take(limit)).collect();
+        let outcome = judge(if open { OPEN } else { CLOSED }, &keyed, &params, |_| None);
+        for row in &outcome.table.rows {
+            let found = keyed.iter().find(|(k, _)| key(*k) == row.key).map_or((0, 0, 0, 0), |c| c.1);
+            let (zeros, ones, aged, contributing) = found;
+            let persons = zeros + ones;
+            if let Cell::Value(parts) = &row.cells[0] {
+                prop_assert!(persons >= threshold);
+                let shown = parts[0].at_scale(0).unwrap();
+                prop_assert_eq!(shown % i128::from(round_base), 0);
+                prop_assert!(shown + i128::from(round_base / 2) >= i128::from(k));
+            } else {
+                prop_assert!(persons < threshold);
+            }
+            if row.cells[1] != Cell::Suppressed {
+                prop_assert!(aged.min(persons).min(contributing) >= threshold);
+            }
+            if row.cells[2] != Cell::Suppressed {
+                prop_assert!(zeros >= threshold && ones >= threshold);
+            }
+        }
+    }
+}
