@@ -19,6 +19,7 @@ pub mod problems;
 pub mod profile;
 pub mod render;
 pub mod report;
+pub mod sample;
 pub mod verify;
 
 mod cli;

@@ -19,6 +19,9 @@ pub const WITHHELD: &str = "·";
 /// What stands for a value that does not exist, such as x/0.
 pub const UNDEFINED: &str = "n/a";
 
+/// Lines below the table are broken here.
+const WIDTH: usize = 100;
+
 /// How to show the table.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Look {
@@ -151,11 +154,11 @@ fn title(column: &Column) -> String {
 fn align(table: &mut Table, shown: &[(&Column, bool)], first: usize) {
     let mut at = first;
     for (column, interval) in shown {
-        if !column.is_key() {
-            if let Some(values) = table.column_mut(at) {
-                values.set_cell_alignment(CellAlignment::Right);
-                values.set_padding(if *interval { (2, 0) } else { (2, 1) });
-            }
+        if !column.is_key()
+            && let Some(values) = table.column_mut(at)
+        {
+            values.set_cell_alignment(CellAlignment::Right);
+            values.set_padding(if *interval { (2, 0) } else { (2, 1) });
         }
         at += 1;
         if *interval {
@@ -245,7 +248,14 @@ fn interval_text(cell: &Cell) -> String {
         return mark.to_owned();
     }
     let side = |bound: &Option<String>| bound.clone().unwrap_or_default();
-    format!("({}–{}){mark}", side(&number.lower), side(&number.upper))
+    let (lower, upper) = (side(&number.lower), side(&number.upper));
+    // `-5–-1` cannot be read.
+    let between = if lower.starts_with('-') && !upper.is_empty() {
+        " to "
+    } else {
+        "–"
+    };
+    format!("({lower}{between}{upper}){mark}")
 }
 
 fn is_exact(number: &Interval) -> bool {
@@ -395,8 +405,27 @@ fn rules(text: &mut String, document: &Document) {
     }
 }
 
+/// A label and what is said under it, in lines of readable length.
 fn say(text: &mut String, label: &str, words: &str) {
-    let _ = writeln!(text, " {label:<9} {words}");
+    let mut line = format!(" {label:<9} ");
+    let indent = " ".repeat(line.chars().count());
+    let mut used = line.chars().count();
+    for (at, word) in words.split(' ').enumerate() {
+        let length = word.chars().count();
+        if at > 0 && used + 1 + length > WIDTH {
+            text.push_str(line.trim_end());
+            text.push('\n');
+            line.clone_from(&indent);
+            used = indent.len();
+        } else if at > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        line.push_str(word);
+        used += length;
+    }
+    text.push_str(line.trim_end());
+    text.push('\n');
 }
 
 fn short_hash(hash: &str) -> String {

@@ -182,8 +182,10 @@ async fn serve(listener: TcpListener, config: rustls::ServerConfig, service: Ser
             }
         }
     });
-    let (enrolment, research) =
-        (EnrolmentServer::new(service.clone()), ResearchServer::new(service));
+    let (enrolment, research) = (
+        EnrolmentServer::new(service.clone()),
+        ResearchServer::new(service),
+    );
     let doors = tower::service_fn(move |request: http::Request<tonic::body::Body>| {
         let (mut enrolment, mut research) = (enrolment.clone(), research.clone());
         async move {

@@ -1,8 +1,13 @@
 //! Tests of the researcher's side against a whole network in one process: keys, roster, nodes that
 //! sign, and a coordinator on loopback that can be told to lie or to fall over.
 
+#[cfg(test)]
 mod cli;
+#[cfg(test)]
 mod coordinator;
+#[cfg(test)]
 mod formats;
+#[cfg(test)]
 mod lies;
+#[cfg(test)]
 mod world;
