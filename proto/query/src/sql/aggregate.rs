@@ -54,42 +54,45 @@ const VOLATILE: [&str; 22] = [
     "current_schema",
 ];
 
-/// Other aggregates that people ask for, by the beginning of their name.
-const AGGREGATES: [&str; 34] = [
+/// Other aggregates that people ask for.
+const AGGREGATES: [&str; 19] = [
     "min",
     "max",
     "median",
-    "percentile",
-    "quantile",
-    "approx",
+    "mean",
+    "variance",
+    "std",
+    "stdev",
+    "mode",
     "first",
     "last",
+    "every",
     "nth_value",
     "any_value",
-    "array_agg",
-    "string_agg",
     "listagg",
     "group_concat",
-    "json_agg",
-    "jsonb_agg",
-    "json_object",
-    "bit_and",
-    "bit_or",
-    "bit_xor",
-    "bool_and",
-    "bool_or",
-    "every",
-    "corr",
-    "covar",
-    "regr_",
-    "mode",
     "kurtosis",
     "skewness",
     "grouping",
     "histogram",
-    "mean",
-    "variance",
-    "std",
+];
+
+/// Families of aggregates, by the beginning of their name.
+const AGGREGATE_FAMILIES: [&str; 14] = [
+    "percentile",
+    "quantile",
+    "approx_",
+    "first_",
+    "last_",
+    "array_agg",
+    "string_agg",
+    "json_",
+    "jsonb_",
+    "bit_",
+    "bool_",
+    "corr",
+    "covar",
+    "regr_",
 ];
 
 /// Converts an aggregate; functions that are none are refused.
@@ -358,7 +361,10 @@ pub(super) fn function_refusal(function: &Function, ctx: &Context<'_>) -> Proble
             "functions of time, chance or session are not part of the language; write the value";
         return ctx.refuse("V302", function, message);
     }
-    let other_aggregate = AGGREGATES.iter().any(|known| name.starts_with(known));
+    let other_aggregate = AGGREGATES.contains(&name.as_str())
+        || AGGREGATE_FAMILIES
+            .iter()
+            .any(|family| name.starts_with(family));
     if let Some((write, message)) = replacement(&name) {
         let code = if other_aggregate { "V500" } else { "V300" };
         return ctx.refuse(code, function, message).write(write);

@@ -6,7 +6,7 @@ use super::aggregate::function_refusal;
 use super::context::Context;
 use super::literal::{one, several};
 use super::relation::subselect;
-use super::scope::{Env, Scope, bare};
+use super::scope::{Env, Scope, bare, column_name, fold};
 use super::wording;
 use super::{MAX_CONDITIONS, MAX_IN_LIST, refuse};
 use crate::codebook::{Column, ColumnRef, Role};
@@ -267,6 +267,14 @@ fn comparison(
     };
     let (name, column) = filterable(expr, scope, ctx)?;
     // A name that means nothing here is the better thing to say than "not a literal".
+    if let Some([set, name]) = column_name(literal)
+        && fold(set) == "set"
+    {
+        let message = "a column is compared with a named set by IN";
+        return Err(ctx
+            .refuse("V401", atom, message)
+            .write(format!("{expr} IN set.{}", fold(name))));
+    }
     scope.column(literal, ctx)?;
     let value = one(literal, &name, column, ctx)?;
     let values = range(op, &value, column, atom, ctx)?;
@@ -393,7 +401,7 @@ fn not_a_comparison(
 }
 
 fn not_a_condition(atom: &Expr, scope: &Scope, ctx: &Context<'_>) -> Problem {
-    if let Some(name) = super::scope::column_name(atom) {
+    if let Some(name) = column_name(atom) {
         let shown = name
             .iter()
             .map(|i| i.value.as_str())

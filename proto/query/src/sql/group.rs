@@ -83,13 +83,14 @@ fn selected<'q>(
         return Ok(item);
     };
     let name = fold(name);
-    if scope.has(&name) {
-        return Ok(item);
-    }
     let aliased = items.iter().find_map(|select_item| match select_item {
         SelectItem::ExprWithAlias { expr, alias } if fold(alias) == name => Some(expr),
         _ => None,
     });
+    // A column goes before an alias of the same name, unless it can be no key as it stands.
+    if scope.has(&name) && written(item, scope, ctx).is_ok() {
+        return Ok(item);
+    }
     Ok(aliased.unwrap_or(item))
 }
 

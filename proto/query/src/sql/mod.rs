@@ -65,8 +65,7 @@ fn read_here(sql: &str, params: &Params, codebook: &Codebook) -> Result<Question
     })
 }
 
-/// Entry point for fuzzing: any bytes, read as text against a small fixed codebook, must end
-/// in a question whose canonical form can be computed, or in a V code with a span inside the
+/// Entry point for fuzzing: any bytes, read as text against a codebook, must end in a question whose canonical form can be computed, or in a V code with a span inside the
 /// text. Returns what went wrong otherwise.
 ///
 /// # Errors

@@ -412,7 +412,7 @@ impl Outputs<'_, '_, '_> {
 fn own_name(sql: &Sql) -> String {
     match column_name(sql).and_then(<[_]>::last) {
         Some(name) => fold(name),
-        None => sql.to_string().to_lowercase(),
+        None => bare(sql).to_string().to_lowercase(),
     }
 }
 

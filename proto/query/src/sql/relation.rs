@@ -1,5 +1,7 @@
 //! FROM and WITH: tables, and queries that only rename or filter, all inlined down to tables.
 
+use std::collections::BTreeSet;
+
 use sqlparser::ast::{
     Cte, Expr, ObjectName, Query, SelectItem, Spanned, TableAlias, TableFactor, With,
 };
@@ -23,6 +25,7 @@ pub(super) fn environment(
     if with.recursive {
         return Err(ctx.refuse("V101", with, "WITH RECURSIVE is not part of the language"));
     }
+    let mut named = BTreeSet::new();
     for cte in &with.cte_tables {
         let Cte {
             alias: name,
@@ -36,7 +39,12 @@ pub(super) fn environment(
             return Err(ctx.refuse_name("V101", &name.name, message));
         }
         let relation = rename(subselect(query, &env, ctx)?, Some(name), ctx)?;
-        env.ctes.insert(alias(&name.name, ctx)?, relation);
+        let shown = alias(&name.name, ctx)?;
+        if !named.insert(shown.clone()) {
+            let message = format!("WITH names `{shown}` twice");
+            return Err(ctx.refuse_name("V101", &name.name, message));
+        }
+        env.ctes.insert(shown, relation);
     }
     Ok(env)
 }
@@ -197,7 +205,7 @@ fn base(name: &str, node: &impl Spanned, ctx: &Context<'_>) -> Result<Relation, 
     });
     Ok(Relation {
         rows: name.to_owned(),
-        joined: std::collections::BTreeSet::new(),
+        joined: BTreeSet::new(),
         filter: Predicate::default(),
         columns: columns.collect(),
     })

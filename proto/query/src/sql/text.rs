@@ -225,7 +225,10 @@ fn bracket_in_lists(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 fn starts_bare_list(token: &Token) -> bool {
     match token {
         Token::Placeholder(_) => true,
-        Token::Word(word) => word.keyword != Keyword::UNNEST,
+        Token::Word(word) => !matches!(
+            word.keyword,
+            Keyword::UNNEST | Keyword::SELECT | Keyword::WITH
+        ),
         _ => false,
     }
 }
