@@ -112,14 +112,21 @@ pub fn approve<'a>(
         }
         None => "custodian",
     };
-    if let Some(table) = tables.iter().find(|table| !node.policy.sources.contains_key(**table)) {
+    if let Some(table) = tables
+        .iter()
+        .find(|table| !node.policy.sources.contains_key(**table))
+    {
         return Err(ApproveError::NotHeld((*table).to_owned()));
     }
     Ok(Approved { question, by })
 }
 
 fn current<'n>(node: &'n Node, id: &str, now: i64) -> Result<&'n Project, ApproveError> {
-    let project = node.policy.projects.get(id).filter(|project| now < project.until);
+    let project = node
+        .policy
+        .projects
+        .get(id)
+        .filter(|project| now < project.until);
     project.ok_or_else(|| ApproveError::Project(id.to_owned()))
 }
 
@@ -128,14 +135,22 @@ fn member(project: &Project, asker: &Asker) -> Result<(), ApproveError> {
         Asker::Researcher { name, key } => project.members.get(name) == Some(key),
         Asker::Custodian => true,
     };
-    if known { Ok(()) } else { Err(ApproveError::Member(project.id.clone())) }
+    if known {
+        Ok(())
+    } else {
+        Err(ApproveError::Member(project.id.clone()))
+    }
 }
 
 fn included(project: &Project, tables: &BTreeSet<&str>) -> Result<(), ApproveError> {
-    match tables.iter().find(|table| !project.tables.contains(**table)) {
-        Some(table) => {
-            Err(ApproveError::Table { project: project.id.clone(), table: (*table).to_owned() })
-        }
+    match tables
+        .iter()
+        .find(|table| !project.tables.contains(**table))
+    {
+        Some(table) => Err(ApproveError::Table {
+            project: project.id.clone(),
+            table: (*table).to_owned(),
+        }),
         None => Ok(()),
     }
 }
@@ -148,7 +163,10 @@ fn listed(project: &Project, question: &Question<'_>) -> Result<&'static str, Ap
             if hashes.contains(&hash) {
                 return Ok("listed");
             }
-            Err(ApproveError::NotListed { project: project.id.clone(), hash })
+            Err(ApproveError::NotListed {
+                project: project.id.clone(),
+                hash,
+            })
         }
     }
 }

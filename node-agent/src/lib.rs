@@ -6,10 +6,14 @@
 
 pub mod answer;
 pub mod approve;
+mod cli;
+pub mod data_check;
 pub mod disclose;
 pub mod engine;
 pub mod execute;
+pub mod home;
 pub mod ledger;
+mod link;
 pub mod measure;
 pub mod node;
 pub mod outbox;
@@ -28,3 +32,11 @@ pub(crate) mod testing;
 pub mod times;
 pub mod trial;
 pub mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs `quorate-node` with these arguments, the program's name first.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    cli::run(args)
+}

@@ -91,7 +91,8 @@ impl Store {
     /// If the store cannot be written.
     pub fn seal(&mut self, question: &str) -> Result<(), StoreError> {
         let sql = "UPDATE message SET state = ?1 WHERE question = ?2 AND state = ?3";
-        self.connection.execute(sql, params![SEALED, question, PREPARED])?;
+        self.connection
+            .execute(sql, params![SEALED, question, PREPARED])?;
         Ok(())
     }
 
@@ -116,9 +117,11 @@ impl Store {
     /// # Errors
     /// If the store cannot be written.
     pub fn acknowledge(&mut self, question: &str, sha256: &[u8]) -> Result<bool, StoreError> {
-        let sql = "UPDATE message SET state = ?1 WHERE question = ?2 AND sha256 = ?3 AND state = ?4";
-        let changed =
-            self.connection.execute(sql, params![ACKNOWLEDGED, question, sha256, SEALED])?;
+        let sql =
+            "UPDATE message SET state = ?1 WHERE question = ?2 AND sha256 = ?3 AND state = ?4";
+        let changed = self
+            .connection
+            .execute(sql, params![ACKNOWLEDGED, question, sha256, SEALED])?;
         Ok(changed == 1)
     }
 
@@ -150,8 +153,18 @@ fn read(columns: Columns) -> Result<Kept, StoreError> {
     let (question, payload, bytes, opened, close, time, state) = columns;
     let signed = signed_from_bytes(&bytes)?;
     let opened = u64::try_from(opened).unwrap_or(0);
-    let message = Message { question, payload, signed, opened, close, time };
-    Ok(Kept { message, sealed: state != PREPARED })
+    let message = Message {
+        question,
+        payload,
+        signed,
+        opened,
+        close,
+        time,
+    };
+    Ok(Kept {
+        message,
+        sealed: state != PREPARED,
+    })
 }
 
 #[cfg(test)]
@@ -189,7 +202,10 @@ mod tests {
         let mut store = Store::open(folder.path()).unwrap();
         let one = message("q1");
         store.prepare(&one, &[], &occasion()).unwrap();
-        assert!(store.prepare(&one, &[], &occasion()).is_err(), "an id is single use");
+        assert!(
+            store.prepare(&one, &[], &occasion()).is_err(),
+            "an id is single use"
+        );
         assert!(store.waiting().unwrap().is_empty());
         drop(store);
         let mut store = Store::open(folder.path()).unwrap();
@@ -197,12 +213,21 @@ mod tests {
         assert!(!store.kept("q1").unwrap().unwrap().sealed);
         store.seal("q1").unwrap();
         assert_eq!(store.waiting().unwrap(), vec![one.clone()]);
-        assert!(!store.acknowledge("q1", &[0; 32]).unwrap(), "of other bytes");
+        assert!(
+            !store.acknowledge("q1", &[0; 32]).unwrap(),
+            "of other bytes"
+        );
         assert_eq!(store.waiting().unwrap().len(), 1);
         assert!(store.acknowledge("q1", &one.signed.digest()).unwrap());
         assert!(store.waiting().unwrap().is_empty());
         let kept = store.kept("q1").unwrap().unwrap();
         assert!(kept.sealed && kept.message == one);
-        assert!(Store::look(folder.path()).unwrap().kept("q1").unwrap().is_some());
+        assert!(
+            Store::look(folder.path())
+                .unwrap()
+                .kept("q1")
+                .unwrap()
+                .is_some()
+        );
     }
 }

@@ -110,5 +110,9 @@ pub fn read<'a>(node: &Node, recorded: &'a Recorded) -> Result<Question<'a>, Rea
     if asked.canonical.is_some_and(|signed| signed != ours) {
         return Err(ReadError::Canonical);
     }
-    Ok(Question { recorded, typed, codebook })
+    Ok(Question {
+        recorded,
+        typed,
+        codebook,
+    })
 }

@@ -13,7 +13,10 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with this code; the detail is for the custodian.
     pub fn new(code: Code, detail: impl Display) -> Self {
-        Self { code, detail: detail.to_string() }
+        Self {
+            code,
+            detail: detail.to_string(),
+        }
     }
 
     /// What the caller is told.

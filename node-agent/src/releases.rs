@@ -153,7 +153,10 @@ fn decode(bytes: &[u8]) -> Option<Vec<Number>> {
     let mut rest = bytes;
     while let Some((mantissa, tail)) = rest.split_first_chunk::<16>() {
         let (exponent, tail) = tail.split_first_chunk::<4>()?;
-        parts.push(Number::new(i128::from_be_bytes(*mantissa), i32::from_be_bytes(*exponent)));
+        parts.push(Number::new(
+            i128::from_be_bytes(*mantissa),
+            i32::from_be_bytes(*exponent),
+        ));
         rest = tail;
     }
     rest.is_empty().then_some(parts)
@@ -171,7 +174,11 @@ mod tests {
             epoch: "sha256:e".into(),
             protection: "k=8".into(),
         };
-        Release { id, boxes: vec![9], parts: vec![Number::new(value, 0), Number::new(-15, -1)] }
+        Release {
+            id,
+            boxes: vec![9],
+            parts: vec![Number::new(value, 0), Number::new(-15, -1)],
+        }
     }
 
     fn occasion(question: &str) -> Occasion {
@@ -196,18 +203,30 @@ mod tests {
         };
         add(&mut store, &[release(1, 30), release(2, 45)], "q1");
         add(&mut store, &[release(1, 99), release(3, 50)], "q2");
-        assert_eq!(store.released(&release(1, 0).id).unwrap(), Some(release(1, 30).parts));
-        let other_epoch = ReleaseId { epoch: "sha256:f".into(), ..release(1, 0).id };
+        assert_eq!(
+            store.released(&release(1, 0).id).unwrap(),
+            Some(release(1, 30).parts)
+        );
+        let other_epoch = ReleaseId {
+            epoch: "sha256:f".into(),
+            ..release(1, 0).id
+        };
         assert_eq!(store.released(&other_epoch).unwrap(), None);
         let history = store.history(10).unwrap();
-        let cells: Vec<_> =
-            history.iter().map(|line| (line.occasion.question.as_str(), line.cells)).collect();
+        let cells: Vec<_> = history
+            .iter()
+            .map(|line| (line.occasion.question.as_str(), line.cells))
+            .collect();
         assert_eq!(cells, vec![("q1", 2), ("q2", 1)]);
     }
 
     #[test]
     fn numbers_survive_their_bytes() {
-        let parts = vec![Number::new(i128::MIN + 1, -9), Number::new(0, 0), Number::new(5, 3)];
+        let parts = vec![
+            Number::new(i128::MIN + 1, -9),
+            Number::new(0, 0),
+            Number::new(5, 3),
+        ];
         assert_eq!(decode(&encode(&parts)), Some(parts));
         assert_eq!(decode(&[0; 21]), None);
     }

@@ -16,7 +16,11 @@ impl StepTimes {
     /// Starts now.
     #[must_use]
     pub fn start(stopwatch: &Stopwatch) -> Self {
-        Self { last: stopwatch(), stopwatch: stopwatch.clone(), laps: Vec::new() }
+        Self {
+            last: stopwatch(),
+            stopwatch: stopwatch.clone(),
+            laps: Vec::new(),
+        }
     }
 
     /// Ends a lap and hands on what the step returned.
@@ -31,7 +35,10 @@ impl StepTimes {
     #[must_use]
     pub fn micros(&self) -> BTreeMap<String, u64> {
         let micros = |d: &Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
-        self.laps.iter().map(|(step, d)| ((*step).to_owned(), micros(d))).collect()
+        self.laps
+            .iter()
+            .map(|(step, d)| ((*step).to_owned(), micros(d)))
+            .collect()
     }
 }
 

@@ -53,7 +53,7 @@ pub struct NodeSection {
     pub codebooks: BTreeSet<String>,
     /// How to get out.
     pub proxy: Proxy,
-    /// Files with further certificate authorities, for a proxy that is addressed by https.
+    /// Files with further certificate authorities that the coordinator's certificate may come from.
     pub extra_ca: Vec<PathBuf>,
 }
 

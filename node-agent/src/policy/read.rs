@@ -156,9 +156,9 @@ fn proxy(section: &Section<'_>) -> Proxy {
         None | Some("env") => Proxy::Env,
         Some("none") => Proxy::None,
         Some(url) => {
-            let sound = url.parse::<http::Uri>().is_ok_and(|uri| {
-                uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https"))
-            });
+            let sound = url
+                .parse::<http::Uri>()
+                .is_ok_and(|uri| uri.host().is_some() && uri.scheme_str() == Some("http"));
             if !sound {
                 section.mistake(
                     "proxy",

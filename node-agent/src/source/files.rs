@@ -109,6 +109,16 @@ pub(crate) fn contents(files: &[PathBuf]) -> Result<[u8; 32], FileError> {
     Ok(digest)
 }
 
+/// Whether every file can be opened.
+pub(crate) fn readable(files: &[PathBuf]) -> Result<(), FileError> {
+    let open = |path: &PathBuf| {
+        File::open(path)
+            .map(drop)
+            .map_err(|error| unreadable(path, &error))
+    };
+    files.iter().try_for_each(open)
+}
+
 /// The error of a file that the system refused.
 pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> FileError {
     FileError::Unreadable {

@@ -35,7 +35,7 @@ pub use load::Tally;
 pub(crate) use load::{Key, key};
 use load::{Loaded, load};
 pub use value::Bad;
-pub(crate) use value::ISO_DAY;
+pub(crate) use value::{ISO_DAY, type_name};
 
 /// The tables of one epoch. Columns are exactly the codebook's, in order of their names: `int` is
 /// `Int64`, `decimal` with scale s `Decimal128(38, s)`, `text` `Utf8`, `date` `Date32`, `bool` `Boolean`.

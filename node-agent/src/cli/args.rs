@@ -1,0 +1,209 @@
+//! The commands and their options.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// A custodian's node: answers questions about data that stays here.
+#[derive(Debug, Parser)]
+#[command(name = "quorate-node", version, propagate_version = true)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) place: Place,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Where the node is.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Place {
+    /// The node's folder
+    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    pub(super) dir: PathBuf,
+    /// The policy file [default: policy.toml or node.toml in the node's folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
+    /// The state folder [default: as the policy says, else `state` in the node's folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make the state folder and the keys, and print their public halves
+    Init(Init),
+    /// Get a certificate from the coordinator
+    Enrol(Enrol),
+    /// Connect to the coordinator and answer questions
+    Run(Run),
+    /// Look for everything that could be wrong, from the disk to the coordinator
+    Doctor(Doctor),
+    /// Ask the own node a question alone: shows what would leave, sends nothing
+    Try(Try),
+    /// The data behind the codebook's tables
+    Data {
+        #[command(subcommand)]
+        command: DataCommand,
+    },
+    /// Refuse every question from now on
+    Pause(Pause),
+    /// Go on answering
+    Resume,
+    /// The record of what was asked and what left
+    Ledger {
+        #[command(subcommand)]
+        command: LedgerCommand,
+    },
+    /// What has left, newest first
+    History(History),
+    /// Who may act in the network
+    Roster {
+        #[command(subcommand)]
+        command: RosterCommand,
+    },
+    /// Approve one question for a project with `approval = "listed"`
+    Approve(Approve),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Init {
+    /// Name of the node, for the advice that is printed
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Where to put the custodian's key, which signs the roster [default: custodian.key in the state folder]
+    #[arg(long, value_name = "FILE")]
+    pub(super) custodian_key: Option<PathBuf>,
+    /// Make no custodian's key: this custodian has one already
+    #[arg(long, conflicts_with = "custodian_key")]
+    pub(super) no_custodian_key: bool,
+    /// Print the keys as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Enrol {
+    /// The token that the coordinator's operator gave you
+    pub(super) token: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Run {
+    /// Write the time of each step of each question to this file, one JSON line a question
+    #[arg(long, value_name = "FILE")]
+    pub(super) timings: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Doctor {
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Try {
+    /// The question
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub(super) sql: Option<String>,
+    /// Read the question from a file
+    #[arg(long, value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// A parameter, such as age=50 (repeatable)
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub(super) params: Vec<String>,
+    /// As a question of this project
+    #[arg(long)]
+    pub(super) project: Option<String>,
+    /// Which codebook, by digest or file [default: the only one that the policy pins]
+    #[arg(long, value_name = "DIGEST|FILE")]
+    pub(super) codebook: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DataCommand {
+    /// Compare every source with the codebook; prints every problem at once
+    Check(DataCheck),
+    /// Accept the present files of every source with `refresh = "hold"`
+    Accept,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct DataCheck {
+    /// Which codebook, by digest or file [default: the only one that the policy pins]
+    #[arg(long, value_name = "DIGEST|FILE")]
+    pub(super) codebook: Option<String>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Pause {
+    /// Why, for your own records
+    #[arg(long, default_value = "paused by the custodian")]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LedgerCommand {
+    /// Verify the chain and every signature
+    Verify(LedgerVerify),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct LedgerVerify {
+    /// A checkpoint that somebody else kept, as SEQ:HASH
+    #[arg(long, value_name = "SEQ:HASH")]
+    pub(super) checkpoint: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct History {
+    /// How many lines
+    #[arg(long, default_value_t = 50)]
+    pub(super) limit: u32,
+    /// Print JSON, one line a question
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RosterCommand {
+    /// Show a proposal, or the roster as accepted
+    Show(RosterShow),
+    /// Sign every entry of a file of proposals, after you have looked at it
+    Sign(RosterSign),
+    /// Take a signed log that somebody gave you
+    Accept(RosterFile),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct RosterShow {
+    /// A file of entries [default: the accepted roster]
+    pub(super) file: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct RosterSign {
+    /// The file; it is changed in place
+    pub(super) file: PathBuf,
+    /// The custodian's key [default: custodian.key in the state folder]
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct RosterFile {
+    /// The file
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Approve {
+    /// The question hash, sha256:...
+    pub(super) hash: String,
+    /// The project
+    #[arg(long)]
+    pub(super) project: String,
+}

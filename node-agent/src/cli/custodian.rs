@@ -1,0 +1,199 @@
+//! What a custodian does with its own node: try, pause, approve, look back.
+
+use anyhow::{Context, bail};
+use quorate_identity::parse_digest;
+use quorate_query::number::Number;
+use quorate_query::question::{ParamValue, Params};
+use quorate_query::value::{Scalar, from_civil};
+
+use super::args::{Approve, History, LedgerVerify, Pause, Place, Try};
+use super::data::pick_codebook;
+use super::{Done, roster, runtime, serve, ui};
+use crate::home::Home;
+use crate::ledger::{self, Head};
+use crate::link::Clock;
+use crate::node::{Node, Opening};
+use crate::policy::Approval;
+use crate::store::Store;
+use crate::trial::{Trial, try_alone};
+
+/// `try`: the whole story alone.
+pub(super) fn try_question(place: &Place, args: Try, clock: &Clock) -> anyhow::Result<Done> {
+    let policy = place.policy()?;
+    let home = Home::open(&policy.node.state)?;
+    let codebook = pick_codebook(&home, &policy, args.codebook.as_deref())?;
+    let sql = match (args.sql, args.file) {
+        (Some(sql), _) => sql,
+        (None, Some(file)) => std::fs::read_to_string(&file)
+            .with_context(|| format!("{} cannot be read", file.display()))?,
+        (None, None) => bail!("no question"),
+    };
+    let trial = Trial {
+        sql,
+        params: params(&args.params)?,
+        codebook: codebook.digest.clone(),
+        project: args.project,
+    };
+    let mut codebooks = home.codebooks(&policy)?;
+    codebooks.push(codebook);
+    let opening = Opening {
+        roster: home.roster(&policy)?,
+        codebooks,
+        key: home.node_key()?,
+        stopwatch: serve::stopwatch(),
+        timings: None,
+        now: clock(),
+        policy,
+    };
+    let node = Node::open_for_trial(opening)?;
+    let report = runtime()?.block_on(try_alone(&node, trial, clock()));
+    match report.outcome {
+        Ok(shown) => {
+            ui::say(shown.render().trim_end());
+            ui::note("nothing was sent and nothing was recorded");
+            Ok(Done::Well)
+        }
+        Err(refusal) => {
+            ui::note(&format!(
+                "would be refused with {}: {}",
+                refusal.code().0,
+                refusal.detail()
+            ));
+            Ok(Done::Refused)
+        }
+    }
+}
+
+/// Typed parameters: a number, a day, true or false, else text.
+fn params(texts: &[String]) -> anyhow::Result<Params> {
+    let mut params = Params::new();
+    for text in texts {
+        let (name, value) = text
+            .split_once('=')
+            .with_context(|| format!("`{text}`: write NAME=VALUE"))?;
+        let scalar = match value {
+            "true" => Scalar::Bool(true),
+            "false" => Scalar::Bool(false),
+            other => match (other.parse::<Number>(), other.parse::<jiff::civil::Date>()) {
+                (Ok(number), _) => Scalar::Number(number),
+                (_, Ok(day)) => Scalar::Date(from_civil(day)),
+                _ => Scalar::Text(other.trim_matches('\'').to_owned()),
+            },
+        };
+        let twice = params.insert(
+            name.trim_start_matches('$').to_owned(),
+            ParamValue::One(scalar),
+        );
+        if twice.is_some() {
+            bail!("the parameter `{name}` is given twice");
+        }
+    }
+    Ok(params)
+}
+
+/// `pause`: a running node refuses from its next question on.
+pub(super) fn pause(place: &Place, args: &Pause) -> anyhow::Result<Done> {
+    place.home()?.set_paused(Some(&args.reason))?;
+    ui::note("paused: every question is refused until `quorate-node resume`");
+    Ok(Done::Well)
+}
+
+/// `resume`.
+pub(super) fn resume(place: &Place) -> anyhow::Result<Done> {
+    let home = place.home()?;
+    if let Some(reason) = home.paused() {
+        ui::note(&format!("it was paused: {reason}"));
+    }
+    home.set_paused(None)?;
+    ui::note("answering again");
+    Ok(Done::Well)
+}
+
+/// `approve`: adds a question hash to the project's list.
+pub(super) fn approve(place: &Place, args: &Approve) -> anyhow::Result<Done> {
+    let policy = place.policy()?;
+    let Some(project) = policy.projects.get(&args.project) else {
+        bail!("the policy has no project `{}`", args.project);
+    };
+    if parse_digest(&args.hash).is_none() {
+        bail!(
+            "`{}` is not a question hash: write sha256: and 64 hexadecimal digits",
+            args.hash
+        );
+    }
+    if project.approval == Approval::Auto {
+        ui::note("the project has `approval = \"auto\"`: its questions run without this");
+    }
+    Home::open(&policy.node.state)?.approve(&args.project, &args.hash)?;
+    ui::note(&format!(
+        "{} may run for project `{}`",
+        args.hash, args.project
+    ));
+    Ok(Done::Well)
+}
+
+/// `ledger verify`.
+pub(super) fn verify(place: &Place, args: &LedgerVerify) -> anyhow::Result<Done> {
+    let home = place.home()?;
+    let checkpoint = args.checkpoint.as_deref().map(checkpoint).transpose()?;
+    let key = home.node_key()?;
+    match ledger::verify(&place.state(), Some(key.key_id()), checkpoint.as_ref()) {
+        Ok(sound) => {
+            ui::say(&format!(
+                "sound: {} records, head {}",
+                sound.head.seq, sound.head.hash
+            ));
+            if sound.torn {
+                ui::note(
+                    "the last line is torn: a record that was never acknowledged; the next start removes it",
+                );
+            }
+            Ok(Done::Well)
+        }
+        Err(tampered) => {
+            ui::note(&format!("NOT SOUND: {tampered}"));
+            Ok(Done::Unverified)
+        }
+    }
+}
+
+fn checkpoint(text: &str) -> anyhow::Result<Head> {
+    let (seq, hash) = text.split_once(':').context("write SEQ:HASH")?;
+    Ok(Head {
+        seq: seq.parse().context("write SEQ:HASH")?,
+        hash: hash.to_owned(),
+    })
+}
+
+/// `history`.
+pub(super) fn history(place: &Place, args: &History) -> anyhow::Result<Done> {
+    let lines = Store::look(&place.state())?.history(args.limit)?;
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(["time", "project", "who", "question", "new cells", "epoch"]);
+    for line in lines {
+        let (time, on) = (roster::time(line.occasion.time), &line.occasion);
+        if args.json {
+            let line = serde_json::json!({
+                "time": time, "project": on.project, "who": on.principal, "question": on.question,
+                "codebook": on.codebook, "policy": on.policy, "cells": line.cells, "epoch": line.epoch,
+            });
+            ui::say(&line.to_string());
+        } else {
+            let epoch: String = line.epoch.chars().take(15).collect();
+            let (project, who) = (on.project.clone(), on.principal.clone());
+            table.add_row([
+                time,
+                project,
+                who,
+                on.question.clone(),
+                line.cells.to_string(),
+                epoch,
+            ]);
+        }
+    }
+    if !args.json {
+        ui::say(&table.to_string());
+    }
+    Ok(Done::Well)
+}

@@ -1,0 +1,77 @@
+//! `run`: connect and answer until told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use super::args::{Place, Run};
+use super::{Done, runtime, ui};
+use crate::home::Home;
+use crate::link::{Clock, Link};
+use crate::node::{Node, Opening, Stopwatch};
+
+/// Opens the node and stays connected. Prints one line of JSON when it is open; from then on it
+/// connects by itself, now or when the coordinator is there.
+pub(super) fn run(place: &Place, args: &Run, clock: Clock) -> anyhow::Result<Done> {
+    let filter = EnvFilter::try_from_env("QUORATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().json().with_env_filter(filter);
+    // A second run in one process keeps the first one's log.
+    let _ = logs.with_writer(std::io::stderr).try_init();
+    let policy = place.policy()?;
+    let home = Home::open(&policy.node.state)?;
+    home.enrolment()?;
+    let timings = args.timings.as_ref().map(|path| {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path);
+        file.with_context(|| format!("{} cannot be written", path.display()))
+    });
+    let node = Node::open(Opening {
+        roster: home.roster(&policy)?,
+        codebooks: home.codebooks(&policy)?,
+        key: home.node_key()?,
+        stopwatch: stopwatch(),
+        timings: timings.transpose()?,
+        now: clock(),
+        policy,
+    })?;
+    let name = node.policy.node.name.clone();
+    if let Some(reason) = home.paused() {
+        tracing::warn!(reason, "the node is paused and refuses every question");
+    }
+    let runtime = runtime().context("the runtime cannot be started")?;
+    runtime.block_on(async {
+        let (mut terminate, mut interrupt) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        );
+        let (stop, stopped) = watch::channel(false);
+        let link = Link::new(Arc::new(node), home, clock);
+        ui::say(&serde_json::json!({ "ready": 1, "node": name }).to_string());
+        tokio::select! {
+            () = link.run(stopped, fastrand::Rng::new()) => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = stop.send(true);
+        anyhow::Ok(())
+    })?;
+    tracing::info!("stopped");
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    Ok(Done::Well)
+}
+
+/// Time since now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge: the stopwatch is passed inwards"
+)]
+pub(super) fn stopwatch() -> Stopwatch {
+    let start = std::time::Instant::now();
+    Arc::new(move || start.elapsed())
+}

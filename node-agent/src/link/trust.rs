@@ -1,0 +1,134 @@
+//! What a node takes from a coordinator that it does not trust: rosters that continue its own,
+//! codebooks that its policy pins, stamps and checkpoints that other nodes signed.
+
+use quorate_identity::{RosterError, Signed};
+use quorate_wire::{Checkpoint, Opened, Stamp, open_member, v1};
+
+use super::LinkError;
+use crate::home::Home;
+use crate::node::Node;
+
+/// Takes a roster log. `true` if it was news.
+pub(super) fn take_roster(
+    node: &Node,
+    home: &Home,
+    entries: Vec<v1::Signed>,
+) -> Result<bool, LinkError> {
+    if entries.is_empty() {
+        return Ok(false);
+    }
+    let log = entries
+        .into_iter()
+        .map(Signed::try_from)
+        .collect::<Result<Vec<_>, _>>();
+    let log = log.map_err(|_| LinkError::Protocol("sent a malformed roster"))?;
+    let known = node.roster();
+    let newer = known
+        .advance(&log)
+        .map_err(|error| LinkError::Roster(error.to_string()))?;
+    if newer.head() == known.head() {
+        return Ok(false);
+    }
+    let newer = home.accept_roster(&node.policy, newer.log())?;
+    let head = newer.head();
+    tracing::info!(seq = head.seq, head = head.hash, "roster continued");
+    node.set_roster(newer);
+    Ok(true)
+}
+
+/// Takes codebooks that the policy pins and the node does not have.
+pub(super) fn take_codebooks(node: &Node, home: &Home, codebooks: Vec<v1::Codebook>) {
+    for v1::Codebook { digest, text } in codebooks {
+        if node.codebook(&digest).is_some() {
+            continue;
+        }
+        match home.accept_codebook(&node.policy, &digest, &text) {
+            Ok(Some(codebook)) => {
+                tracing::info!(digest, "codebook accepted");
+                node.add_codebook(&codebook);
+            }
+            Ok(None) => tracing::warn!(digest, "codebook ignored: the policy does not pin it"),
+            Err(why) => tracing::error!(why, "codebook refused"),
+        }
+    }
+}
+
+/// What stamps of other nodes say about our roster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freshness {
+    /// Nobody knows more than we do.
+    Current,
+    /// Another node knows newer entries.
+    Behind,
+}
+
+/// Reads the stamps of other nodes. One that shows another past ends the session.
+pub(super) fn read_stamps(
+    node: &Node,
+    stamps: Vec<v1::Signed>,
+    now: i64,
+) -> Result<Freshness, LinkError> {
+    let roster = node.roster();
+    let mut freshness = Freshness::Current;
+    for signed in stamps {
+        let Ok(signed) = Signed::try_from(signed) else {
+            continue;
+        };
+        let Ok(stamp): Result<Opened<Stamp>, _> = open_member(&signed, &roster, now) else {
+            continue;
+        };
+        match roster.check_stamp(&stamp.claim(), stamp.signer(), now) {
+            Err(RosterError::Behind { .. }) => freshness = Freshness::Behind,
+            Err(error @ RosterError::Fork { .. }) => {
+                return Err(LinkError::Roster(error.to_string()));
+            }
+            _ => {}
+        }
+    }
+    Ok(freshness)
+}
+
+/// This node's roster head, signed, for the other nodes.
+pub(super) fn stamp(node: &Node, now: i64) -> Signed {
+    let roster = node.roster();
+    let head = roster.head();
+    let stamp = Stamp {
+        network: roster.network().to_string(),
+        node: node.policy.node.name.clone(),
+        roster_seq: head.seq,
+        roster_head: head.hash,
+        time: now,
+    };
+    quorate_wire::sign(&stamp, &node.key)
+}
+
+/// Looks at a checkpoint that the coordinator kept. If it is our own and ahead of our ledger, the
+/// ledger was set back: the node pauses itself until its custodian has restored it.
+pub(super) fn witness(
+    node: &Node,
+    home: &Home,
+    checkpoint: Option<v1::Signed>,
+    now: i64,
+) -> Result<(), LinkError> {
+    let Some(Ok(signed)) = checkpoint.map(Signed::try_from) else {
+        return Ok(());
+    };
+    let Ok(opened): Result<Opened<Checkpoint>, _> = open_member(&signed, &node.roster(), now)
+    else {
+        return Ok(());
+    };
+    let (seen, own) = (opened.payload(), node.ledger_head());
+    if seen.node != node.policy.node.name || seen.seq <= own.seq {
+        return Ok(());
+    }
+    tracing::error!(
+        seen = seen.seq,
+        own = own.seq,
+        "the ledger was set back: paused"
+    );
+    let reason = format!(
+        "the ledger ends at record {}, others have seen record {}: restore the newest state, then run `quorate-node resume`",
+        own.seq, seen.seq
+    );
+    Ok(home.set_paused(Some(&reason))?)
+}

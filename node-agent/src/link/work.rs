@@ -1,0 +1,206 @@
+//! Questions under way. They outlive a connection: an answer that finds no stream waits in the
+//! outbox for the next one.
+//!
+//! An answer leaves at its arrival plus a multiple of the policy's slot, so that its time says
+//! nothing about the data; that includes the time it waited for its turn.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quorate_identity::Signed;
+use quorate_identity::envelope::kind;
+use quorate_query::problem::Code;
+use quorate_wire::v1::node_frame::Frame;
+use quorate_wire::v1::{Accepted, NodeFrame, Progress};
+use quorate_wire::{AnswerPayload, Payload, QuestionPayload, RefusalPayload};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::AbortHandle;
+
+use super::Clock;
+use crate::answer::{Delivery, Reply, answer};
+use crate::node::{Node, leaves_after};
+use crate::sign;
+
+/// Questions that may wait for their turn, for each that may run.
+const WAITING: usize = 16;
+
+/// Where frames of the present stream go.
+pub(super) type Out = mpsc::Sender<NodeFrame>;
+
+/// Questions under way.
+pub(super) struct Work {
+    node: Arc<Node>,
+    clock: Clock,
+    turns: Arc<Semaphore>,
+    state: Mutex<State>,
+    connected: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    out: Option<Out>,
+    /// Questions that have not begun; only these can be cancelled without a trace.
+    waiting: BTreeMap<String, AbortHandle>,
+    /// Questions whose answer is signed but whose slot is not over.
+    held: BTreeSet<String>,
+}
+
+impl Work {
+    pub(super) fn new(node: Arc<Node>, clock: Clock) -> Arc<Self> {
+        let turns = Arc::new(Semaphore::new(node.policy.limits.concurrent));
+        Arc::new(Self {
+            node,
+            clock,
+            turns,
+            state: Mutex::default(),
+            connected: AtomicBool::new(false),
+        })
+    }
+
+    /// From now on frames go to this stream; everything unacknowledged goes first.
+    pub(super) async fn connect(&self, out: Out) {
+        self.connected.store(true, Ordering::Relaxed);
+        self.state().out = Some(out);
+        self.send_again().await;
+    }
+
+    /// No stream any more.
+    pub(super) fn disconnect(&self) {
+        self.state().out = None;
+    }
+
+    /// Whether there was a session since the last time this was asked.
+    pub(super) fn was_connected(&self) -> bool {
+        self.connected.swap(false, Ordering::Relaxed)
+    }
+
+    /// Sends what the coordinator has not acknowledged, but nothing before its slot.
+    pub(super) async fn send_again(&self) {
+        let unacknowledged = match self.node.unacknowledged() {
+            Ok(messages) => messages,
+            Err(error) => {
+                tracing::error!(%error, "the outbox cannot be read");
+                return;
+            }
+        };
+        for signed in unacknowledged {
+            let held = question_of(&signed).is_some_and(|id| self.state().held.contains(&id));
+            if !held {
+                self.say(signed).await;
+            }
+        }
+    }
+
+    /// Takes a question. It is answered in its own task.
+    pub(super) fn deliver(self: &Arc<Self>, question: Signed, round: u32) {
+        let arrived = (self.node.stopwatch)();
+        let delivery = Delivery { question, round };
+        let id = QuestionPayload::decode(&delivery.question.payload);
+        let id = id
+            .map(|payload| payload.question_id.to_string())
+            .unwrap_or_default();
+        let mut state = self.state();
+        if state.waiting.len() >= WAITING * self.node.policy.limits.concurrent {
+            drop(state);
+            self.turn_away(&delivery);
+            return;
+        }
+        let work = Arc::clone(self);
+        let question = id.clone();
+        let task = tokio::spawn(async move { work.take_turn(question, delivery, arrived).await });
+        state.waiting.insert(id, task.abort_handle());
+    }
+
+    /// Forgets a question that has not begun. One that runs ends by itself: its release is recorded.
+    pub(super) fn cancel(&self, id: &str) {
+        if let Some(task) = self.state().waiting.remove(id) {
+            task.abort();
+        }
+    }
+
+    async fn take_turn(
+        self: Arc<Self>,
+        id: String,
+        delivery: Delivery,
+        arrived: std::time::Duration,
+    ) {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        {
+            let mut state = self.state();
+            state.waiting.remove(&id);
+            state.held.insert(id.clone());
+        }
+        if !id.is_empty() {
+            self.send(Frame::Accepted(Accepted {
+                question_id: id.clone(),
+            }))
+            .await;
+            self.send(Frame::Progress(Progress {
+                question_id: id.clone(),
+                stage: "running".to_owned(),
+            }))
+            .await;
+        }
+        let reply = answer(&self.node, delivery, (self.clock)()).await;
+        drop(turn);
+        let took = (self.node.stopwatch)().saturating_sub(arrived);
+        let leaves = leaves_after(took, self.node.policy.limits.latency_slot);
+        tokio::time::sleep(leaves.saturating_sub(took)).await;
+        self.state().held.remove(&id);
+        if let Reply::Say(signed) = reply {
+            self.say(signed).await;
+            self.send(Frame::Checkpoint(
+                self.node.checkpoint((self.clock)()).into(),
+            ))
+            .await;
+        }
+    }
+
+    /// Too many at once. Depends on load only, so that it leaves at once and unrecorded.
+    fn turn_away(self: &Arc<Self>, delivery: &Delivery) {
+        if let Some(signed) = sign::turn_away(&self.node, delivery, Code("L702")) {
+            let work = Arc::clone(self);
+            tokio::spawn(async move { work.say(signed).await });
+        }
+    }
+
+    async fn say(&self, signed: Signed) {
+        let frame = if signed.kind == kind::ANSWER {
+            Frame::Answer(signed.into())
+        } else {
+            Frame::Refusal(signed.into())
+        };
+        self.send(frame).await;
+    }
+
+    /// Sends a frame if there is a stream; otherwise the outbox keeps what matters.
+    pub(super) async fn send(&self, frame: Frame) {
+        let out = self.state().out.clone();
+        if let Some(out) = out {
+            let _ = out.send(NodeFrame { frame: Some(frame) }).await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The question that an answer or refusal is about.
+fn question_of(signed: &Signed) -> Option<String> {
+    if signed.kind == kind::ANSWER {
+        return Some(
+            AnswerPayload::decode(&signed.payload)
+                .ok()?
+                .question_id
+                .to_string(),
+        );
+    }
+    Some(
+        RefusalPayload::decode(&signed.payload)
+            .ok()?
+            .question_id
+            .to_string(),
+    )
+}
