@@ -34,7 +34,7 @@ pub(super) struct Totals<'a> {
     squares: &'a Decimal128Array,
     max_rows: u64,
     bounds: (i128, i128),
-    most_squares: i128,
+    most_square: i128,
 }
 
 impl<'a> Reader<'a> {
@@ -106,11 +106,6 @@ impl<'a> Totals<'a> {
         low: i128,
         high: i128,
     ) -> Result<Self, FoldError> {
-        let times = |value: i128| {
-            value
-                .checked_mul(i128::from(max_rows))
-                .ok_or(FoldError::TooMany)
-        };
         let square = |value: i128| value.checked_mul(value).ok_or(FoldError::TooMany);
         Ok(Self {
             rows: int(batch, at)?,
@@ -118,7 +113,7 @@ impl<'a> Totals<'a> {
             squares: decimal(batch, at + 2)?,
             max_rows,
             bounds: (low.min(high), low.max(high)),
-            most_squares: times(square(low)?.max(square(high)?))?,
+            most_square: square(low)?.max(square(high)?),
         })
     }
 
@@ -132,7 +127,11 @@ impl<'a> Totals<'a> {
         let most = u32::try_from(self.max_rows).unwrap_or(u32::MAX);
         let sum = moments::clamp_total(self.sum.value(row), rows, most, self.bounds)
             .ok_or(FoldError::TooMany)?;
-        evidence.add_total(rows, sum, self.squares.value(row).min(self.most_squares))
+        let most = self
+            .most_square
+            .checked_mul(i128::from(rows))
+            .ok_or(FoldError::TooMany)?;
+        evidence.add_total(rows, sum, self.squares.value(row).min(most))
     }
 }
 

@@ -270,16 +270,15 @@ fn event_table_counts_at_most_max_rows_of_a_person() {
     assert!(found.measures[0] == found.measures[1]);
     assert!(found.measures[1] == MeasureEvidence::Count { persons, rows });
     let clamped = |v: &(Option<i64>, Option<i64>)| i128::from(v.1.unwrap().clamp(-10, 100));
+    let counted = |p: &Person| i128::try_from(p.visits.len().min(3)).unwrap();
+    let total = |p: &&Person| p.visits.iter().map(clamped).sum::<i128>();
     let totals: Vec<i128> = visitors
         .iter()
-        .map(|p| p.visits.iter().map(clamped).sum::<i128>().clamp(-30, 300))
+        .map(|p| total(p).clamp(-10 * counted(p), 100 * counted(p)))
         .collect();
     let squares = visitors.iter().map(|p| {
-        p.visits
-            .iter()
-            .map(|v| clamped(v) * clamped(v))
-            .sum::<i128>()
-            .min(30_000)
+        let squares: i128 = p.visits.iter().map(|v| clamped(v) * clamped(v)).sum();
+        squares.min(10_000 * counted(p))
     });
     let expected = MeasureEvidence::Moments {
         persons,
