@@ -6,7 +6,7 @@ use quorate_identity::envelope::kind;
 use quorate_query::answer::{NodeTable, Protection};
 use quorate_query::problem::{Code, Problem};
 
-use crate::check::{self, MAX_SENTENCE, at_most, some, text, word};
+use crate::check::{self, MAX_SENTENCE, at_most, sentence, some, word};
 use crate::convert::table_digest;
 use crate::error::WireError;
 use crate::id::QuestionId;
@@ -142,7 +142,7 @@ impl Payload for AnswerPayload {
         let note = |note: v1::Note| {
             Ok(Note {
                 code: word(note.code, "note code")?,
-                text: text(note.text, "note", MAX_SENTENCE)?,
+                text: sentence(note.text, "note", MAX_SENTENCE)?,
             })
         };
         Ok(Self {
@@ -219,7 +219,7 @@ impl Payload for RefusalPayload {
             population: word(wire.population, "population")?,
             epoch,
             code: check::code(wire.code)?,
-            ticket: text(wire.ticket, "ticket", 64)?,
+            ticket: sentence(wire.ticket, "ticket", 64)?,
             ledger: wire.ledger.map(TryInto::try_into).transpose()?,
         })
     }

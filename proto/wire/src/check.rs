@@ -18,6 +18,22 @@ pub(crate) fn text(value: String, field: &'static str, max: usize) -> Result<Str
     }
 }
 
+/// A text for people, which may be empty and may be shown in a terminal: no control characters
+/// but line breaks and tabs.
+pub(crate) fn sentence(
+    value: String,
+    field: &'static str,
+    max: usize,
+) -> Result<String, WireError> {
+    if value
+        .chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\t'))
+    {
+        return Err(WireError::Invalid(field));
+    }
+    text(value, field, max)
+}
+
 /// A text that must be there and short: names of projects, populations, features.
 pub(crate) fn word(value: String, field: &'static str) -> Result<String, WireError> {
     if value.is_empty() {

@@ -8,7 +8,7 @@ use quorate_identity::envelope::kind;
 use quorate_query::problem::{Code, Problem};
 use quorate_query::question::Params;
 
-use crate::check::{self, MAX_SENTENCE, MAX_SQL, at_most, text, word};
+use crate::check::{self, MAX_SENTENCE, MAX_SQL, at_most, sentence, text, word};
 use crate::convert::{params_from_wire, params_to_wire};
 use crate::error::WireError;
 use crate::id::QuestionId;
@@ -133,7 +133,7 @@ impl Payload for QuestionPayload {
             question_id: check::id(&wire.question_id)?,
             researcher: check::name(wire.researcher, "researcher")?,
             project: word(wire.project, "project")?,
-            purpose: text(wire.purpose, "purpose", MAX_SENTENCE)?,
+            purpose: sentence(wire.purpose, "purpose", MAX_SENTENCE)?,
             nodes: set(wire.nodes, "nodes", check::name)?,
             codebook: check::digest(wire.codebook, "codebook")?,
             roster_head: check::digest(wire.roster_head, "roster_head")?,

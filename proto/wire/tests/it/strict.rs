@@ -115,6 +115,25 @@ fn a_question_has_one_spelling() {
 }
 
 #[test]
+fn nothing_steers_the_terminal_that_shows_it() {
+    let escape = "\u{1b}]0;owned\u{7}";
+    let put = |purpose: &str| {
+        let purpose = purpose.to_owned();
+        question(|q| q.purpose = purpose)
+    };
+    assert_eq!(put(escape), Some(WireError::Invalid("purpose")));
+    assert_eq!(put("two\nlines\tand a tab"), None);
+    let note = v1::Note {
+        code: "N100".to_owned(),
+        text: escape.to_owned(),
+    };
+    assert_eq!(
+        answer(|a| a.notes.push(note)),
+        Some(WireError::Invalid("note"))
+    );
+}
+
+#[test]
 fn sizes_are_bounded() {
     let long = |n: usize| "x".repeat(n);
     assert_eq!(
