@@ -4,8 +4,9 @@
 //! `UPDATE_GOLDEN=1` writes down what is read now; the difference is then for a person to judge.
 
 use crate::common::{language, param, path, shown, text};
-use quorate_query::question::Params;
+use quorate_query::question::{Body, ParamValue, Params};
 use quorate_query::sql;
+use quorate_query::value::Scalar;
 
 #[test]
 fn accepted_questions_read_as_written_down() {
@@ -46,4 +47,37 @@ fn check(file: &str, belongs: impl Fn(Option<&str>) -> bool) {
     for (want, got) in golden.split("### ").zip(now.split("### ")) {
         assert_eq!(want.trim_end(), got.trim_end(), "{file}");
     }
+}
+
+#[test]
+fn columns_are_named_by_alias_or_text() {
+    let sql = "SELECT p.sex, COUNT( * ), (count(*)), Avg(p.age) AS M, count(*) - 1 AS m, avg(age)
+        FROM person p GROUP BY SEX";
+    let question = sql::read(sql, &Params::new(), &language()).expect("an accepted question");
+    let Body::Table(table) = question.body;
+    let names: Vec<&str> = table
+        .output
+        .columns
+        .iter()
+        .map(|c| c.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["sex", "count(*)", "count(*)_2", "m", "m_2", "avg(age)"]
+    );
+}
+
+#[test]
+fn long_lists_are_parameters_up_to_a_limit() {
+    let sql = "SELECT count(*) FROM condition_occurrence WHERE condition_concept_id IN $codes";
+    let read = |length: usize| {
+        let list = (0..length)
+            .map(|n| Scalar::Number((n as i128 * 2).into()))
+            .collect();
+        let params = Params::from([("codes".to_owned(), ParamValue::List(list))]);
+        sql::read(sql, &params, &language())
+    };
+    assert!(read(sql::MAX_LIST_PARAM).is_ok());
+    let refused = read(sql::MAX_LIST_PARAM + 1).expect_err("a list that is too long");
+    assert_eq!(refused.code.0, "V800");
 }
