@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_identity::{KeyError, SigningKey};
 use quorate_query::toml_reader::Mistakes;
@@ -20,6 +21,8 @@ use crate::service::{ListenError, Listener};
 /// The coordinator's identity key inside the state directory.
 pub(crate) const IDENTITY: &str = "identity.key";
 const LOCK: &str = "run.lock";
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why the coordinator does not start.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +69,7 @@ pub(crate) struct Running {
 /// Opens the state, binds the port and takes up unfinished questions.
 pub(crate) async fn start(dir: &Path, clock: Clock) -> Result<Running, StartError> {
     let config = Config::load(dir).map_err(StartError::Config)?;
-    let lock = lock(dir)?;
+    let lock = lock(dir).await?;
     let journal = Journal::start(dir)?;
     let authority = Authority::load(dir)?;
     let key = SigningKey::load(&dir.join(IDENTITY))?;
@@ -113,26 +116,35 @@ impl Running {
     }
 }
 
-/// Whether a coordinator runs on this state.
+/// Whether a coordinator runs on this state. Observers do not disturb each other.
 pub(crate) fn is_running(dir: &Path) -> bool {
-    matches!(lock(dir), Err(StartError::Running(_)))
+    let seen = lock_file(dir).map(|file| file.try_lock_shared());
+    matches!(seen, Ok(Err(TryLockError::WouldBlock)))
 }
 
-fn lock(dir: &Path) -> Result<File, StartError> {
-    let path = dir.join(LOCK);
-    let failed = |source| StartError::Lock {
-        path: path.clone(),
-        source,
-    };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::Running(dir.to_path_buf())),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+/// The lock of the one coordinator on this state. An observer holds it for a moment only, so a
+/// lock that stays taken is another coordinator's.
+async fn lock(dir: &Path) -> Result<File, StartError> {
+    let file = lock_file(dir)?;
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
+            Err(TryLockError::Error(source)) => return Err(lock_failed(dir, source)),
+        }
     }
+    Err(StartError::Running(dir.to_path_buf()))
+}
+
+fn lock_file(dir: &Path) -> Result<File, StartError> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    options
+        .open(dir.join(LOCK))
+        .map_err(|source| lock_failed(dir, source))
+}
+
+fn lock_failed(dir: &Path, source: io::Error) -> StartError {
+    let path = dir.join(LOCK);
+    StartError::Lock { path, source }
 }

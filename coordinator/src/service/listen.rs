@@ -10,13 +10,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use quorate_identity::tls::{self, TlsError};
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
+use super::connection::{Seated, Slots};
 use super::doors::Doors;
 use crate::ca::{Authority, CaError, SERVER_LIFE};
 use crate::hub::Hub;
@@ -136,7 +136,7 @@ fn server() -> Server {
         .http2_max_header_list_size(HEADERS)
 }
 
-type Ready = mpsc::Sender<io::Result<TlsStream<TcpStream>>>;
+type Ready = mpsc::Sender<io::Result<Seated>>;
 
 /// Accepts connections; a handshake that is slow or wrong costs its own slot and nothing else.
 async fn accept(socket: TcpListener, tls: Arc<ArcSwap<ServerConfig>>, hub: Arc<Hub>, ready: Ready) {
@@ -144,6 +144,7 @@ async fn accept(socket: TcpListener, tls: Arc<ArcSwap<ServerConfig>>, hub: Arc<H
     drop(hub);
     let slots = usize::try_from(limits.handshakes).unwrap_or(usize::MAX);
     let slots = Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS)));
+    let seats = Slots::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
             return;
@@ -158,14 +159,17 @@ async fn accept(socket: TcpListener, tls: Arc<ArcSwap<ServerConfig>>, hub: Arc<H
             }
         };
         let acceptor = TlsAcceptor::from(tls.load_full());
-        let ready = ready.clone();
+        let (ready, seats) = (ready.clone(), seats.clone());
         tokio::spawn(async move {
             let _slot = slot;
             let _ = stream.set_nodelay(true);
             match tokio::time::timeout(limits.handshake_time, acceptor.accept(stream)).await {
-                Ok(Ok(connection)) => {
-                    let _ = ready.send(Ok(connection)).await;
-                }
+                Ok(Ok(stream)) => match seats.seat(stream) {
+                    Some(seated) => {
+                        let _ = ready.send(Ok(seated)).await;
+                    }
+                    None => tracing::warn!(%peer, "no slot left for this kind of connection"),
+                },
                 // The client sees only a broken connection; the reason is for the operator.
                 Ok(Err(error)) => tracing::warn!(%peer, %error, "handshake refused"),
                 Err(_) => tracing::warn!(%peer, "handshake too slow"),

@@ -1,5 +1,6 @@
 //! The three services behind one port, and who may speak to them.
 
+mod connection;
 mod doors;
 mod enrolment;
 mod listen;

@@ -200,3 +200,16 @@ async fn a_roster_without_its_signatures_or_going_back_is_not_published() {
     let fork = net.refused(&["roster", "publish", &net.text("late.jsonl")]);
     assert!(fork.contains("forked"), "{fork}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_strangers_do_not_keep_members_out() {
+    let net = Net::start();
+    let node = net.party("node", "north").await;
+    let mut strangers = Vec::new();
+    for _ in 0..80 {
+        let nobody = tls::client_config(&node.ca, &[], None).unwrap();
+        strangers.push(connect(&net.url, nobody).await);
+    }
+    node.attach().await.unwrap();
+    assert!(net.log().contains("no slot left"));
+}
