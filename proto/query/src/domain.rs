@@ -11,6 +11,9 @@ use crate::value::Scalar;
 /// Aggregates of a closed domain of at most this many numbers are computed from counts per value.
 pub const SMALL_DOMAIN: usize = 20;
 
+/// More bands than this are not listed one by one to count them.
+const MANY_BANDS: u64 = 100_000;
+
 /// Every key of a closed table in ascending order; `None` if some key's domain is open.
 ///
 /// Keys that the question's own filter excludes are not listed. NULL is a key only where the
@@ -36,8 +39,7 @@ pub fn cells(q: &TableQuestion, cb: &Codebook) -> Option<Vec<Vec<Scalar>>> {
 #[must_use]
 pub fn count(q: &TableQuestion, cb: &Codebook) -> Option<u64> {
     q.keys.iter().try_fold(1_u64, |product, key| {
-        let values = u64::try_from(key_count(key, q, cb)?).ok()?;
-        Some(product.saturating_mul(values))
+        Some(product.saturating_mul(key_count(key, q, cb)?))
     })
 }
 
@@ -67,21 +69,20 @@ pub fn key_values(key: &GroupKey, q: &TableQuestion, cb: &Codebook) -> Option<Ve
     Some(all)
 }
 
-/// How many values a key has; bands are counted without listing them when nothing is filtered.
-fn key_count(key: &GroupKey, q: &TableQuestion, cb: &Codebook) -> Option<usize> {
+/// How many values a key has. Very many bands are counted without looking which of them the
+/// filter leaves: such a table is too large either way.
+fn key_count(key: &GroupKey, q: &TableQuestion, cb: &Codebook) -> Option<u64> {
     let column = cb.column(key.column())?;
-    let unfiltered = !q.filter.boxes.contains_key(key.column());
-    match key {
-        GroupKey::Band { width, .. } if unfiltered => {
-            let (low, high) = bound_ordinals(column)?;
-            let width = number_ordinal(width, column.ty).filter(|w| *w > 0)?;
-            let bands = high.div_euclid(width) - low.div_euclid(width) + 1;
-            usize::try_from(bands)
-                .ok()?
-                .checked_add(usize::from(column.missing_public))
+    if let GroupKey::Band { width, .. } = key {
+        let (low, high) = bound_ordinals(column)?;
+        let width = number_ordinal(width, column.ty).filter(|w| *w > 0)?;
+        let bands = high.div_euclid(width) - low.div_euclid(width) + 1;
+        let bands = u64::try_from(bands).ok()?;
+        if bands > MANY_BANDS {
+            return Some(bands);
         }
-        _ => key_values(key, q, cb).map(|values| values.len()),
     }
+    u64::try_from(key_values(key, q, cb)?.len()).ok()
 }
 
 /// Lower edges of the bands that a bounded column has, as ordinals.

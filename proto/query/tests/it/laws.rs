@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use quorate_query::canonical::{cell_predicate, predicate_id};
 use quorate_query::codebook::Codebook;
-use quorate_query::domain::cells;
+use quorate_query::domain::{cells, count};
 use quorate_query::question::{Body, Set, TableQuestion, Values};
 use quorate_query::set::{Range, ordinal};
 use quorate_query::sql;
@@ -378,7 +378,12 @@ fn a_cell_is_the_same_as_its_condition() {
 #[test]
 fn missing_values_are_a_key_only_where_public() {
     let codebook = language();
-    let keys = |sql: &str| cells(&table(sql, &codebook), &codebook).expect("a closed table");
+    let keys = |sql: &str| {
+        let table = table(sql, &codebook);
+        let keys = cells(&table, &codebook).expect("a closed table");
+        assert_eq!(count(&table, &codebook), u64::try_from(keys.len()).ok());
+        keys
+    };
     assert_eq!(
         keys("SELECT region, count(*) FROM person GROUP BY region")[0],
         [Scalar::Null]
