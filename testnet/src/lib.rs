@@ -3,9 +3,18 @@
 
 pub mod adversary;
 pub mod bench;
+pub mod ceremony;
+pub mod cli;
 pub mod clock;
+pub mod demo;
+pub mod evidence;
+pub mod faults;
 pub mod generate;
+pub mod network;
+pub mod print;
 pub mod process;
 pub mod relay;
 pub mod spec;
 pub mod template;
+
+pub use cli::run;

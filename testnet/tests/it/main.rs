@@ -1,4 +1,16 @@
 //! Tests that need more than one party, and the rules of the house.
 
+#[cfg(test)]
+mod generated;
+#[cfg(test)]
+mod heart;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
+mod omop;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
 mod threats;
