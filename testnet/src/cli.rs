@@ -141,7 +141,7 @@ fn role(args: &[OsString]) -> ExitCode {
             .collect::<Vec<_>>()
     };
     match role {
-        "node" => ExitCode::from(USAGE),
+        "node" => quorate_node::run(with_name("quorate-node")),
         "coordinator" => quorate_coordinator::run(with_name("quorate-coordinator")),
         "cli" => quorate_sdk::run(with_name("quorate")),
         _ => {

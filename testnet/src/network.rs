@@ -161,8 +161,10 @@ impl Network {
     /// # Errors
     /// With the first thing that went wrong; whoever was started is stopped.
     pub fn start(spec: &Path, options: &Options) -> Result<Self, NetworkError> {
-        let text = std::fs::read_to_string(spec).map_err(|e| NetworkError::file(spec, e))?;
-        let spec = spec::read(&text, spec, &options.set)?;
+        // parties run in folders of their own: everything the spec names has to be absolute
+        let path = spec.canonicalize().map_err(|e| NetworkError::file(spec, e))?;
+        let text = std::fs::read_to_string(&path).map_err(|e| NetworkError::file(&path, e))?;
+        let spec = spec::read(&text, &path, &options.set)?;
         let dir = folder(&spec, options)?;
         let ground = Ground::lay(&options.exe, &dir, &spec)?;
         let mut network = Self::with_coordinator(ground, &spec)?;
