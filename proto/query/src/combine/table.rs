@@ -12,7 +12,10 @@ use super::print::{Digits, print};
 use super::{ColumnInfo, Combined, CombinedCell, CombinedRow, Kind};
 use crate::answer::{Mode, Protection};
 use crate::codebook::Codebook;
-use crate::question::{CompareOp, Condition, Expr, GroupKey, Measure, Output, Stat, TableQuestion};
+use crate::number::Number;
+use crate::question::{
+    BinaryOp, CompareOp, Condition, Expr, GroupKey, Measure, Output, Stat, TableQuestion,
+};
 use crate::value::Scalar;
 
 /// Computes the output of a question on merged tables.
@@ -76,14 +79,61 @@ fn finish_row(row: &Row<'_>, merged: &Merged<'_>) -> CombinedRow {
     let columns = row.question.output.columns.iter();
     let (mut key, mut cells) = (Vec::new(), Vec::new());
     for column in columns {
-        match &column.expr {
-            Expr::Key(index) => key.push(row.key.get(*index).cloned().unwrap_or(Scalar::Null)),
-            expr @ (Expr::Stat { .. } | Expr::Literal(_) | Expr::Binary { .. }) => {
-                cells.push(cell(row, expr, merged));
-            }
+        match Shown::of(row.question, &column.expr) {
+            Some(shown) => key.push(shown.value(row)),
+            None => cells.push(cell(row, &column.expr, merged)),
         }
     }
     CombinedRow { key, cells }
+}
+
+/// A group key as the SELECT list shows it.
+struct Shown<'a> {
+    index: usize,
+    /// `floor(c / w)` without `* w`: the number of the band instead of its lower edge.
+    numbered_by: Option<&'a Number>,
+}
+
+impl<'a> Shown<'a> {
+    /// The key that an expression shows; `None` if it computes something.
+    fn of(question: &TableQuestion, expr: &'a Expr) -> Option<Self> {
+        let (index, numbered_by) = match expr {
+            Expr::Key(index) => {
+                return Some(Self {
+                    index: *index,
+                    numbered_by: None,
+                });
+            }
+            Expr::Binary {
+                op: BinaryOp::Div,
+                left,
+                right,
+            } => match (&**left, &**right) {
+                (Expr::Key(index), Expr::Literal(by)) => (*index, by),
+                _ => return None,
+            },
+            Expr::Stat { .. } | Expr::Literal(_) | Expr::Binary { .. } => return None,
+        };
+        match question.keys.get(index)? {
+            GroupKey::Band { width, .. } if width == numbered_by => Some(Self {
+                index,
+                numbered_by: Some(numbered_by),
+            }),
+            GroupKey::Band { .. } | GroupKey::Column(_) | GroupKey::Period { .. } => None,
+        }
+    }
+
+    fn value(&self, row: &Row<'_>) -> Scalar {
+        let edge = row.key.get(self.index).cloned().unwrap_or(Scalar::Null);
+        match (self.numbered_by, edge.as_number()) {
+            (Some(by), Some(edge)) => {
+                // An edge is a whole multiple of the width.
+                let number = (edge.to_rational() / by.to_rational()).to_integer();
+                i128::try_from(number).map_or(Scalar::Null, |n| Scalar::Number(Number::new(n, 0)))
+            }
+            _ => edge,
+        }
+    }
 }
 
 fn cell(row: &Row<'_>, expr: &Expr, merged: &Merged<'_>) -> CombinedCell {
@@ -137,7 +187,7 @@ fn digits(question: &TableQuestion, expr: &Expr, mode: Option<Mode>) -> Digits {
 
 fn kind(question: &TableQuestion, expr: &Expr) -> Kind {
     let Expr::Stat { measure, stat } = expr else {
-        return if matches!(expr, Expr::Key(_)) {
+        return if Shown::of(question, expr).is_some() {
             Kind::Key
         } else {
             Kind::Ratio
@@ -179,10 +229,10 @@ fn column(
     };
     match kind {
         Kind::Key => {
-            let Expr::Key(index) = expr else {
+            let Some(shown) = Shown::of(question, expr) else {
                 return column;
             };
-            let key = question.keys.get(*index);
+            let key = question.keys.get(shown.index);
             let reference = match key {
                 Some(
                     GroupKey::Column(c)

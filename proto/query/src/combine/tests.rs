@@ -654,3 +654,33 @@ fn nothing_answered_is_an_empty_table() {
     assert!(combined.rows.is_empty() && combined.protection.is_none());
     assert_eq!(k_eff(8, 5), 8);
 }
+
+#[test]
+fn the_number_of_a_band_is_a_key() {
+    let width = Number::new(10, 0);
+    let band = GroupKey::Band {
+        column: column("bp"),
+        width,
+    };
+    let number = binary(BinaryOp::Div, Expr::Key(0), Expr::Literal(width));
+    let persons = vec![Measure::Persons { of: None }];
+    let exprs = vec![number, stat(0, Stat::Count)];
+    let question = asks(vec![band], persons, exprs, Output::default());
+    let row = NodeRow {
+        key: vec![Scalar::Number(Number::new(120, 0))],
+        cells: vec![Cell::Value(vec![Number::new(15, 0)])],
+    };
+    let protection = Protection {
+        mode: Mode::Round,
+        k: 8,
+        round_base: 5,
+    };
+    let combined = run(
+        &question,
+        &[("a".into(), NodeTable { rows: vec![row] }, protection)],
+    );
+    assert_eq!(combined.columns[0].kind, Kind::Key);
+    let first = combined.rows.first().unwrap();
+    assert_eq!(first.key, vec![Scalar::Number(Number::new(12, 0))]);
+    assert_eq!(first.cells.len(), 1);
+}
