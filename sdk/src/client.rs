@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quorate_identity::{Roster, Signed};
+use quorate_identity::{Roster, RosterError, Signed, SigningKey};
 use quorate_query::codebook::Codebook;
 use quorate_wire::v1::research_client::ResearchClient;
-use quorate_wire::{MAX_MESSAGE, NodeStatus, QuestionId, QuestionStatus, WireError, v1};
+use quorate_wire::{
+    MAX_MESSAGE, NodeStatus, QuestionId, QuestionStatus, Stamp, WireError, open_member, v1,
+};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use crate::ask::Asked;
+use crate::ask::{self, AskError, Asked, Draft};
 use crate::journal::{self, Remembered};
 use crate::link::{self, LinkError};
 use crate::profile::{Profile, ProfileError};
@@ -38,6 +40,9 @@ pub enum ClientError {
     /// The result is not believed.
     #[error("NOT VERIFIED: {0}")]
     Verify(#[from] VerifyError),
+    /// The question was not signed.
+    #[error(transparent)]
+    Ask(#[from] AskError),
     /// There is no answer yet.
     #[error("the question {0} has no answer yet")]
     Waiting(QuestionId),
@@ -141,16 +146,29 @@ impl Client {
         &self.profile
     }
 
-    /// The newest roster, verified from the pinned founders; it never goes back.
+    /// The newest roster, verified from the pinned founders; it never goes back, and no node may
+    /// have stamped a newer one or another history. `now` is in unix seconds.
     ///
     /// # Errors
     /// If the coordinator cannot be reached or offers a roster that is not to be believed.
-    pub async fn roster(&mut self) -> Result<Roster, ClientError> {
+    pub async fn roster(&mut self, now: i64) -> Result<Roster, ClientError> {
         let reply = self
             .call(|mut it| async move { it.roster(timed(v1::RosterRequest {})).await })
             .await?;
         let log = envelopes(reply.roster)?;
-        Ok(self.profile.advance_roster(&log)?)
+        let roster = self.profile.advance_roster(&log)?;
+        let stamps: Vec<_> = envelopes(reply.stamps)?
+            .iter()
+            .filter_map(|stamp| open_member::<Stamp>(stamp, &roster, now).ok())
+            .map(|stamp| (stamp.claim(), stamp.signer().clone()))
+            .collect();
+        match roster.fresh_until(&stamps, None, now) {
+            Err(alarm @ (RosterError::Fork { .. } | RosterError::Behind { .. })) => {
+                Err(ProfileError::Roster(alarm).into())
+            }
+            // A young or sleeping network has no fresh stamps; that is for nodes to insist on.
+            Ok(_) | Err(_) => Ok(roster),
+        }
     }
 
     /// Codebooks and nodes of the network; codebooks are kept for work without it.
@@ -175,6 +193,32 @@ impl Client {
             .map(|node| (node.name, node.connected, node.codebooks))
             .collect();
         Ok(Catalogue { codebooks, nodes })
+    }
+
+    /// The whole way in one call: reads the question against `codebook`, signs it, sends it,
+    /// waits for its end however long it takes, and returns the verified result. `now` is in unix
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// If the question is refused, or the coordinator or its result is not to be had or believed.
+    pub async fn ask(
+        &mut self,
+        draft: &Draft,
+        codebook: &Codebook,
+        now: u64,
+        on_event: &mut impl FnMut(Event),
+    ) -> Result<VerifiedResult, ClientError> {
+        let seconds = i64::try_from(now / 1000).unwrap_or(i64::MAX);
+        let (roster, key) = (self.roster(seconds).await?, self.key()?);
+        let name = self.profile.settings.name.clone();
+        let asked = ask::sign(draft, name.as_str(), codebook, &roster, &key, now)?;
+        self.submit(&asked, seconds, on_event).await?;
+        self.watch(asked.id, None, on_event).await?;
+        self.fetch(asked.id, seconds).await
+    }
+
+    fn key(&self) -> Result<SigningKey, ClientError> {
+        Ok(self.profile.identity()?)
     }
 
     /// Sends a signed question, again and again if the way there is broken for a moment: the same
@@ -296,11 +340,11 @@ impl Client {
         Ok(Some(now).filter(|status| status.is_final()))
     }
 
-    /// Gets the result of a question and verifies it.
+    /// Gets the result of a question and verifies it. `now` is in unix seconds.
     ///
     /// # Errors
     /// If there is none yet, or it is not to be believed.
-    pub async fn fetch(&mut self, id: QuestionId) -> Result<VerifiedResult, ClientError> {
+    pub async fn fetch(&mut self, id: QuestionId, now: i64) -> Result<VerifiedResult, ClientError> {
         let reply = self
             .call(|mut it| async move { it.fetch(timed(reference(id))).await })
             .await?;
@@ -309,7 +353,7 @@ impl Client {
         };
         let signed: Signed = result.try_into()?;
         // After the result, so that every head that it names is known.
-        let roster = self.roster().await?;
+        let roster = self.roster(now).await?;
         let remembered = journal::recall(&self.profile, id)?;
         let codebooks = self.codebooks_for(&signed).await?;
         let asked = remembered.as_ref().map(|r| (&r.signed, r.nodes.as_slice()));

@@ -104,7 +104,12 @@ pub fn channel(url: &str, tls: rustls::ClientConfig) -> Result<Channel, LinkErro
     let tls = TlsConnector::from(Arc::new(tls));
     let connector = service_fn(move |_: Uri| {
         let (target, host, tls) = (target.clone(), host.clone(), tls.clone());
-        async move { dial(&target, &host, port, tls).await.map(TokioIo::new) }
+        async move {
+            let dialled = tokio::time::timeout(CONNECT, dial(&target, &host, port, tls)).await;
+            dialled
+                .map_err(|_| Failure::from("timed out"))?
+                .map(TokioIo::new)
+        }
     });
     // The scheme is `http` for tonic because TLS happens in the connector.
     let endpoint = Endpoint::from_shared(format!("http://{authority}")).map_err(|_| wrong())?;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use quorate_identity::token::TokenError;
 use quorate_query::problem::{Family, Problem};
+use quorate_query::toml_reader::Mistakes;
 
 use crate::client::ClientError;
 use crate::link::LinkError;
@@ -51,6 +52,8 @@ pub(crate) struct Failure {
     /// How the program ends.
     pub(crate) exit: Exit,
     message: String,
+    /// Whether the message says by itself where it comes from, as `file:line:column` does.
+    pub(crate) placed: bool,
 }
 
 impl Failure {
@@ -59,7 +62,15 @@ impl Failure {
         Self {
             exit,
             message: message.into(),
+            placed: false,
         }
+    }
+
+    /// Mistakes in a file, each with its place.
+    pub(crate) fn mistakes(mistakes: &Mistakes) -> Self {
+        let mut failure = Self::new(Exit::Failed, mistakes.to_string());
+        failure.placed = true;
+        failure
     }
 
     /// What went wrong between us and the coordinator.

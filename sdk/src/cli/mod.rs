@@ -47,7 +47,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            ui::error(&failure.to_string());
+            let text = failure.to_string();
+            ui::say(&if failure.placed {
+                text
+            } else {
+                format!("quorate: {text}")
+            });
             failure.exit.into()
         }
     }

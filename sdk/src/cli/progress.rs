@@ -69,7 +69,7 @@ impl Progress {
     }
 
     /// Leaves the last state of every line on the screen.
-    pub(crate) fn end(&mut self) {
+    fn end(&mut self) {
         if let Some(live) = self.live.take() {
             for bar in live.bars.values().filter(|bar| !bar.is_finished()) {
                 bar.abandon();
@@ -115,6 +115,12 @@ impl Progress {
         } else {
             bar.set_message(words);
         }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

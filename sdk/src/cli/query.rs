@@ -31,36 +31,44 @@ pub(crate) async fn run(home: &Path, args: &QueryArgs) -> Result<Exit, Failure> 
         Ok(Err(problem)) => return refused(&problem, &draft.sql, &args.show),
         Err(failure) => return Err(failure),
     };
-    let roster = client.roster().await.map_err(Failure::client)?;
-    let name = client.profile().settings.name.clone();
     let now = clock::now_millis();
+    let roster = client.roster(clock::now()).await.map_err(Failure::client)?;
+    let name = client.profile().settings.name.clone();
     let asked = match ask::sign(&draft, name.as_str(), &codebook, &roster, &key, now) {
         Ok(asked) => asked,
         Err(AskError::Refused(problem)) => return refused(&problem, &draft.sql, &args.show),
         Err(AskError::Key(error)) => return Err(error.into()),
     };
+    interruptible(asked.id, to_the_end(&mut client, &asked, &draft, args)).await
+}
 
-    let mut progress = Progress::new();
-    let asking = ask_and_watch(&mut client, &asked, args, &mut progress);
-    let status = tokio::select! {
-        status = asking => status,
-        _ = tokio::signal::ctrl_c() => {
-            progress.end();
-            return Ok(interrupted(asked.id));
-        }
-    };
-    progress.end();
-    match status {
-        Ok(QuestionStatus::Running | QuestionStatus::Waiting) => {
-            waiting(&asked, &draft, &codebook, &args.show)
-        }
-        Ok(_) => fetched(&mut client, asked.id, &args.show).await,
+/// Sends the question and does what its end asks for.
+async fn to_the_end(
+    client: &mut Client,
+    asked: &Asked,
+    draft: &Draft,
+    args: &QueryArgs,
+) -> Result<Exit, Failure> {
+    match ask_and_watch(client, asked, args).await {
+        Ok(QuestionStatus::Running | QuestionStatus::Waiting) => waiting(asked, draft, &args.show),
+        Ok(_) => fetched(client, asked.id, &args.show).await,
         Err(error) => match error.problem().and_then(quorate_wire::RemoteProblem::known) {
             Some(problem) if Failure::exit_of(&problem) == Exit::Refused => {
                 refused(&problem, &draft.sql, &args.show)
             }
             _ => Err(Failure::client(error)),
         },
+    }
+}
+
+/// Lets Ctrl-C end the waiting, not the question.
+pub(crate) async fn interruptible(
+    id: QuestionId,
+    work: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => Ok(interrupted(id)),
     }
 }
 
@@ -123,8 +131,8 @@ async fn ask_and_watch(
     client: &mut Client,
     asked: &Asked,
     args: &QueryArgs,
-    progress: &mut Progress,
 ) -> Result<QuestionStatus, ClientError> {
+    let mut progress = Progress::new();
     let mut on_event = |event: Event| progress.event(&event);
     let nodes = client.submit(asked, clock::now(), &mut on_event).await?;
     if args.no_wait {
@@ -143,7 +151,10 @@ pub(crate) async fn fetched(
     id: QuestionId,
     args: &ShowArgs,
 ) -> Result<Exit, Failure> {
-    let verified = client.fetch(id).await.map_err(Failure::client)?;
+    let verified = client
+        .fetch(id, clock::now())
+        .await
+        .map_err(Failure::client)?;
     show::result(&report::document(&verified, args.by_site), args)?;
     Ok(match verified.status() {
         QuestionStatus::Answered => Exit::Answered,
@@ -170,12 +181,7 @@ fn refused(problem: &Problem, sql: &str, args: &ShowArgs) -> Result<Exit, Failur
 }
 
 /// The answer is not there yet: the id is the data.
-fn waiting(
-    asked: &Asked,
-    draft: &Draft,
-    codebook: &Codebook,
-    args: &ShowArgs,
-) -> Result<Exit, Failure> {
+fn waiting(asked: &Asked, draft: &Draft, args: &ShowArgs) -> Result<Exit, Failure> {
     let id = asked.id.to_string();
     if show::format(args) == Format::Json {
         let values = draft.params.iter();
@@ -188,7 +194,7 @@ fn waiting(
             params: values
                 .map(|(name, value)| (name.clone(), params::to_json(value)))
                 .collect(),
-            codebook: codebook.digest.clone(),
+            codebook: asked.meaning.codebook.clone(),
             ..QuestionInfo::default()
         };
         let document = Document {
@@ -208,7 +214,7 @@ fn waiting(
 }
 
 /// Ctrl-C: the question goes on without us.
-pub(crate) fn interrupted(id: QuestionId) -> Exit {
+fn interrupted(id: QuestionId) -> Exit {
     ui::data(format!("{id}\n").as_bytes());
     ui::say(&format!(
         "You stopped waiting; the question goes on without you.\n\

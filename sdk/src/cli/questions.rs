@@ -9,7 +9,7 @@ use super::args::{FetchArgs, IdArgs, ListArgs};
 use super::exit::{Exit, Failure};
 use super::progress::{self, Progress};
 use super::{clock, query, show, ui};
-use crate::client::{Client, ClientError, Event, Standing};
+use crate::client::{Client, Event, Standing};
 use crate::journal;
 use crate::profile::Profile;
 use crate::render::clean;
@@ -77,28 +77,31 @@ pub(crate) async fn fetch(home: &Path, args: &FetchArgs) -> Result<Exit, Failure
     show::check(&args.show)?;
     let mut client = super::client(Profile::open(home)?).await?;
     let id = find(&mut client, &args.id).await?;
-    let mut standing = client.status(id).await.map_err(Failure::client)?.status;
-    if !standing.is_final() && args.wait {
-        let mut progress = Progress::new();
-        let mut on_event = |event: Event| progress.event(&event);
-        let watched: Result<QuestionStatus, ClientError> = tokio::select! {
-            status = client.watch(id, None, &mut on_event) => status,
-            _ = tokio::signal::ctrl_c() => {
-                progress.end();
-                return Ok(query::interrupted(id));
-            }
-        };
-        progress.end();
-        standing = watched.map_err(Failure::client)?;
-    }
-    if standing.is_final() {
+    let status = client.status(id).await.map_err(Failure::client)?.status;
+    if status.is_final() {
         return query::fetched(&mut client, id, &args.show).await;
+    }
+    if args.wait {
+        return query::interruptible(id, wait_and_fetch(&mut client, id, args)).await;
     }
     ui::data(format!("{id}\n").as_bytes());
     ui::say(&format!(
-        "no answer yet ({standing}); wait for it with: quorate fetch {id} --wait"
+        "no answer yet ({status}); wait for it with: quorate fetch {id} --wait"
     ));
     Ok(Exit::Waiting)
+}
+
+async fn wait_and_fetch(
+    client: &mut Client,
+    id: QuestionId,
+    args: &FetchArgs,
+) -> Result<Exit, Failure> {
+    let mut progress = Progress::new();
+    let mut on_event = |event: Event| progress.event(&event);
+    let watched = client.watch(id, None, &mut on_event).await;
+    drop(progress);
+    watched.map_err(Failure::client)?;
+    query::fetched(client, id, &args.show).await
 }
 
 /// A whole id, or the beginning of one that this machine or this researcher asked.

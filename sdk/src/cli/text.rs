@@ -64,8 +64,10 @@ pub(crate) fn codebook_file(path: &Path) -> Result<(String, Codebook), Failure> 
         let file = folder.join(name);
         std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))
     };
-    let whole = codebook::inline_sets(&text, load)?;
-    let codebook = codebook::read(&whole, &path.display().to_string())?;
+    let whole =
+        codebook::inline_sets(&text, load).map_err(|mistakes| Failure::mistakes(&mistakes))?;
+    let codebook = codebook::read(&whole, &path.display().to_string())
+        .map_err(|mistakes| Failure::mistakes(&mistakes))?;
     Ok((whole, codebook))
 }
 

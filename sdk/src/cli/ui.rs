@@ -16,11 +16,6 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(err, "{text}");
 }
 
-/// Writes a failure to standard error.
-pub(crate) fn error(text: &str) {
-    say(&format!("quorate: {text}"));
-}
-
 /// Whether standard output is a terminal.
 pub(crate) fn stdout_is_terminal() -> bool {
     std::io::stdout().is_terminal()

@@ -368,6 +368,68 @@ fn keys_that_nobody_compared_are_shown_for_comparison() {
 }
 
 #[test]
+fn a_certificate_is_renewed_once_before_it_ends() {
+    let network = Network::start();
+    network.issue_old_certificates();
+    let token = network.token().to_string();
+    let home = network.home();
+    expect(
+        &quorate(home, &["login", &token, "--genesis", &network.genesis]),
+        0,
+    );
+    let before = std::fs::read(network.file("tls.key")).unwrap();
+    for _ in 0..2 {
+        expect(&quorate(home, &["query", SEXES, "--project", "heart-1"]), 0);
+    }
+    assert_eq!(network.renewals(), 1);
+    assert_ne!(
+        std::fs::read(network.file("tls.key")).unwrap(),
+        before,
+        "each certificate has its own key"
+    );
+}
+
+#[test]
+fn the_sdk_asks_in_one_call() {
+    use quorate_sdk::ask::Draft;
+    use quorate_sdk::client::{Client, Event};
+    use quorate_sdk::profile::Profile;
+
+    let network = joined();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut seen = Vec::new();
+    let result = runtime.block_on(async {
+        let mut client = Client::connect(Profile::open(network.home()).unwrap()).unwrap();
+        let codebook = client.catalogue().await.unwrap().codebooks.remove(0);
+        let draft = Draft {
+            sql: SEXES.to_owned(),
+            project: "heart-1".to_owned(),
+            ..Draft::default()
+        };
+        let now = 1_790_000_000_000;
+        client
+            .ask(&draft, &codebook, now, &mut |event| seen.push(event))
+            .await
+            .unwrap()
+    });
+    let nodes = seen.iter().filter_map(|event| match event {
+        Event::Node(node) => Some((node.node.as_str(), node.status.as_str())),
+        _ => None,
+    });
+    assert!(
+        nodes
+            .into_iter()
+            .any(|(node, status)| node == "cork" && status == "answered")
+    );
+    let batch = result.to_batch().unwrap();
+    assert_eq!((batch.num_rows(), batch.num_columns()), (2, 6));
+    assert_eq!(batch.schema().metadata()["quorate.status"], "answered");
+}
+
+#[test]
 fn a_token_for_another_authority_is_refused() {
     let network = Network::start();
     let mut token = network.token();
@@ -405,6 +467,33 @@ fn check_explains_and_refuses_offline() {
     let document: Value = serde_json::from_str(&out(&bad)).unwrap();
     assert_eq!(document["problem"]["code"], "V402");
     assert_eq!(document["problem"]["write"], "floor(age/5)*5");
+    std::fs::write(
+        home.path().join("broken.toml"),
+        CODEBOOK.replace("format = 1", "format = 2\nfoo = 3"),
+    )
+    .unwrap();
+    let broken = home.path().join("broken.toml");
+    let broken = quorate(
+        home.path(),
+        &["codebook", "check", broken.to_str().unwrap()],
+    );
+    expect(&broken, 1);
+    assert_eq!(
+        err(&broken)
+            .lines()
+            .filter(|line| line.contains("broken.toml:"))
+            .count(),
+        2,
+        "{}",
+        err(&broken)
+    );
+    let diff = quorate(home.path(), &["codebook", "diff", book, book]);
+    expect(&diff, 0);
+    assert!(
+        out(&diff).starts_with("the same codebook"),
+        "{}",
+        out(&diff)
+    );
     let set = home.path().join("regions.csv");
     std::fs::write(&set, "region,name\nBE,Bern\nZH,Zürich\n").unwrap();
     let given = format!("r={}", set.display());

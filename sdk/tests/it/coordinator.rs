@@ -54,6 +54,9 @@ pub(crate) struct State {
     questions: BTreeMap<String, Asked>,
     issuer: Issuer<'static, KeyPair>,
     ca_pem: String,
+    /// Certificates are issued near their end.
+    old_certificates: bool,
+    renewals: u32,
 }
 
 /// A running coordinator and the folder of a researcher who has logged in.
@@ -90,6 +93,8 @@ impl Network {
             questions: BTreeMap::new(),
             issuer,
             ca_pem: ca_pem.clone(),
+            old_certificates: false,
+            renewals: 0,
         };
         let state = Arc::new(Mutex::new(state));
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -134,6 +139,15 @@ impl Network {
             .values()
             .map(|asked| asked.submissions)
             .sum()
+    }
+
+    /// From now on certificates are issued near their end.
+    pub(crate) fn issue_old_certificates(&self) {
+        self.state.lock().unwrap().old_certificates = true;
+    }
+
+    pub(crate) fn renewals(&self) -> u32 {
+        self.state.lock().unwrap().renewals
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -251,6 +265,29 @@ impl State {
         Ok(id)
     }
 
+    fn issue(&self, csr_pem: &str, possession: Option<v1::Signed>, old: bool) -> v1::EnrolResponse {
+        let possession: Signed = possession.unwrap().try_into().unwrap();
+        let claim = open_possession(&possession).unwrap().into_payload();
+        assert_eq!(
+            claim.csr_sha256,
+            quorate_identity::sha256(csr_pem.as_bytes())
+        );
+        let name = claim.name.try_into().unwrap();
+        let key = tls::check_csr(csr_pem, claim.role, &name).unwrap();
+        let mut params = CertificateParams::default();
+        let uri = tls::uri(claim.role, &name);
+        params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(if old { 2030 } else { 2090 }, 1, 1);
+        v1::EnrolResponse {
+            certificate_pem: params.signed_by(&key, &self.issuer).unwrap().pem(),
+            ca_pem: self.ca_pem.clone(),
+            network: "heart".to_owned(),
+            roster: self.roster(),
+            codebooks: self.codebooks(),
+        }
+    }
+
     fn roster(&self) -> Vec<v1::Signed> {
         self.world.roster.log().iter().map(Into::into).collect()
     }
@@ -300,29 +337,24 @@ impl Enrolment for Service {
         if request.secret != "a secret of sufficient length" {
             return Err(to_status(&Problem::of(Code("A413"))));
         }
-        let possession: Signed = request.possession.unwrap().try_into().unwrap();
-        let claim = open_possession(&possession).unwrap().into_payload();
-        let name = claim.name.try_into().unwrap();
-        let key = tls::check_csr(&request.csr_pem, claim.role, &name).unwrap();
         let state = self.0.lock().unwrap();
-        let mut params = CertificateParams::default();
-        let uri = tls::uri(claim.role, &name);
-        params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
-        let certificate = params.signed_by(&key, &state.issuer).unwrap();
-        Ok(Response::new(v1::EnrolResponse {
-            certificate_pem: certificate.pem(),
-            ca_pem: state.ca_pem.clone(),
-            network: "heart".to_owned(),
-            roster: state.roster(),
-            codebooks: state.codebooks(),
-        }))
+        let reply = state.issue(&request.csr_pem, request.possession, state.old_certificates);
+        Ok(Response::new(reply))
     }
 
     async fn renew(
         &self,
-        _: Request<v1::RenewRequest>,
+        request: Request<v1::RenewRequest>,
     ) -> Result<Response<v1::EnrolResponse>, Status> {
-        Err(to_status(&Problem::of(Code("A411"))))
+        assert!(request.peer_certs().is_some(), "no certificate");
+        let request = request.into_inner();
+        let mut state = self.0.lock().unwrap();
+        state.renewals += 1;
+        Ok(Response::new(state.issue(
+            &request.csr_pem,
+            request.possession,
+            false,
+        )))
     }
 }
 
