@@ -86,6 +86,20 @@ impl Hub {
         self.public.subscribe()
     }
 
+    /// Makes sure that what an operator has changed up to now is seen: a request that comes after
+    /// a command is judged by it, without waiting for the next look at the journal.
+    pub(crate) async fn fresh(&self) {
+        match self.journal.call(|store| store.generation()).await {
+            Ok(generation) if generation == self.public().generation => {}
+            Ok(_) => {
+                if let Err(error) = self.reload().await {
+                    tracing::error!(%error, "what an operator changed cannot be read");
+                }
+            }
+            Err(error) => tracing::error!(%error, "the journal cannot be read"),
+        }
+    }
+
     /// Reads what is shared again.
     pub(crate) async fn reload(&self) -> Result<(), HubError> {
         let fresh = Arc::new(read(&self.config, &self.clock, &self.journal).await?);
@@ -132,20 +146,11 @@ impl Hub {
         }
     }
 
-    /// Notices what an operator changes in the state file, until the hub is dropped.
+    /// Notices what an operator changes in the state file, for sessions that nobody speaks on.
     pub(crate) async fn follow(self: Arc<Self>) {
         loop {
             tokio::time::sleep(POLL).await;
-            match self.journal.call(|store| store.generation()).await {
-                Ok(generation) if generation == self.public().generation => {}
-                Ok(_) => {
-                    if let Err(error) = self.reload().await {
-                        tracing::error!(%error, "what an operator changed cannot be read");
-                    }
-                }
-                Err(JournalError::Closed) => return,
-                Err(error) => tracing::error!(%error, "the journal cannot be read"),
-            }
+            self.fresh().await;
         }
     }
 

@@ -6,6 +6,8 @@
 //! interleaving. Operator commands open the file beside it (WAL) and count up the generation.
 
 mod documents;
+#[cfg(test)]
+mod laws;
 mod questions;
 mod register;
 mod schema;

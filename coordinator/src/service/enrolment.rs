@@ -38,6 +38,7 @@ impl Enrolment for EnrolmentService {
         &self,
         request: Request<RenewRequest>,
     ) -> Result<Response<EnrolResponse>, Status> {
+        self.0.fresh().await;
         let peer = any_caller(&self.0, &request)?;
         let RenewRequest {
             csr_pem,

@@ -39,6 +39,7 @@ impl NodeLink for NodeLinkService {
         &self,
         request: Request<Streaming<NodeFrame>>,
     ) -> Result<Response<Frames>, Status> {
+        self.0.fresh().await;
         let peer = caller(&self.0, &request, Role::Node)?;
         let (out, frames) = mpsc::channel(QUEUE);
         let hub = Arc::clone(&self.0);

@@ -48,7 +48,7 @@ impl Research for ResearchService {
         &self,
         request: Request<SubmitRequest>,
     ) -> Result<Response<SubmitResponse>, Status> {
-        let peer = self.researcher(&request)?;
+        let peer = self.researcher(&request).await?;
         let question = request.into_inner().question;
         let question = question.ok_or_else(|| to_status(&Problem::of(Code("A414"))))?;
         let signed: Signed = question.try_into().map_err(malformed)?;
@@ -109,7 +109,7 @@ impl Research for ResearchService {
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
-        let peer = self.researcher(&request)?;
+        let peer = self.researcher(&request).await?;
         let most = match request.into_inner().limit {
             0 => LIST,
             limit => limit.min(LIST),
@@ -149,7 +149,7 @@ impl Research for ResearchService {
         &self,
         request: Request<CatalogueRequest>,
     ) -> Result<Response<CatalogueResponse>, Status> {
-        self.researcher(&request)?;
+        self.researcher(&request).await?;
         let public = self.0.public();
         let known = self.0.journal.call(|store| store.nodes()).await;
         let known = known.map_err(|error| internal(&error))?;
@@ -175,6 +175,7 @@ impl Research for ResearchService {
         &self,
         request: Request<RosterRequest>,
     ) -> Result<Response<RosterResponse>, Status> {
+        self.0.fresh().await;
         // A certificate is enough: a researcher who is not in the roster yet must be able to see it.
         caller(&self.0, &request, Role::Researcher)?;
         let update = self.0.roster_update();
@@ -188,7 +189,8 @@ impl Research for ResearchService {
 
 impl ResearchService {
     /// The live researcher on the line.
-    fn researcher<T>(&self, request: &Request<T>) -> Result<PeerIdentity, Status> {
+    async fn researcher<T: Sync>(&self, request: &Request<T>) -> Result<PeerIdentity, Status> {
+        self.0.fresh().await;
         let peer = caller(&self.0, request, Role::Researcher)?;
         self.0
             .public()
@@ -202,7 +204,7 @@ impl ResearchService {
         &self,
         request: Request<QuestionRef>,
     ) -> Result<(PeerIdentity, QuestionRow), Status> {
-        let peer = self.researcher(&request)?;
+        let peer = self.researcher(&request).await?;
         let id = request.into_inner().question_id;
         let row = self.0.journal.call(move |store| store.question(&id)).await;
         let row = row.map_err(|error| internal(&error))?;
