@@ -162,7 +162,9 @@ impl Network {
     /// With the first thing that went wrong; whoever was started is stopped.
     pub fn start(spec: &Path, options: &Options) -> Result<Self, NetworkError> {
         // parties run in folders of their own: everything the spec names has to be absolute
-        let path = spec.canonicalize().map_err(|e| NetworkError::file(spec, e))?;
+        let path = spec
+            .canonicalize()
+            .map_err(|e| NetworkError::file(spec, e))?;
         let text = std::fs::read_to_string(&path).map_err(|e| NetworkError::file(&path, e))?;
         let spec = spec::read(&text, &path, &options.set)?;
         let dir = folder(&spec, options)?;

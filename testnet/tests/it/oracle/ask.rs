@@ -60,6 +60,26 @@ impl By {
         }
     }
 
+    /// Whether the filter lets any value of this key through.
+    fn possible(self, key: Option<i128>, filter: &[Where]) -> bool {
+        let (column, width) = match self {
+            Self::Column(column) => (column, 1),
+            Self::Band(column, width) => (column, width),
+        };
+        let values: Vec<Option<i128>> = match key {
+            None => vec![None],
+            Some(low) => (low..low + width).map(Some).collect(),
+        };
+        let alone = |value: &Option<i128>| {
+            let person: Person = value.iter().map(|value| (column, *value)).collect();
+            filter
+                .iter()
+                .filter(|f| f.column() == column)
+                .all(|f| f.holds(&person))
+        };
+        values.iter().any(alone)
+    }
+
     fn domain(self, columns: &[Column]) -> Vec<Option<i128>> {
         let column = find(columns, self.column());
         let mut keys: BTreeSet<Option<i128>> = match (self, column.bounds) {
@@ -155,6 +175,17 @@ impl Where {
         }
     }
 
+    fn column(self) -> &'static str {
+        match self {
+            Self::AtLeast(column, _)
+            | Self::Below(column, _)
+            | Self::Is(column, _)
+            | Self::In(column, _)
+            | Self::Known(column)
+            | Self::Missing(column) => column,
+        }
+    }
+
     fn holds(self, person: &Person) -> bool {
         let value = |column: &str| person.get(column).copied();
         match self {
@@ -223,11 +254,12 @@ impl Ask {
         cells
     }
 
-    /// Every key that a protected answer lists.
+    /// Every key that a protected answer lists: those that the filter does not rule out.
     pub(crate) fn closed(&self, columns: &[Column]) -> Vec<Key> {
         let mut keys: Vec<Key> = vec![Vec::new()];
         for by in &self.by {
-            let domain = by.domain(columns);
+            let mut domain = by.domain(columns);
+            domain.retain(|key| by.possible(*key, &self.filter));
             keys = keys
                 .into_iter()
                 .flat_map(|key| domain.iter().map(move |v| [key.clone(), vec![*v]].concat()))
