@@ -12,7 +12,8 @@ use crate::ui;
 
 /// Serves; prints one line of JSON with the bound address when it listens.
 pub(crate) fn run(dir: &Path, clock: Clock) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_env("QUORATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("QUORATE_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,quorate_coordinator=info"));
     let logs = tracing_subscriber::fmt().json().with_env_filter(filter);
     // A second run in one process keeps the first one's log.
     let _ = logs.with_writer(std::io::stderr).try_init();

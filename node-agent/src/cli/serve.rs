@@ -17,7 +17,8 @@ use crate::node::{Node, Opening, Stopwatch};
 /// Opens the node and stays connected. Prints one line of JSON when it is open; from then on it
 /// connects by itself, now or when the coordinator is there.
 pub(super) fn run(place: &Place, args: &Run, clock: Clock) -> anyhow::Result<Done> {
-    let filter = EnvFilter::try_from_env("QUORATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("QUORATE_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,quorate_node=info"));
     let logs = tracing_subscriber::fmt().json().with_env_filter(filter);
     // A second run in one process keeps the first one's log.
     let _ = logs.with_writer(std::io::stderr).try_init();

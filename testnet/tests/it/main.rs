@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod generated;
 #[cfg(test)]
+mod guides;
+#[cfg(test)]
 mod heart;
 #[cfg(test)]
 mod house;
