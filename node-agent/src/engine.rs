@@ -196,3 +196,96 @@ impl From<FoldError> for Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::functions_aggregate::expr_fn::count;
+    use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
+
+    use super::*;
+    use crate::measure::Part;
+
+    fn limits() -> Limits {
+        Limits {
+            memory_bytes: 1 << 26,
+            ..Limits::default()
+        }
+    }
+
+    fn layout() -> Layout {
+        Layout {
+            keys: 1,
+            max_rows: None,
+            parts: vec![Part::All],
+        }
+    }
+
+    /// Numbers 0 to 999, grouped by themselves.
+    fn grouped() -> Task {
+        let rows = (0..1000_i64).map(|n| vec![lit(n)]).collect();
+        let plan = LogicalPlanBuilder::values(rows).unwrap();
+        let plan = plan.aggregate([col("column1")], [count(lit(1_i64))]).unwrap();
+        Task {
+            plan: plan.build().unwrap(),
+            layout: layout(),
+        }
+    }
+
+    fn run(limits: &Limits, task: Task) -> Result<usize, Fault> {
+        let engine = Engine::start(limits).unwrap();
+        let waiting = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        waiting
+            .block_on(engine.run(task))
+            .map(|evidence| evidence.cells.len())
+    }
+
+    #[test]
+    fn one_message_in_one_out() {
+        assert_eq!(run(&limits(), grouped()).unwrap(), 1000);
+    }
+
+    #[test]
+    fn limits_are_faults_of_their_own() {
+        let little = Limits {
+            memory_bytes: 16,
+            ..limits()
+        };
+        assert!(matches!(run(&little, grouped()), Err(Fault::Memory)));
+        let soon = Limits {
+            time: Duration::ZERO,
+            ..limits()
+        };
+        assert!(matches!(run(&soon, grouped()), Err(Fault::Time)));
+    }
+
+    #[test]
+    fn what_the_engine_says_stays_inside_the_fault() {
+        let plan = LogicalPlanBuilder::values(vec![vec![lit(4711_i64)]]).unwrap();
+        let zero = col("column1") / (col("column1") - col("column1"));
+        let plan = plan.project([zero]).unwrap().build().unwrap();
+        let task = Task {
+            plan,
+            layout: layout(),
+        };
+        assert!(matches!(run(&limits(), task), Err(Fault::Internal(_))));
+    }
+
+    #[test]
+    fn a_dropped_wait_stops_the_work() {
+        let engine = Engine::start(&limits()).unwrap();
+        let waiting = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let (done, mut finished) = tokio::sync::oneshot::channel::<()>();
+        let work = async move {
+            let _done = done;
+            std::future::pending::<()>().await;
+        };
+        waiting.block_on(async {
+            let short = Duration::from_millis(20);
+            assert!(tokio::time::timeout(short, engine.inside(work)).await.is_err());
+            assert!((&mut finished).await.is_err(), "the sender was dropped with the work");
+        });
+    }
+}
