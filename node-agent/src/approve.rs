@@ -108,7 +108,7 @@ pub fn approve<'a>(
             let project = current(node, id, now)?;
             member(project, &question.asked().asker)?;
             included(project, &tables)?;
-            listed(project, &question)?
+            listed(node, project, &question)?
         }
         None => "custodian",
     };
@@ -155,12 +155,16 @@ fn included(project: &Project, tables: &BTreeSet<&str>) -> Result<(), ApproveErr
     }
 }
 
-fn listed(project: &Project, question: &Question<'_>) -> Result<&'static str, ApproveError> {
+fn listed(
+    node: &Node,
+    project: &Project,
+    question: &Question<'_>,
+) -> Result<&'static str, ApproveError> {
     match &project.approval {
         Approval::Auto => Ok("auto"),
         Approval::Listed(hashes) => {
             let hash = question.hash();
-            if hashes.contains(&hash) {
+            if hashes.contains(&hash) || node.approved(&project.id, &hash) {
                 return Ok("listed");
             }
             Err(ApproveError::NotListed {

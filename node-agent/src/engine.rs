@@ -224,7 +224,9 @@ mod tests {
     fn grouped() -> Task {
         let rows = (0..1000_i64).map(|n| vec![lit(n)]).collect();
         let plan = LogicalPlanBuilder::values(rows).unwrap();
-        let plan = plan.aggregate([col("column1")], [count(lit(1_i64))]).unwrap();
+        let plan = plan
+            .aggregate([col("column1")], [count(lit(1_i64))])
+            .unwrap();
         Task {
             plan: plan.build().unwrap(),
             layout: layout(),
@@ -233,7 +235,9 @@ mod tests {
 
     fn run(limits: &Limits, task: Task) -> Result<usize, Fault> {
         let engine = Engine::start(limits).unwrap();
-        let waiting = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let waiting = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         waiting
             .block_on(engine.run(task))
             .map(|evidence| evidence.cells.len())
@@ -284,8 +288,15 @@ mod tests {
         };
         waiting.block_on(async {
             let short = Duration::from_millis(20);
-            assert!(tokio::time::timeout(short, engine.inside(work)).await.is_err());
-            assert!((&mut finished).await.is_err(), "the sender was dropped with the work");
+            assert!(
+                tokio::time::timeout(short, engine.inside(work))
+                    .await
+                    .is_err()
+            );
+            assert!(
+                (&mut finished).await.is_err(),
+                "the sender was dropped with the work"
+            );
         });
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use quorate_query::codebook::Codebook;
 use quorate_wire::{Checkpoint, QuestionId};
 
 use crate::engine::{Engine, StartError};
+use crate::home::{Home, HomeError};
 use crate::ledger::{Event, Head, Interrupted, Ledger, LedgerError};
 use crate::policy::Policy;
 use crate::record::{self, RecordError};
@@ -25,8 +25,6 @@ use crate::times::StepTimes;
 /// Time since some fixed moment, from the edge: only differences mean anything.
 pub type Stopwatch = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// File in the state folder whose presence pauses the node.
-pub const PAUSE_FILE: &str = "paused";
 /// File in the state folder with the reasons of faults; it may quote data and never leaves.
 pub const FAULT_FILE: &str = "faults.log";
 
@@ -59,7 +57,7 @@ pub struct Node {
     /// Measures the steps of the story.
     pub stopwatch: Stopwatch,
     pub(crate) engine: Engine,
-    state: PathBuf,
+    home: Home,
     roster: ArcSwap<Roster>,
     codebooks: ArcSwap<BTreeMap<String, Arc<Codebook>>>,
     /// `None` in a trial.
@@ -82,6 +80,9 @@ pub enum OpenError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] StartError),
+    /// The state folder.
+    #[error(transparent)]
+    Home(#[from] HomeError),
     /// What a crash left open could not be closed.
     #[error("what a crash left open cannot be closed: {0}")]
     Recovery(#[from] RecordError),
@@ -138,7 +139,7 @@ impl Node {
             policy: Arc::new(opening.policy),
             key: opening.key,
             stopwatch: opening.stopwatch,
-            state,
+            home: Home::open(&state)?,
             roster: ArcSwap::from_pointee(opening.roster),
             codebooks: ArcSwap::from_pointee(codebooks),
             ledger: Mutex::new(ledger),
@@ -249,19 +250,23 @@ impl Node {
     /// Whether the custodian has paused the node.
     #[must_use]
     pub fn paused(&self) -> bool {
-        self.state.join(PAUSE_FILE).exists()
+        self.home.paused().is_some()
+    }
+
+    /// Whether the custodian approved a question by `quorate-node approve`. A list that cannot be
+    /// read approves nothing.
+    #[must_use]
+    pub fn approved(&self, project: &str, hash: &str) -> bool {
+        let lists = self.home.approved().unwrap_or_default();
+        lists
+            .get(project)
+            .is_some_and(|hashes| hashes.contains(hash))
     }
 
     /// Deliveries that were not believed since the start.
     #[must_use]
     pub fn turned_away(&self) -> u64 {
         self.turned_away.load(Ordering::Relaxed)
-    }
-
-    /// The state folder.
-    #[must_use]
-    pub fn state(&self) -> &Path {
-        &self.state
     }
 
     pub(crate) fn count_turned_away(&self) {
@@ -307,7 +312,7 @@ impl Node {
 
     /// Keeps the reason of a fault in the custodian's own file. It is not a condition of anything.
     pub(crate) fn note_fault(&self, ticket: &str, now: i64, detail: &str) {
-        let path = self.state.join(FAULT_FILE);
+        let path = self.home.path(FAULT_FILE);
         let file = OpenOptions::new()
             .append(true)
             .create(true)

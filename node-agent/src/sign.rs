@@ -108,7 +108,7 @@ fn answer(
     let payload = AnswerPayload {
         network: asked.network.clone(),
         node: node.policy.node.name.clone(),
-        question_id: asked.id.clone(),
+        question_id: asked.id,
         question_digest: asked.digest,
         round: asked.round,
         roster_head: node.roster().head().hash,
@@ -149,7 +149,7 @@ fn refuse(node: &Node, asked: &Asked, entry: &LedgerRef, refusal: &Refusal) -> S
     let payload = RefusalPayload {
         network: asked.network.clone(),
         node: node.policy.node.name.clone(),
-        question_id: asked.id.clone(),
+        question_id: asked.id,
         question_digest: asked.digest,
         round: asked.round,
         roster_head: node.roster().head().hash,

@@ -146,8 +146,11 @@ fn hospitals() -> Option<Vec<Hospital>> {
     )
 }
 
+/// Keys, and parts or nothing per measure.
+type PlainRow = (Vec<i128>, Vec<Option<Vec<Number>>>);
+
 /// Rows of an answer as plain numbers and parts.
-fn rows(answer: &quorate_wire::AnswerPayload) -> Vec<(Vec<i128>, Vec<Option<Vec<Number>>>)> {
+fn rows(answer: &quorate_wire::AnswerPayload) -> Vec<PlainRow> {
     let key = |scalar: &Scalar| scalar.as_number().unwrap().at_scale(0).unwrap();
     let parts = |cell: &Cell| match cell {
         Cell::Suppressed => None,

@@ -214,10 +214,23 @@ fn what_the_policy_does_not_allow_is_refused_and_recorded() {
         .policy
         .replace("\"auto\"", "\"listed\"\napproved = []");
     assert_eq!(code(&house, |_| ()), "G505");
+    let home = crate::home::Home::open(&house.state()).unwrap();
+    let digest = house
+        .question("SELECT count(*) FROM person")
+        .canonical_digest;
+    home.approve("heart-1", &quorate_identity::digest_text(&digest))
+        .unwrap();
+    assert_eq!(
+        code(&house, |_| ()),
+        "C604",
+        "approved by the custodian; the source is still bad"
+    );
+    home.approve("other", &quorate_identity::digest_text(&[7; 32]))
+        .unwrap();
     house.policy = house.policy.replace("2030-12-31", "2020-12-31");
     assert_eq!(code(&house, |_| ()), "G501");
     let sound = ledger::verify(&house.state(), None, None).unwrap();
-    assert_eq!((sound.head.seq, sound.open.len()), (1 + 2 * 9, 0));
+    assert_eq!((sound.head.seq, sound.open.len()), (1 + 2 * 10, 0));
 }
 
 #[test]
