@@ -94,7 +94,10 @@ impl Progress {
         self.width = self.width.max(name.chars().count());
         let words = format!("{name:<width$}  {}", words(node), width = self.width);
         let Some(live) = &mut self.live else {
-            ui::say(&words);
+            // That a node was asked goes without saying where lines cannot change.
+            if node.status != NodeStatus::Sent {
+                ui::say(&words);
+            }
             return;
         };
         let all = &live.all;

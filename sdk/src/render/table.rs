@@ -4,7 +4,7 @@
 //! carries the interval beside it: `450 (442–458)`, or `450 (442–)` where a node withheld its part,
 //! so that the whole may be larger.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
@@ -62,9 +62,19 @@ pub fn render(document: &Document, look: Look) -> String {
 #[must_use]
 pub fn footer(document: &Document) -> String {
     let mut text = String::new();
-    if let Some(problem) = &document.problem {
+    let said = |code: &str| {
+        document
+            .nodes
+            .iter()
+            .any(|node| node.code.as_deref() == Some(code))
+    };
+    if let Some(problem) = document
+        .problem
+        .as_ref()
+        .filter(|problem| !said(&problem.code))
+    {
         let words = format!("{} {}", problem.code, clean(&problem.message));
-        say(&mut text, &document.status.replace('_', " "), &words);
+        say(&mut text, headline(&document.status), &words);
     }
     who(&mut text, document);
     rules(&mut text, document);
@@ -146,7 +156,7 @@ fn grid(document: &Document, by_site: bool) -> String {
 
 fn title(column: &Column) -> String {
     match &column.unit {
-        Some(unit) => format!("{} [{}]", clean(&column.name), clean(unit)),
+        Some(unit) => format!("{} ({})", clean(&column.name), clean(unit)),
         None => clean(&column.name),
     }
 }
@@ -315,7 +325,7 @@ fn legend(text: &mut String, document: &Document) {
     }
     if open {
         text.push_str(
-            " (a–)     at least a; a node withheld its part, so the whole may be larger\n",
+            " (a–)     a node withheld its part: value and a speak for the other nodes, nothing bounds the whole\n",
         );
     }
     if cells().any(|cell| cell.is_undefined()) {
@@ -342,6 +352,14 @@ fn answered(document: &Document) -> usize {
         .count()
 }
 
+fn headline(status: &str) -> &str {
+    match status {
+        "refused" => "Refused",
+        "too_few_nodes" => "Too few",
+        _ => "Failed",
+    }
+}
+
 /// Who answered, who refused and why, who was late or absent.
 fn who(text: &mut String, document: &Document) {
     let with = |status: &str| {
@@ -355,17 +373,21 @@ fn who(text: &mut String, document: &Document) {
     if !answered.is_empty() {
         say(text, "Answered", &answered);
     }
+    let mut refused: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for node in document
         .nodes
         .iter()
         .filter(|node| node.status == "refused")
     {
         let code = node.code.as_deref().unwrap_or_default();
+        refused.entry(code).or_default().push(clean(&node.name));
+    }
+    for (code, names) in refused {
         let reason = problems::sentence(code);
         say(
             text,
             "Refused",
-            &format!("{}: {code} {reason}", clean(&node.name)),
+            &format!("{}: {code} {reason}", names.join(", ")),
         );
     }
     for (status, label, why) in [
