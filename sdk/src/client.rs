@@ -1,118 +1,34 @@
 //! Talking to the coordinator: submit, watch, fetch. Nothing it says is believed here: results go
 //! through `verify`, rosters through the pinned founders, codebooks through their digests.
 
+mod error;
+mod pauses;
+mod standing;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_identity::{Roster, RosterError, Signed, SigningKey};
 use quorate_query::codebook::Codebook;
 use quorate_wire::v1::research_client::ResearchClient;
-use quorate_wire::{
-    MAX_MESSAGE, NodeStatus, QuestionId, QuestionStatus, Stamp, WireError, open_member, v1,
-};
+use quorate_wire::{MAX_MESSAGE, QuestionId, QuestionStatus, Stamp, WireError, open_member, v1};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use crate::ask::{self, AskError, Asked, Draft};
+pub use error::ClientError;
+use pauses::Pauses;
+pub(crate) use standing::envelopes;
+pub use standing::{Catalogue, Event, NodeProgress, Standing};
+use standing::{only_people_left, progress, standing};
+
+use crate::ask::{self, Asked, Draft};
 use crate::journal::{self, Remembered};
-use crate::link::{self, LinkError};
+use crate::link;
 use crate::profile::{Profile, ProfileError};
-use crate::verify::{Standard, VerifiedResult, VerifyError, verify};
+use crate::verify::{Standard, VerifiedResult, verify};
 
 /// Longest wait for one reply; watching has no limit.
 const REPLY: Duration = Duration::from_secs(60);
-
-/// Why something could not be done with the coordinator.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The researcher's own folder.
-    #[error(transparent)]
-    Profile(#[from] ProfileError),
-    /// TLS could not be set up from the profile.
-    #[error("the certificate in the profile cannot be used ({0}); run `quorate login TOKEN` again")]
-    Tls(#[from] quorate_identity::tls::TlsError),
-    /// The coordinator, or the way there.
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    /// The coordinator sent something that is no message.
-    #[error("the coordinator sent something that is no message: {0}")]
-    Wire(#[from] WireError),
-    /// The result is not believed.
-    #[error("NOT VERIFIED: {0}")]
-    Verify(#[from] VerifyError),
-    /// The question was not signed.
-    #[error(transparent)]
-    Ask(#[from] AskError),
-    /// There is no answer yet.
-    #[error("the question {0} has no answer yet")]
-    Waiting(QuestionId),
-}
-
-impl ClientError {
-    /// The problem the coordinator stated, if that is the reason.
-    #[must_use]
-    pub fn problem(&self) -> Option<&quorate_wire::RemoteProblem> {
-        match self {
-            Self::Link(LinkError::Problem(problem)) => Some(problem),
-            _ => None,
-        }
-    }
-
-    fn is_passing(&self) -> bool {
-        matches!(self, Self::Link(link) if link.is_passing())
-    }
-}
-
-/// How a question stands at one node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeProgress {
-    /// The node.
-    pub node: String,
-    /// How it stands.
-    pub status: NodeStatus,
-    /// Refusal code.
-    pub code: Option<String>,
-}
-
-/// What happens while a question is watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Something changed at a node.
-    Node(NodeProgress),
-    /// The connection is lost; it is tried again after this time.
-    Lost {
-        /// In words.
-        why: String,
-        /// Pause before the next try.
-        again_in: Duration,
-    },
-    /// The connection is back.
-    Back,
-}
-
-/// How a question stands as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Its id.
-    pub id: QuestionId,
-    /// How it stands.
-    pub status: QuestionStatus,
-    /// At each node, by name.
-    pub nodes: Vec<NodeProgress>,
-    /// Its project.
-    pub project: String,
-    /// When it was submitted, unix seconds.
-    pub submitted: i64,
-}
-
-/// What the network offers.
-#[derive(Clone, Debug)]
-pub struct Catalogue {
-    /// Published codebooks, checked and cached.
-    pub codebooks: Vec<Codebook>,
-    /// Nodes: name, whether connected, digests of the codebooks they answer to.
-    pub nodes: Vec<(String, bool, Vec<String>)>,
-}
 
 /// A researcher's connection to the network.
 #[derive(Clone, Debug)]
@@ -444,110 +360,4 @@ fn timed<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(REPLY);
     request
-}
-
-/// Envelopes as they travel, as envelopes.
-pub(crate) fn envelopes(wire: Vec<v1::Signed>) -> Result<Vec<Signed>, WireError> {
-    wire.into_iter().map(TryInto::try_into).collect()
-}
-
-fn progress(node: v1::NodeProgress) -> Result<NodeProgress, WireError> {
-    let status = NodeStatus::parse(&node.status).ok_or(WireError::Invalid("node status"))?;
-    let code = Some(node.code).filter(|code| !code.is_empty());
-    Ok(NodeProgress {
-        node: node.node,
-        status,
-        code,
-    })
-}
-
-fn standing(reply: v1::StatusResponse) -> Result<Standing, ClientError> {
-    let mut nodes = reply
-        .nodes
-        .into_iter()
-        .map(progress)
-        .collect::<Result<Vec<_>, WireError>>()?;
-    nodes.sort_by(|a, b| a.node.cmp(&b.node));
-    Ok(Standing {
-        id: QuestionId::parse(&reply.question_id).map_err(|_| WireError::Invalid("question_id"))?,
-        status: QuestionStatus::parse(&reply.status).ok_or(WireError::Invalid("status"))?,
-        nodes,
-        project: reply.project,
-        submitted: reply.submitted,
-    })
-}
-
-/// Whether every node has ended but those that wait for a person.
-fn only_people_left(nodes: &[String], standing: &BTreeMap<String, NodeStatus>) -> bool {
-    let rests = |node: &String| match standing.get(node) {
-        None | Some(NodeStatus::Sent | NodeStatus::Running) => false,
-        Some(
-            NodeStatus::Waiting
-            | NodeStatus::Answered
-            | NodeStatus::Refused
-            | NodeStatus::Late
-            | NodeStatus::Absent,
-        ) => true,
-    };
-    let waits = |status: &NodeStatus| *status == NodeStatus::Waiting;
-    nodes.iter().all(rests) && standing.values().any(waits)
-}
-
-/// Pauses between tries: 0.25 s, doubled each time, at most 10 s.
-struct Pauses {
-    tries: Option<u32>,
-    made: u32,
-}
-
-impl Pauses {
-    fn new(tries: u32) -> Self {
-        Self {
-            tries: Some(tries),
-            made: 0,
-        }
-    }
-
-    fn endless() -> Self {
-        Self {
-            tries: None,
-            made: 0,
-        }
-    }
-
-    fn length(&self) -> Duration {
-        let factor = 2_u32.saturating_pow(self.made.min(8));
-        (Duration::from_millis(250) * factor).min(Duration::from_secs(10))
-    }
-
-    /// Waits if trying again can help, else gives the error back.
-    async fn wait(
-        &mut self,
-        error: ClientError,
-        on_event: &mut impl FnMut(Event),
-    ) -> Result<(), ClientError> {
-        if !error.is_passing() || self.tries.is_some_and(|tries| self.made >= tries) {
-            return Err(error);
-        }
-        let again_in = self.length();
-        self.made = self.made.saturating_add(1);
-        on_event(Event::Lost {
-            why: error.to_string(),
-            again_in,
-        });
-        tokio::time::sleep(again_in).await;
-        Ok(())
-    }
-
-    async fn rest(&mut self) {
-        tokio::time::sleep(self.length()).await;
-        self.made = self.made.saturating_add(1);
-    }
-
-    /// The connection works.
-    fn back(&mut self, on_event: &mut impl FnMut(Event)) {
-        if self.made > 0 {
-            on_event(Event::Back);
-        }
-        self.made = 0;
-    }
 }

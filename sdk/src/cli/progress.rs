@@ -74,6 +74,10 @@ impl Progress {
             for bar in live.bars.values().filter(|bar| !bar.is_finished()) {
                 bar.abandon();
             }
+            if !live.bars.is_empty() {
+                // The cursor stands behind the last line.
+                ui::say("");
+            }
         }
     }
 

@@ -191,7 +191,11 @@ fn refusals_end_with_two() {
     network.mood(Mood::Refusing);
     let by_nodes = quorate(home, &["query", SEXES]);
     expect(&by_nodes, 2);
-    assert!(out(&by_nodes).contains("bern, cork, oslo: G501"), "{}", out(&by_nodes));
+    assert!(
+        out(&by_nodes).contains("bern, cork, oslo: G501"),
+        "{}",
+        out(&by_nodes)
+    );
 }
 
 #[test]
