@@ -43,11 +43,11 @@ impl Client {
     /// # Errors
     /// If the profile lacks keys or certificates.
     pub fn connect(profile: Profile) -> Result<Self, ClientError> {
-        let (chain, key) = profile.tls()?;
+        let identity = profile.tls()?;
         let tls = quorate_identity::tls::client_config(
             &profile.ca()?,
             &profile.extra_ca()?,
-            Some((&chain, &key)),
+            Some((&identity, &identity)),
         )?;
         let channel = link::channel(&profile.settings.coordinator, tls)?;
         let research = ResearchClient::new(channel)

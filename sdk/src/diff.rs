@@ -233,3 +233,73 @@ pub fn roles(column: &Column) -> String {
         words.join(" ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = r#"
+[codebook]
+format = 1
+name = "t"
+version = 1
+unit = "person.person_id"
+[set.young]
+column = "person.age"
+values = [1, 2]
+[table.person]
+rows = "one-per-unit"
+[table.person.column]
+person_id = { type = "int", role = ["unit"] }
+age = { type = "int", role = ["filter", "value"], bounds = [0, 120], bands = [5] }
+sex = { type = "int", role = ["group"], domain = { 0 = "f", 1 = "m" } }
+"#;
+
+    fn book(text: &str) -> Codebook {
+        quorate_query::codebook::read(text, "t").unwrap()
+    }
+
+    #[test]
+    fn every_change_is_told_once() {
+        let new = OLD
+            .replace("version = 1", "version = 2")
+            .replace("bounds = [0, 120]", "bounds = [0, 110]")
+            .replace("1 = \"m\"", "1 = \"m\", 2 = \"x\"")
+            .replace("values = [1, 2]", "values = [2, 3, 4]");
+        let text = compare(&book(OLD), &book(&new));
+        let changes: Vec<&str> = text.lines().filter(|line| line.starts_with('~')).collect();
+        assert_eq!(
+            changes,
+            [
+                "~ codebook: t version 2, before t version 1",
+                "~ set.young: 2 values added, 1 removed",
+                "~ table.person.column.age.bounds: 0 to 110, before 0 to 120",
+                "~ table.person.column.sex.domain: 0 f, 1 m, 2 x, before 0 f, 1 m",
+                "~ table.person.column.sex.bounds: 0 to 2, before 0 to 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_goes_is_said_with_its_consequence() {
+        let new: String = OLD
+            .lines()
+            .filter(|line| !line.starts_with("sex"))
+            .map(|l| format!("{l}\n"))
+            .collect();
+        let text = compare(&book(OLD), &book(&new));
+        assert!(
+            text.contains("- table.person.column.sex: questions that name it are refused"),
+            "{text}"
+        );
+        let back = compare(&book(&new), &book(OLD));
+        assert!(back.contains("+ table.person.column.sex"), "{back}");
+    }
+
+    #[test]
+    fn comments_change_nothing() {
+        let text = compare(&book(OLD), &book(&format!("# a remark\n{OLD}")));
+        assert!(text.starts_with("nothing but comments"), "{text}");
+        assert!(compare(&book(OLD), &book(OLD)).starts_with("the same codebook"));
+    }
+}

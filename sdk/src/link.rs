@@ -246,3 +246,78 @@ fn last(causes: &str) -> String {
         .unwrap_or("no reason given")
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use quorate_query::problem::{Code, Problem};
+
+    use super::*;
+
+    const URL: &str = "https://hub:8443";
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Cause(&'static str);
+
+    fn broken(cause: &'static str) -> LinkError {
+        classify(&Status::from_error(Box::new(Cause(cause))), URL)
+    }
+
+    #[test]
+    fn a_problem_keeps_its_code_and_does_not_pass_by_itself() {
+        let problem = Problem::of(Code("G501"));
+        let error = classify(&quorate_wire::to_status(&problem), URL);
+        assert!(
+            matches!(&error, LinkError::Problem(told) if told.code == "G501"),
+            "{error}"
+        );
+        assert!(!error.is_passing());
+        let busy = classify(&quorate_wire::to_status(&Problem::of(Code("L706"))), URL);
+        assert!(busy.is_passing(), "too many requests pass");
+    }
+
+    #[test]
+    fn a_foreign_certificate_is_a_stranger() {
+        let error = broken("invalid peer certificate: UnknownIssuer");
+        assert!(matches!(error, LinkError::Stranger { .. }), "{error}");
+        assert!(!error.is_passing());
+    }
+
+    #[test]
+    fn a_refused_certificate_leads_to_login() {
+        let error = broken("received fatal alert: CertificateExpired");
+        assert!(matches!(error, LinkError::NotWelcome { .. }), "{error}");
+        assert!(error.to_string().contains("quorate login"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_connection_passes() {
+        for cause in [
+            "Connection refused (os error 111)",
+            "dns error: failed to lookup",
+            "timed out",
+            "h2 reset",
+        ] {
+            let error = broken(cause);
+            assert!(error.is_passing(), "{cause}: {error:?}");
+            assert!(error.to_string().contains(URL));
+        }
+        assert!(!classify(&Status::unimplemented("no such service"), URL).is_passing());
+    }
+
+    #[test]
+    fn an_address_must_be_one() {
+        let tls = || quorate_identity::tls::enrol_client_config(&[0; 32]).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let _inside = runtime.enter();
+        assert!(channel("https://hub:8443", tls()).is_ok());
+        assert!(matches!(
+            channel("not an address", tls()),
+            Err(LinkError::Address(_))
+        ));
+        assert!(is_loopback("127.0.0.1") && is_loopback("::1") && !is_loopback("hub"));
+    }
+}

@@ -145,7 +145,8 @@ pub async fn login(home: &Path, token: &str, wish: Wish, now: i64) -> Result<Joi
     if !log.is_empty() {
         profile.advance_roster(&log)?;
     }
-    profile.keep_tls(&reply.certificate_pem, &request.key_pem, &reply.ca_pem)?;
+    profile.keep_ca(&reply.ca_pem)?;
+    profile.keep_tls(&reply.certificate_pem, &request.key_pem)?;
     for book in reply.codebooks {
         let text = String::from_utf8(book.text).map_err(|_| WireError::Invalid("codebook"))?;
         profile.keep_codebook(&text)?;
@@ -272,8 +273,8 @@ fn pins(
 /// # Errors
 /// If it is due and cannot be renewed; the old one may still be good for a while.
 pub async fn renew_if_due(profile: &Profile, now: i64) -> Result<bool, LoginError> {
-    let (chain, tls_key) = profile.tls()?;
-    let leaf = certificates(&chain)?;
+    let tls_identity = profile.tls()?;
+    let leaf = certificates(&tls_identity)?;
     let identity = peer(
         leaf.first()
             .ok_or(LoginError::Answer("there is no certificate"))?,
@@ -288,7 +289,7 @@ pub async fn renew_if_due(profile: &Profile, now: i64) -> Result<bool, LoginErro
     let tls = quorate_identity::tls::client_config(
         &profile.ca()?,
         &profile.extra_ca()?,
-        Some((&chain, &tls_key)),
+        Some((&tls_identity, &tls_identity)),
     )?;
     let url = &profile.settings.coordinator;
     let mut enrolment = EnrolmentClient::new(link::channel(url, tls)?)
@@ -303,6 +304,6 @@ pub async fn renew_if_due(profile: &Profile, now: i64) -> Result<bool, LoginErro
         .into_inner();
     check_certificate(&reply.certificate_pem, name)?;
     // The authority was pinned when we joined; a renewal does not change it.
-    profile.keep_tls(&reply.certificate_pem, &request.key_pem, &profile.ca()?)?;
+    profile.keep_tls(&reply.certificate_pem, &request.key_pem)?;
     Ok(true)
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! config.toml       [profile] format, coordinator, network, name, genesis, project, codebook, extra_ca
 //! identity.key      signs questions; long-lived, never leaves the machine
-//! tls.pem, tls.key  certificate chain and key for the connection; short-lived
+//! tls.pem           certificate chain and key for the connection; short-lived, renewed
 //! ca.pem            the coordinator's certificate authority
 //! roster.log        the newest roster seen; heads never go back
 //! codebooks/        one file per codebook, named by its digest
@@ -17,12 +17,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use quorate_identity::keys::{KeyError, write_private};
+use quorate_identity::keys::{KeyError, read_private, write_private};
 use quorate_identity::roster::{parse_log, write_log};
 use quorate_identity::{KeyId, Name, Roster, RosterError, Signed, SigningKey};
 use quorate_query::codebook::{self, Codebook};
 use quorate_query::toml_reader::{File, Mistakes};
+use zeroize::Zeroizing;
 
 /// What is wrong with the researcher's folder.
 #[derive(Debug, thiserror::Error)]
@@ -227,28 +229,33 @@ impl Profile {
         Ok(SigningKey::load(&self.home.join("identity.key"))?)
     }
 
-    /// Certificate chain and key of the connection, PEM.
+    /// Certificate chain and key of the connection, PEM in one text.
     ///
     /// # Errors
-    /// If they are missing or the key is exposed.
-    pub fn tls(&self) -> Result<(String, zeroize::Zeroizing<String>), ProfileError> {
-        let certificate = read(&self.home.join("tls.pem"))?;
-        let key = quorate_identity::keys::read_private(&self.home.join("tls.key"))?;
-        let key = zeroize::Zeroizing::new(String::from_utf8_lossy(&key).into_owned());
-        Ok((certificate, key))
+    /// If they are missing or exposed.
+    pub fn tls(&self) -> Result<Zeroizing<String>, ProfileError> {
+        let text = read_private(&self.home.join("tls.pem"))?;
+        Ok(Zeroizing::new(String::from_utf8_lossy(&text).into_owned()))
     }
 
-    /// Keeps a new certificate, its key and the authority that issued it.
+    /// Keeps a new certificate and its key. They stand in one file so that another `quorate` that
+    /// runs meanwhile never sees one without the other.
     ///
     /// # Errors
-    /// If a file cannot be written.
-    pub fn keep_tls(&self, chain: &str, key: &str, ca: &str) -> Result<(), ProfileError> {
-        let path = self.home.join("tls.key");
-        let fresh = self.home.join("tls.key.new");
-        let _ = fs::remove_file(&fresh);
-        write_private(&fresh, key.as_bytes())?;
-        fs::rename(&fresh, &path).map_err(io(&path))?;
-        replace(&self.home.join("tls.pem"), chain.as_bytes())?;
+    /// If the file cannot be written.
+    pub fn keep_tls(&self, chain: &str, key: &str) -> Result<(), ProfileError> {
+        let path = self.home.join("tls.pem");
+        let fresh = beside(&path);
+        let text = Zeroizing::new(format!("{chain}{key}"));
+        write_private(&fresh, text.as_bytes())?;
+        fs::rename(&fresh, &path).map_err(io(&path))
+    }
+
+    /// Keeps the authority that the enrolment token pinned.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn keep_ca(&self, ca: &str) -> Result<(), ProfileError> {
         replace(&self.home.join("ca.pem"), ca.as_bytes())
     }
 
@@ -386,14 +393,21 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), ProfileError> {
 
 /// Writes a file so that a reader sees the old content or the new, never a part.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), ProfileError> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let fresh = PathBuf::from(fresh);
+    let fresh = beside(path);
     let mut file = fs::File::create(&fresh).map_err(io(&fresh))?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .map_err(io(&fresh))?;
     fs::rename(&fresh, path).map_err(io(path))
+}
+
+/// A name beside a file that no other process or thread uses.
+fn beside(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut name = path.as_os_str().to_owned();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".new-{}-{count}", std::process::id()));
+    PathBuf::from(name)
 }
 
 pub(crate) fn read(path: &Path) -> Result<String, ProfileError> {
@@ -403,4 +417,118 @@ pub(crate) fn read(path: &Path) -> Result<String, ProfileError> {
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> ProfileError {
     let path = path.to_owned();
     move |source| ProfileError::Io { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            coordinator: "https://hub.example.org:8443".to_owned(),
+            network: Name::parse("heart").unwrap(),
+            name: Name::parse("alice").unwrap(),
+            genesis: vec![SigningKey::from_seed(&[1; 32]).unwrap().key_id().clone()],
+            project: Some("a \"quoted\" \\ project\n".to_owned()),
+            codebook: None,
+            extra_ca: vec![PathBuf::from("proxy.pem")],
+        }
+    }
+
+    #[test]
+    fn settings_are_read_as_they_were_written() {
+        for settings in [
+            settings(),
+            Settings {
+                project: None,
+                codebook: Some("cvd".into()),
+                extra_ca: vec![],
+                ..settings()
+            },
+        ] {
+            let text = settings.write();
+            assert_eq!(
+                Settings::read(&text, "config.toml").unwrap(),
+                settings,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once() {
+        let text = "[profile]\nformat = 2\ncoordinator = \"http://x\"\nnetwork = \"A b\"\nname = \"alice\"\n\
+                    genesis = [\"rsa:1\"]\ncolour = 1\n";
+        let mistakes = Settings::read(text, "config.toml").unwrap_err();
+        let said = mistakes.to_string();
+        for (line, word) in [
+            (2, "format"),
+            (3, "https"),
+            (4, "network"),
+            (6, "ed25519"),
+            (7, "colour"),
+        ] {
+            let found = said
+                .lines()
+                .any(|l| l.starts_with(&format!("config.toml:{line}:")) && l.contains(word));
+            assert!(found, "line {line}, {word}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_folder_belongs_to_one_person() {
+        let home = tempfile::tempdir().unwrap();
+        Profile::create(home.path(), settings()).unwrap();
+        let mut other = settings();
+        other.name = Name::parse("bob").unwrap();
+        let taken = Profile::create(home.path(), other).unwrap_err();
+        assert!(matches!(taken, ProfileError::Taken { .. }), "{taken}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn keys_are_private_and_exposed_ones_are_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let profile = Profile::create(home.path(), settings()).unwrap();
+        identity_or_new(home.path()).unwrap();
+        profile.keep_tls("chain\n", "key\n").unwrap();
+        for name in ["identity.key", "tls.pem"] {
+            let path = home.path().join(name);
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600,
+                "{name}"
+            );
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        assert!(matches!(
+            profile.identity(),
+            Err(ProfileError::Key(KeyError::Exposed { .. }))
+        ));
+        assert!(matches!(
+            profile.tls(),
+            Err(ProfileError::Key(KeyError::Exposed { .. }))
+        ));
+    }
+
+    #[test]
+    fn a_codebook_is_what_its_name_says() {
+        let home = tempfile::tempdir().unwrap();
+        let profile = Profile::create(home.path(), settings()).unwrap();
+        let text = "[codebook]\nformat = 1\nname = \"x\"\nversion = 1\nunit = \"person.id\"\n\
+                    [table.person]\nrows = \"one-per-unit\"\n[table.person.column]\n\
+                    id = { type = \"int\", role = [\"unit\"] }\n";
+        let kept = profile.keep_codebook(text).unwrap();
+        assert_eq!(profile.codebooks().unwrap()[0].digest, kept.digest);
+        let name = format!(
+            "codebooks/{}.toml",
+            kept.digest.trim_start_matches("sha256:")
+        );
+        fs::write(home.path().join(name), format!("{text}# altered\n")).unwrap();
+        assert!(matches!(
+            profile.codebooks(),
+            Err(ProfileError::Codebook(_))
+        ));
+    }
 }

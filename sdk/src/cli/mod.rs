@@ -47,7 +47,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
+            // Words of others must not steer the terminal.
             let text = failure.to_string();
+            let text: Vec<String> = text.lines().map(crate::render::clean).collect();
+            let text = text.join("\n");
             ui::say(&if failure.placed {
                 text
             } else {

@@ -61,7 +61,8 @@ impl Progress {
             Event::Lost { why, again_in } => {
                 let seconds = again_in.as_secs_f32();
                 self.line(&format!(
-                    "{why}; trying again in {seconds:.1} s (the question is not lost)"
+                    "{}; trying again in {seconds:.1} s (the question is not lost)",
+                    clean(why)
                 ));
             }
             Event::Back => self.line("connected again"),

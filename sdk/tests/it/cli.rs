@@ -381,13 +381,13 @@ fn a_certificate_is_renewed_once_before_it_ends() {
         &quorate(home, &["login", &token, "--genesis", &network.genesis]),
         0,
     );
-    let before = std::fs::read(network.file("tls.key")).unwrap();
+    let before = std::fs::read(network.file("tls.pem")).unwrap();
     for _ in 0..2 {
         expect(&quorate(home, &["query", SEXES, "--project", "heart-1"]), 0);
     }
     assert_eq!(network.renewals(), 1);
     assert_ne!(
-        std::fs::read(network.file("tls.key")).unwrap(),
+        std::fs::read(network.file("tls.pem")).unwrap(),
         before,
         "each certificate has its own key"
     );
