@@ -8,7 +8,7 @@ mod custodian;
 mod data;
 mod doctor;
 mod keys;
-mod probe;
+pub(crate) mod probe;
 mod roster;
 mod serve;
 mod ui;

@@ -6,7 +6,7 @@ use crate::link::dial::{DialError, Route, Target, dial, secure};
 use crate::policy::Policy;
 
 /// What the probe of the coordinator's address came to.
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// No connection at all.
     Unreachable(DialError),
     /// TLS did not even begin.
@@ -16,7 +16,7 @@ pub(super) enum Seen {
 }
 
 /// How the coordinator is reached.
-pub(super) fn route_text(route: &Route, target: &Target) -> String {
+pub(crate) fn route_text(route: &Route, target: &Target) -> String {
     match route {
         Route::Direct => format!("directly to {}:{}", target.host, target.port),
         Route::Proxy { uri, auth } => {
@@ -35,7 +35,7 @@ pub(super) fn route_text(route: &Route, target: &Target) -> String {
 }
 
 /// Opens a connection, looks at the certificate that is shown, and trusts nothing.
-pub(super) async fn look(policy: &Policy, ca_pem: &str, now: i64) -> Result<Seen, DialError> {
+pub(crate) async fn look(policy: &Policy, ca_pem: &str, now: i64) -> Result<Seen, DialError> {
     let target = Target::parse(&policy.node.coordinator)?;
     let route = Route::choose(&policy.node.proxy, &target);
     let tcp = match dial(&route, &target).await {
@@ -66,7 +66,7 @@ pub(super) async fn look(policy: &Policy, ca_pem: &str, now: i64) -> Result<Seen
 }
 
 /// The text to send to the IT department when somebody opens TLS on the way.
-pub(super) fn letter(target: &str, issuer: &str, expected_ca: &str) -> String {
+pub(crate) fn letter(target: &str, issuer: &str, expected_ca: &str) -> String {
     format!(
         "To the IT department:\n\
          \n\
