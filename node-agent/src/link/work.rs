@@ -32,7 +32,7 @@ pub(super) type Out = mpsc::Sender<NodeFrame>;
 pub(super) struct Work {
     node: Arc<Node>,
     clock: Clock,
-    turns: Arc<Semaphore>,
+    pub(super) turns: Arc<Semaphore>,
     state: Mutex<State>,
     connected: AtomicBool,
 }

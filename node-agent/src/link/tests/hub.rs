@@ -14,13 +14,18 @@ use quorate_wire::v1::enrolment_server::{Enrolment, EnrolmentServer};
 use quorate_wire::v1::hub_frame::Frame as Said;
 use quorate_wire::v1::node_frame::Frame as Heard;
 use quorate_wire::v1::node_link_server::{NodeLink, NodeLinkServer};
-use quorate_wire::v1::{self, EnrolRequest, EnrolResponse, HubFrame, NodeFrame, RenewRequest, Welcome};
-use quorate_wire::{Hello, QuestionId, QuestionPayload, open_member, open_possession, sign_question};
+use quorate_wire::v1::{
+    self, EnrolRequest, EnrolResponse, HubFrame, NodeFrame, RenewRequest, Welcome,
+};
+use quorate_wire::{
+    Hello, QuestionId, QuestionPayload, open_member, open_possession, sign_question,
+};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::codegen::Service as _;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -47,7 +52,10 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
     }
 
     /// Chain and key of a server on loopback.
@@ -94,7 +102,10 @@ pub(super) struct Attached {
 
 impl Attached {
     pub(super) async fn say(&self, frame: Said) {
-        self.say.send(Ok(HubFrame { frame: Some(frame) })).await.unwrap();
+        self.say
+            .send(Ok(HubFrame { frame: Some(frame) }))
+            .await
+            .unwrap();
     }
 
     /// The next frame that is neither stamp nor checkpoint nor progress; `None` at the end.
@@ -102,7 +113,12 @@ impl Attached {
         loop {
             let frame = tokio::time::timeout(Duration::from_secs(20), self.heard.recv()).await;
             match frame.expect("nothing heard") {
-                Some(Heard::Stamp(_) | Heard::Checkpoint(_) | Heard::Accepted(_) | Heard::Progress(_)) => {}
+                Some(
+                    Heard::Stamp(_)
+                    | Heard::Checkpoint(_)
+                    | Heard::Accepted(_)
+                    | Heard::Progress(_),
+                ) => {}
                 other => return other,
             }
         }
@@ -117,26 +133,48 @@ struct Service {
 
 #[tonic::async_trait]
 impl Enrolment for Service {
-    async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<EnrolResponse>, Status> {
-        let EnrolRequest { csr_pem, possession, .. } = request.into_inner();
+    async fn enrol(
+        &self,
+        request: Request<EnrolRequest>,
+    ) -> Result<Response<EnrolResponse>, Status> {
+        let EnrolRequest {
+            csr_pem,
+            possession,
+            ..
+        } = request.into_inner();
         self.issue(&csr_pem, possession)
     }
 
-    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<EnrolResponse>, Status> {
-        assert!(request.peer_certs().is_some(), "renewal needs the old certificate");
-        let RenewRequest { csr_pem, possession } = request.into_inner();
+    async fn renew(
+        &self,
+        request: Request<RenewRequest>,
+    ) -> Result<Response<EnrolResponse>, Status> {
+        assert!(
+            request.peer_certs().is_some(),
+            "renewal needs the old certificate"
+        );
+        let RenewRequest {
+            csr_pem,
+            possession,
+        } = request.into_inner();
         self.issue(&csr_pem, possession)
     }
 }
 
 impl Service {
-    fn issue(&self, csr_pem: &str, possession: Option<v1::Signed>) -> Result<Response<EnrolResponse>, Status> {
+    fn issue(
+        &self,
+        csr_pem: &str,
+        possession: Option<v1::Signed>,
+    ) -> Result<Response<EnrolResponse>, Status> {
         let possession: Signed = possession.unwrap().try_into().unwrap();
         let proof = open_possession(&possession).unwrap();
         assert_eq!(proof.payload().csr_sha256, sha256(csr_pem.as_bytes()));
         let knows = self.knows.lock().unwrap();
         Ok(Response::new(EnrolResponse {
-            certificate_pem: knows.authority.certify(csr_pem, &proof.payload().name, knows.life),
+            certificate_pem: knows
+                .authority
+                .certify(csr_pem, &proof.payload().name, knows.life),
             ca_pem: knows.authority.pem.clone(),
             network: "test".to_owned(),
             roster: knows.roster.iter().map(Into::into).collect(),
@@ -160,11 +198,15 @@ impl NodeLink for Service {
         let service = self.clone();
         tokio::spawn(async move {
             let first = incoming.message().await.unwrap().unwrap().frame.unwrap();
-            let Heard::Hello(hello) = first else { panic!("no hello") };
+            let Heard::Hello(hello) = first else {
+                panic!("no hello")
+            };
             let (welcome, hello) = {
                 let knows = service.knows.lock().unwrap();
-                let roster = Roster::verify(None, &[custodian().key_id().clone()], &knows.roster).unwrap();
-                let hello = open_member::<Hello>(&hello.try_into().unwrap(), &roster, now()).unwrap();
+                let roster =
+                    Roster::verify(None, &[custodian().key_id().clone()], &knows.roster).unwrap();
+                let hello =
+                    open_member::<Hello>(&hello.try_into().unwrap(), &roster, now()).unwrap();
                 let welcome = Welcome {
                     network: "test".to_owned(),
                     protocol: 1,
@@ -175,9 +217,18 @@ impl NodeLink for Service {
                 };
                 (welcome, hello.into_payload())
             };
-            say.send(Ok(HubFrame { frame: Some(Said::Welcome(welcome)) })).await.unwrap();
+            say.send(Ok(HubFrame {
+                frame: Some(Said::Welcome(welcome)),
+            }))
+            .await
+            .unwrap();
             let (to, heard) = mpsc::unbounded_channel();
-            let _ = service.attached.send(Attached { hello, certificate, say, heard });
+            let _ = service.attached.send(Attached {
+                hello,
+                certificate,
+                say,
+                heard,
+            });
             while let Ok(Some(NodeFrame { frame: Some(frame) })) = incoming.message().await {
                 if to.send(frame).is_err() {
                     return;
@@ -218,11 +269,18 @@ impl Hub {
 
     /// Starts on a port, after an earlier coordinator on it is gone.
     pub(super) fn start(knows: Arc<std::sync::Mutex<Knows>>, port: u16) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let (chain, key) = knows.lock().unwrap().authority.server();
         let tls = server_config(&chain, &key, &knows.lock().unwrap().authority.pem).unwrap();
         let (attached, streams) = mpsc::unbounded_channel();
-        let service = Service { knows: Arc::clone(&knows), attached };
+        let service = Service {
+            knows: Arc::clone(&knows),
+            attached,
+        };
         let socket = loop {
             match std::net::TcpListener::bind(("127.0.0.1", port)) {
                 Ok(socket) => break socket,
@@ -232,7 +290,12 @@ impl Hub {
         let port = socket.local_addr().unwrap().port();
         socket.set_nonblocking(true).unwrap();
         runtime.spawn(serve(socket, Arc::new(tls), service));
-        Self { port, knows, attached: streams, runtime: Some(runtime) }
+        Self {
+            port,
+            knows,
+            attached: streams,
+            runtime: Some(runtime),
+        }
     }
 
     /// The next stream that a node opens.
@@ -267,10 +330,20 @@ async fn serve(socket: std::net::TcpListener, tls: Arc<rustls::ServerConfig>, se
             }
         }
     });
+    let doors = tower::service_fn(move |request: http::Request<tonic::body::Body>| {
+        let service = service.clone();
+        async move {
+            let mut nodes = NodeLinkServer::new(service.clone());
+            let mut enrolment = EnrolmentServer::new(service);
+            if request.uri().path().contains("NodeLink") {
+                nodes.call(request).await
+            } else {
+                enrolment.call(request).await
+            }
+        }
+    });
     Server::builder()
-        .add_service(EnrolmentServer::new(service.clone()))
-        .add_service(NodeLinkServer::new(service))
-        .serve_with_incoming(ReceiverStream::new(incoming))
+        .serve_with_incoming(doors, ReceiverStream::new(incoming))
         .await
         .unwrap();
 }
@@ -289,7 +362,8 @@ pub(super) fn alice() -> SigningKey {
 
 /// A roster of one custodian, one researcher and these nodes.
 pub(super) fn roster_of(nodes: &[&str]) -> Vec<Signed> {
-    let until = now() + 1_000_000;
+    // Fixed, so that every call gives the same bytes.
+    let until = 4_000_000_000;
     let network = Name::parse("test").unwrap();
     let founder = Founder {
         name: Name::parse("carol").unwrap(),
@@ -307,7 +381,12 @@ pub(super) fn roster_of(nodes: &[&str]) -> Vec<Signed> {
 }
 
 pub(super) fn add(roster: &mut Roster, role: Role, name: &str, key: &SigningKey, until: i64) {
-    let change = Change::Add { role, name: Name::parse(name).unwrap(), key: key.key_id().clone(), until };
+    let change = Change::Add {
+        role,
+        name: Name::parse(name).unwrap(),
+        key: key.key_id().clone(),
+        until,
+    };
     let mut entry = unsigned(roster.propose(change, 1_700_000_000));
     quorate_identity::roster::cosign(&custodian(), &mut entry);
     roster.append(&entry).unwrap();
@@ -339,9 +418,13 @@ impl Place {
 
     pub(super) async fn enrol(&self, hub: &Hub) {
         let key = self.home.node_key().unwrap();
-        let enrolled = enrolment::enrol(&self.policy, &key, &hub.token()).await.unwrap();
+        let enrolled = enrolment::enrol(&self.policy, &key, &hub.token())
+            .await
+            .unwrap();
         self.home.save_enrolment(&enrolled.enrolment).unwrap();
-        self.home.accept_roster(&self.policy, &enrolled.roster).unwrap();
+        self.home
+            .accept_roster(&self.policy, &enrolled.roster)
+            .unwrap();
     }
 
     pub(super) fn open(&self) -> Arc<Node> {
@@ -362,10 +445,18 @@ impl Place {
 
     /// Keeps the node connected until the returned handle is aborted.
     pub(super) fn run(&self, node: &Arc<Node>) -> Running {
+        self.run_link(self.link(node))
+    }
+
+    pub(super) fn link(&self, node: &Arc<Node>) -> Link {
         let clock: Clock = Arc::new(now);
-        let link = Link::new(Arc::clone(node), self.home.clone(), clock);
+        Link::new(Arc::clone(node), self.home.clone(), clock)
+    }
+
+    pub(super) fn run_link(&self, link: Link) -> Running {
         let (stop, stopped) = tokio::sync::watch::channel(false);
-        let task = tokio::spawn(async move { link.run(stopped, fastrand::Rng::with_seed(7)).await });
+        let task =
+            tokio::spawn(async move { link.run(stopped, fastrand::Rng::with_seed(7)).await });
         Running { _stop: stop, task }
     }
 }
@@ -394,7 +485,12 @@ fn policy_in(dir: &Path, port: u16, node: &str, rest: &str) -> Policy {
 
 /// A question of alice's that no project of the node allows: it is recorded and refused.
 pub(super) fn question(number: u8) -> Signed {
-    let roster = Roster::verify(None, &[custodian().key_id().clone()], &roster_of(&["alpha"])).unwrap();
+    let roster = Roster::verify(
+        None,
+        &[custodian().key_id().clone()],
+        &roster_of(&["alpha"]),
+    )
+    .unwrap();
     let millis = u64::try_from(now()).unwrap() * 1000;
     let question = QuestionPayload {
         network: "test".to_owned(),
@@ -404,7 +500,11 @@ pub(super) fn question(number: u8) -> Signed {
         purpose: String::new(),
         nodes: BTreeSet::new(),
         codebook: codebook_digest(),
-        roster_head: roster.log().first().map(|entry| digest_text(&entry.digest())).unwrap(),
+        roster_head: roster
+            .log()
+            .first()
+            .map(|entry| digest_text(&entry.digest()))
+            .unwrap(),
         sql: "SELECT count(*) FROM person".to_owned(),
         canonical_version: 1,
         canonical_digest: [0; 32],

@@ -17,16 +17,34 @@ use tokio::net::{TcpListener, TcpStream};
 use super::dial::{DialError, Route, Target, dial};
 use super::{LinkError, connect};
 use crate::policy::Proxy;
-use hub::{Attached, Authority, Hub, Place, add, codebook_digest, custodian, node_key, now, question, roster_of};
+use hub::{
+    Attached, Authority, Hub, Place, add, codebook_digest, custodian, node_key, now, question,
+    roster_of,
+};
 
 fn deliver(question: &Signed) -> Said {
-    Said::Deliver(Deliver { question: Some(question.into()), round: 0, deadline: 0 })
+    Said::Deliver(Deliver {
+        question: Some(question.into()),
+        round: 0,
+        deadline: 0,
+    })
+}
+
+fn id_of(question: &Signed) -> String {
+    quorate_wire::QuestionPayload::decode(&question.payload)
+        .unwrap()
+        .question_id
+        .to_string()
 }
 
 async fn refusal(stream: &mut Attached) -> (RefusalPayload, Signed) {
-    let Some(Heard::Refusal(signed)) = stream.next().await else { panic!("no refusal") };
+    let Some(Heard::Refusal(signed)) = stream.next().await else {
+        panic!("no refusal")
+    };
     let signed: Signed = signed.try_into().unwrap();
-    signed.verify("refusal", node_key("alpha").key_id()).unwrap();
+    signed
+        .verify("refusal", node_key("alpha").key_id())
+        .unwrap();
     (RefusalPayload::decode(&signed.payload).unwrap(), signed)
 }
 
@@ -38,19 +56,30 @@ async fn a_node_enrols_attaches_answers_in_its_slot_and_is_acknowledged() {
     let node = place.open();
     let _running = place.run(&node);
     let mut stream = hub.attached().await;
-    assert_eq!(stream.hello.certificate_sha256, stream.certificate, "bound to this connection");
+    assert_eq!(
+        stream.hello.certificate_sha256, stream.certificate,
+        "bound to this connection"
+    );
     assert_eq!(stream.hello.node, "alpha");
 
     let question = question(1);
     let sent = Instant::now();
     stream.say(deliver(&question)).await;
     let (payload, signed) = refusal(&mut stream).await;
-    assert!(sent.elapsed() >= Duration::from_millis(400), "left before its slot");
+    assert!(
+        sent.elapsed() >= Duration::from_millis(400),
+        "left before its slot"
+    );
     assert_eq!(payload.question_digest, question.digest());
     assert_eq!(node.unacknowledged().unwrap().len(), 1);
 
     let question_id = payload.question_id.to_string();
-    stream.say(Said::Receipt(AnswerReceipt { question_id, answer_sha256: signed.digest().to_vec() })).await;
+    stream
+        .say(Said::Receipt(AnswerReceipt {
+            question_id,
+            answer_sha256: signed.digest().to_vec(),
+        }))
+        .await;
     stream.say(Said::Ping(Ping { time: now() })).await;
     assert!(matches!(stream.next().await, Some(Heard::Pong(_))));
     assert!(node.unacknowledged().unwrap().is_empty());
@@ -86,28 +115,59 @@ async fn a_roster_continues_and_never_goes_back() {
     place.enrol(&hub).await;
     let node = place.open();
     let _running = place.run(&node);
-    let stream = hub.attached().await;
+    let mut stream = hub.attached().await;
     let genesis = [custodian().key_id().clone()];
     let old = hub.knows.lock().unwrap().roster.clone();
     let mut longer = Roster::verify(None, &genesis, &old).unwrap();
-    add(&mut longer, Role::Node, "beta", &node_key("beta"), now() + 1000);
+    add(
+        &mut longer,
+        Role::Node,
+        "beta",
+        &node_key("beta"),
+        now() + 1000,
+    );
     let entries = longer.log().iter().map(Into::into).collect();
-    stream.say(Said::Roster(RosterUpdate { entries, stamps: Vec::new() })).await;
+    stream
+        .say(Said::Roster(RosterUpdate {
+            entries,
+            stamps: Vec::new(),
+        }))
+        .await;
     eventually(|| node.roster().head() == longer.head()).await;
-    assert_eq!(place.home.roster(&place.policy).unwrap().head(), longer.head(), "on disk");
+    assert_eq!(
+        place.home.roster(&place.policy).unwrap().head(),
+        longer.head(),
+        "on disk"
+    );
 
     // The old one, and one with another third entry: the session ends, the roster stays.
     let mut forked = Roster::verify(None, &genesis, &old).unwrap();
-    add(&mut forked, Role::Node, "mallory", &node_key("mallory"), now() + 1000);
+    add(
+        &mut forked,
+        Role::Node,
+        "mallory",
+        &node_key("mallory"),
+        now() + 1000,
+    );
+    hub.knows.lock().unwrap().roster = longer.log().to_vec();
     for bad in [old, forked.log().to_vec()] {
-        hub.knows.lock().unwrap().roster = longer.log().to_vec();
-        let mut stream = hub.attached().await;
         let entries = bad.iter().map(Into::into).collect();
-        stream.say(Said::Roster(RosterUpdate { entries, stamps: Vec::new() })).await;
+        stream
+            .say(Said::Roster(RosterUpdate {
+                entries,
+                stamps: Vec::new(),
+            }))
+            .await;
         assert!(stream.next().await.is_none(), "the node goes away");
         assert_eq!(node.roster().head(), longer.head());
+        stream = hub.attached().await;
     }
-    assert!(place.home.accept_roster(&place.policy, forked.log()).is_err());
+    assert!(
+        place
+            .home
+            .accept_roster(&place.policy, forked.log())
+            .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,7 +187,12 @@ async fn another_nodes_stamp_shows_a_fork() {
         time: now(),
     };
     let stamp = quorate_wire::sign(&stamp, &node_key("beta"));
-    stream.say(Said::Roster(RosterUpdate { entries: Vec::new(), stamps: vec![stamp.into()] })).await;
+    stream
+        .say(Said::Roster(RosterUpdate {
+            entries: Vec::new(),
+            stamps: vec![stamp.into()],
+        }))
+        .await;
     assert!(stream.next().await.is_none(), "the node goes away");
 }
 
@@ -135,10 +200,15 @@ async fn another_nodes_stamp_shows_a_fork() {
 async fn only_pinned_codebooks_with_their_own_digest_are_taken() {
     let mut hub = Hub::new();
     let other = hub::CODEBOOK.replace("version = 1", "version = 2");
-    let codebook = |digest: String, text: &str| v1::Codebook { digest, text: text.as_bytes().to_vec() };
+    let codebook = |digest: String, text: &str| v1::Codebook {
+        digest,
+        text: text.as_bytes().to_vec(),
+    };
     let other_digest = quorate_identity::digest_text(&quorate_identity::sha256(other.as_bytes()));
-    hub.knows.lock().unwrap().codebooks =
-        vec![codebook(other_digest, &other), codebook(codebook_digest(), &other)];
+    hub.knows.lock().unwrap().codebooks = vec![
+        codebook(other_digest, &other),
+        codebook(codebook_digest(), &other),
+    ];
     let place = Place::new(hub.port, "", "");
     place.enrol(&hub).await;
     let node = place.open();
@@ -151,7 +221,11 @@ async fn only_pinned_codebooks_with_their_own_digest_are_taken() {
     let _running = place.run(&node);
     hub.attached().await;
     eventually(|| node.codebook(&codebook_digest()).is_some()).await;
-    assert_eq!(place.home.codebooks(&place.policy).unwrap().len(), 1, "on disk");
+    assert_eq!(
+        place.home.codebooks(&place.policy).unwrap().len(),
+        1,
+        "on disk"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,12 +245,20 @@ async fn a_ledger_that_was_set_back_pauses_the_node() {
             time: now(),
         };
         let signed = quorate_wire::sign(&checkpoint, &node_key(name));
-        Said::Witness(Witness { checkpoint: Some(signed.into()) })
+        Said::Witness(Witness {
+            checkpoint: Some(signed.into()),
+        })
     };
     stream.say(witness("beta")).await;
     stream.say(witness("alpha")).await;
     eventually(|| node.paused()).await;
-    assert!(place.home.paused().unwrap().contains("others have seen record 1000"));
+    assert!(
+        place
+            .home
+            .paused()
+            .unwrap()
+            .contains("others have seen record 1000")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -202,19 +284,44 @@ async fn a_certificate_is_renewed_at_two_thirds_of_its_life() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_questions_at_once_are_turned_away() {
     let mut hub = Hub::new();
-    let place = Place::new(hub.port, "", "[limits]\nconcurrent = 1\nlatency_slot = '10 ms'");
+    let place = Place::new(
+        hub.port,
+        "",
+        "[limits]\nconcurrent = 1\nlatency_slot = '10 ms'",
+    );
     place.enrol(&hub).await;
     let node = place.open();
-    let _running = place.run(&node);
+    let link = place.link(&node);
+    let turn = std::sync::Arc::clone(&link.work.turns)
+        .acquire_owned()
+        .await
+        .unwrap();
+    let _running = place.run_link(link);
     let mut stream = hub.attached().await;
-    for number in 0..60 {
+    let mut codes = std::collections::BTreeMap::new();
+    for number in 0..20 {
         stream.say(deliver(&question(number))).await;
     }
-    let mut codes = std::collections::BTreeSet::new();
-    for _ in 0..60 {
-        codes.insert(refusal(&mut stream).await.0.code.0.to_owned());
+    for _ in 0..4 {
+        *codes.entry(refusal(&mut stream).await.0.code).or_insert(0) += 1;
     }
-    assert!(codes.iter().all(|code| code == "L702" || code.starts_with(['G', 'C'])), "{codes:?}");
+    stream
+        .say(Said::Cancel(v1::Cancel {
+            question_id: id_of(&question(0)),
+        }))
+        .await;
+    stream.say(Said::Ping(Ping { time: now() })).await;
+    assert!(matches!(stream.next().await, Some(Heard::Pong(_))));
+    drop(turn);
+    for _ in 0..15 {
+        *codes.entry(refusal(&mut stream).await.0.code).or_insert(0) += 1;
+    }
+    let expected = [("C601".to_owned(), 15), ("L702".to_owned(), 4)];
+    assert_eq!(
+        codes,
+        expected.into(),
+        "sixteen wait, one of them is cancelled"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -224,8 +331,14 @@ async fn a_token_for_another_authority_is_refused_on_the_wire() {
     let mut token = hub.token();
     token.ca_sha256 = codebook_digest();
     let key = place.home.node_key().unwrap();
-    let error = super::enrolment::enrol(&place.policy, &key, &token).await.err().unwrap();
-    assert!(matches!(error, LinkError::Dial(DialError::Tls { .. })), "{error}");
+    let error = super::enrolment::enrol(&place.policy, &key, &token)
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        matches!(error, LinkError::Dial(DialError::Tls { .. })),
+        "{error}"
+    );
 }
 
 /// A CONNECT proxy that asks for `alice:secret`, for one connection after the other.
@@ -241,8 +354,13 @@ async fn connect_proxy() -> u16 {
                 }
                 let head = String::from_utf8(head).unwrap();
                 let basic = base64::engine::general_purpose::STANDARD.encode("alice:secret");
-                if !head.to_lowercase().contains(&format!("proxy-authorization: basic {}", basic.to_lowercase())) {
-                    let _ = client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
+                if !head.to_lowercase().contains(&format!(
+                    "proxy-authorization: basic {}",
+                    basic.to_lowercase()
+                )) {
+                    let _ = client
+                        .write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+                        .await;
                     return;
                 }
                 let target = head.split(' ').nth(1).unwrap().to_owned();
@@ -262,7 +380,11 @@ async fn connect_proxy() -> u16 {
 async fn a_connect_proxy_with_a_password_works_and_says_when_it_does_not() {
     let proxy = connect_proxy().await;
     let mut hub = Hub::new();
-    let place = Place::new(hub.port, &format!("proxy = 'http://alice:secret@127.0.0.1:{proxy}'"), "");
+    let place = Place::new(
+        hub.port,
+        &format!("proxy = 'http://alice:secret@127.0.0.1:{proxy}'"),
+        "",
+    );
     place.enrol(&hub).await;
     let node = place.open();
     let _running = place.run(&node);
@@ -273,7 +395,10 @@ async fn a_connect_proxy_with_a_password_works_and_says_when_it_does_not() {
     let route = Route::choose(&Proxy::Url(format!("http://127.0.0.1:{proxy}")), &target);
     let error = dial(&route, &target).await.unwrap_err();
     assert!(matches!(error, DialError::ProxyPassword { .. }), "{error}");
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let nobody = Target::parse(&format!("https://{free}")).unwrap();
     let route = Route::choose(&place.policy.node.proxy, &nobody);
     let error = dial(&route, &nobody).await.unwrap_err();
@@ -286,8 +411,12 @@ async fn a_proxy_that_opens_tls_is_recognised() {
     let hub = Hub::new();
     let place = Place::new(hub.port, "", "");
     place.enrol(&hub).await;
-    let ours = crate::cli::probe::look(&place.policy, &place.home.enrolment().unwrap().ca, now()).await;
-    assert!(matches!(ours, Ok(crate::cli::probe::Seen::Shown(Verdict::Ours, _))));
+    let ours =
+        crate::cli::probe::look(&place.policy, &place.home.enrolment().unwrap().ca, now()).await;
+    assert!(matches!(
+        ours,
+        Ok(crate::cli::probe::Seen::Shown(Verdict::Ours, _))
+    ));
 
     let inspector = Authority::new("St. Elsewhere Web Gateway");
     let (chain, key) = inspector.server();
@@ -304,9 +433,16 @@ async fn a_proxy_that_opens_tls_is_recognised() {
     policy.node.coordinator = format!("https://127.0.0.1:{port}");
     let enrolment = place.home.enrolment().unwrap();
     let error = connect(&policy, &enrolment).await.err().unwrap();
-    assert!(matches!(error, LinkError::Dial(DialError::Tls { .. })), "{error}");
-    let seen = crate::cli::probe::look(&policy, &enrolment.ca, now()).await.unwrap();
-    let crate::cli::probe::Seen::Shown(Verdict::Foreign { issuer }, _) = seen else { panic!("not recognised") };
+    assert!(
+        matches!(error, LinkError::Dial(DialError::Tls { .. })),
+        "{error}"
+    );
+    let seen = crate::cli::probe::look(&policy, &enrolment.ca, now())
+        .await
+        .unwrap();
+    let crate::cli::probe::Seen::Shown(Verdict::Foreign { issuer }, _) = seen else {
+        panic!("not recognised")
+    };
     assert!(issuer.contains("St. Elsewhere Web Gateway"), "{issuer}");
     let letter = crate::cli::probe::letter(&policy.node.coordinator, &issuer, "sha256:00");
     assert!(letter.contains("exempt the destination") && letter.contains("St. Elsewhere"));
@@ -318,9 +454,13 @@ fn pauses_double_with_jitter_up_to_a_limit() {
     assert_eq!(super::pause(0, &mut random), Duration::ZERO);
     for failures in 1..40 {
         let pause = super::pause(failures, &mut random);
-        assert!(pause >= Duration::from_millis(100) && pause <= super::LONGEST, "{pause:?}");
+        assert!(
+            pause >= Duration::from_millis(100) && pause <= super::LONGEST,
+            "{pause:?}"
+        );
     }
-    let pauses: std::collections::BTreeSet<_> = (0..20).map(|_| super::pause(9, &mut random)).collect();
+    let pauses: std::collections::BTreeSet<_> =
+        (0..20).map(|_| super::pause(9, &mut random)).collect();
     assert!(pauses.len() > 10, "no jitter");
 }
 
