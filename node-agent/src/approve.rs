@@ -13,7 +13,7 @@ use crate::verify::Asker;
 
 /// A question that this node's policy lets run. Only this module can make one.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// fn skip(question: quorate_node::read::Question<'_>) -> quorate_node::approve::Approved<'_> {
 ///     quorate_node::approve::Approved { question, by: "me" }
 /// }

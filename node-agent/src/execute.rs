@@ -13,25 +13,25 @@ use crate::refusal::Coded;
 /// Exact evidence: what must not leave. It cannot be printed, copied or serialised, and only
 /// [`crate::disclose`] can look inside.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn leak(raw: &quorate_node::execute::Raw<'_>) -> String {
 ///     format!("{raw:?}")
 /// }
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// fn keep<'a>(raw: &quorate_node::execute::Raw<'a>) -> quorate_node::execute::Raw<'a> {
 ///     raw.clone()
 /// }
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn send(raw: &quorate_node::execute::Raw<'_>) -> String {
 ///     serde_json::to_string(raw).unwrap_or_default()
 /// }
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0308
 /// fn sign_raw(node: &quorate_node::node::Node, r: &quorate_node::record::Recorded, raw: quorate_node::execute::Raw<'_>) {
 ///     let _ = quorate_node::sign::sign(node, r, Ok(raw), Default::default());
 /// }

@@ -15,9 +15,10 @@ use crate::verify::Asked;
 
 /// A question that was read here. Only this module can make one; the researcher's text ends here.
 ///
-/// ```compile_fail
-/// fn forge(r: &quorate_node::record::Recorded) -> quorate_node::read::Question<'_> {
-///     quorate_node::read::Question { recorded: r, typed: todo!(), codebook: todo!() }
+/// ```compile_fail,E0451
+/// use quorate_node::read::Question;
+/// fn forge<'a>(typed: quorate_query::question::Question, q: Question<'a>) -> Question<'a> {
+///     Question { typed, ..q }
 /// }
 /// ```
 ///

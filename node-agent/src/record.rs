@@ -14,7 +14,7 @@ use crate::verify::{Asked, Asker, Verified};
 
 /// A verified question with its ledger entry. Only this module can make one.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// fn unrecorded(verified: quorate_node::verify::Verified) -> quorate_node::record::Recorded {
 ///     quorate_node::record::Recorded { verified, entry: None }
 /// }

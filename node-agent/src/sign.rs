@@ -24,7 +24,7 @@ const ENVELOPE: usize = 64 * 1024;
 /// A signed answer or refusal with what the ledger will say of it. Only this module can make one,
 /// and only [`crate::record::close`] lets it go.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0616
 /// fn send(signed: quorate_node::sign::Signed) -> quorate_identity::Signed {
 ///     signed.message
 /// }

@@ -18,8 +18,10 @@ const UNDERSTOOD: &[&str] = &[];
 
 /// A question whose sender is known. Only this module can make one.
 ///
-/// ```compile_fail
-/// let verified = quorate_node::verify::Verified { asked: todo!(), claim: None };
+/// ```compile_fail,E0451
+/// fn forge(asked: quorate_node::verify::Asked) -> quorate_node::verify::Verified {
+///     quorate_node::verify::Verified { asked, _claim: None }
+/// }
 /// ```
 ///
 /// ```no_run

@@ -8,9 +8,15 @@ use quorate_query::number::Number;
 use quorate_query::value::Scalar;
 use quorate_wire::QuestionPayload;
 
+use super::note;
+use crate::engine::Fault;
 use crate::ledger;
+use crate::record;
+use crate::refusal::Refusal;
+use crate::sign::sign;
 use crate::testing::{House, NOW, alice, answered, bob, node_key, refused, tell};
 use crate::trial::{Trial, try_alone};
+use crate::verify::{Heard, verify};
 
 const BOOK: &str = r#"
 [codebook]
@@ -290,6 +296,96 @@ fn without_a_ledger_nothing_is_answered() {
     assert!(node.unacknowledged().unwrap().is_empty());
     let answer = tell(&house.open(), house.deliver(&question, &alice()));
     assert_eq!(answer.kind, "answer", "the id was not used up");
+}
+
+#[test]
+fn a_full_ledger_lets_nothing_leave_and_loses_nothing() {
+    let house = house();
+    let node = house.open();
+    let question = house.question("SELECT count(*) FROM person");
+    let deliver = || tell(&node, house.deliver(&question, &alice()));
+    let fill = |left| {
+        node.with_ledger(|ledger| {
+            ledger.fill_disk(left);
+            Ok(())
+        })
+        .unwrap();
+    };
+    fill(100);
+    assert_eq!(refused(&deliver()).code, "E901", "no entry, no run");
+    assert!(
+        node.with_store(|store| store.prepared())
+            .unwrap()
+            .is_empty()
+    );
+    fill(1500);
+    assert_eq!(refused(&deliver()).code, "E901", "opened, but not closed");
+    let prepared = node.with_store(|store| store.prepared()).unwrap();
+    assert_eq!(prepared.len(), 1, "the release counts");
+    assert!(
+        node.unacknowledged().unwrap().is_empty(),
+        "and has not left"
+    );
+    fill(1_000_000);
+    assert_eq!(deliver(), prepared[0].signed);
+    assert_eq!(node.unacknowledged().unwrap().len(), 1);
+}
+
+#[test]
+fn a_full_store_lets_nothing_leave_and_loses_nothing() {
+    let house = house();
+    let node = house.open();
+    let pages = |most: i64| {
+        let set = |store: &mut crate::store::Store| {
+            store.connection.pragma_update(None, "max_page_count", most)
+        };
+        node.with_store(set).unwrap();
+    };
+    let sql = "SELECT town, count(*) FROM person GROUP BY town";
+    let ask = || tell(&node, house.deliver(&house.question(sql), &alice()));
+    pages(1);
+    let mut codes = Vec::new();
+    while codes.last().is_none_or(|kind| kind == "answer") && codes.len() < 200 {
+        codes.push(ask().kind);
+    }
+    assert_eq!(
+        codes.last().unwrap(),
+        "refusal",
+        "the store is full at last"
+    );
+    assert_eq!(refused(&ask()).code, "E901");
+    let left = node.unacknowledged().unwrap().len();
+    assert_eq!(left, codes.len() - 1);
+    pages(1_000_000);
+    assert_eq!(ask().kind, "answer");
+}
+
+#[test]
+fn a_fault_of_ours_is_a_ticket_outside_and_a_reason_inside() {
+    let house = house();
+    let node = house.open();
+    let delivery = house.deliver(&house.question("SELECT count(*) FROM person"), &alice());
+    let Ok(Heard::New(verified)) = verify(&node, &delivery, NOW) else {
+        panic!("not new")
+    };
+    let recorded = record::open(&node, *verified, NOW).unwrap();
+    let refusal = Refusal::from(Fault::Internal(
+        "cannot cast 'Jane Roe' to Int64".to_owned(),
+    ));
+    note(&node, &recorded, &refusal, NOW);
+    let signed = sign(&node, &recorded, Err(refusal), Default::default()).unwrap();
+    let message = record::close(&node, &recorded, signed, NOW).unwrap();
+    let refusal = refused(&message);
+    assert_eq!(
+        (refusal.code.as_str(), refusal.ticket.as_str()),
+        ("E900", "cleveland-2")
+    );
+    let kept = fs::read_to_string(house.state().join(crate::node::FAULT_FILE)).unwrap();
+    assert!(kept.contains("cleveland-2") && kept.contains("Jane Roe"));
+    let ledger = fs::read_to_string(house.state().join(ledger::LEDGER_FILE)).unwrap();
+    assert!(
+        !ledger.contains("Jane") && !String::from_utf8_lossy(&message.payload).contains("Jane")
+    );
 }
 
 #[test]

@@ -50,7 +50,7 @@ const RULES: [Rule; 4] = [
 
 /// What may leave. Only this module can make one, and only [`crate::sign`] turns it into bytes.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// use quorate_node::disclose::Released;
 /// fn forge<'a>(r: Released<'a>, table: quorate_query::answer::NodeTable) -> Released<'a> {
 ///     Released { table, ..r }

@@ -171,6 +171,13 @@ impl Disk for Full {
     }
 }
 
+impl Ledger {
+    /// From now on the disk takes this many bytes; gives back the disk there was.
+    pub(crate) fn fill_disk(&mut self, left: usize) {
+        self.disk = Box::new(Full(left, true));
+    }
+}
+
 #[test]
 fn a_full_disk_records_nothing_and_says_so() {
     let folder = tempfile::tempdir().unwrap();

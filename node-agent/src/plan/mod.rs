@@ -24,7 +24,7 @@ pub use lower::{LowerError, Tables, lower};
 
 /// A question with the plan that answers it. Only this module can make one.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0616
 /// fn reuse(p: &quorate_node::plan::Planned<'_>) -> datafusion::logical_expr::LogicalPlan {
 ///     p.plan.clone()
 /// }
