@@ -29,6 +29,7 @@ pub struct Scenario {
     pub name: &'static str,
     /// The question counts persons born in or after this year: another one in every scenario.
     born: i64,
+    after: Duration,
     hurt: fn(&mut Network, &mut Child) -> Result<(), NetworkError>,
 }
 
@@ -38,102 +39,106 @@ const SLOW: Link = Link {
     rate_kbps: 0,
 };
 /// After this time the question is recorded and on its way to the nodes.
-const ON_ITS_WAY: Duration = Duration::from_millis(700);
+const EARLY: Duration = Duration::from_millis(300);
 /// After this time the nodes have answered, and the answers are on their way back.
-const ON_ITS_WAY_BACK: Duration = Duration::from_millis(2600);
+const LATE: Duration = Duration::from_millis(2200);
+/// The node that is hurt alone.
+const VICTIM: &str = "southport";
 
 /// Every scenario.
-pub const SCENARIOS: [Scenario; 7] = [
-    Scenario {
-        name: "node killed while the question is on its way",
-        born: 1940,
-        hurt: node_early,
-    },
-    Scenario {
-        name: "node killed while its answer is on its way",
-        born: 1945,
-        hurt: node_late,
-    },
-    Scenario {
-        name: "coordinator killed before any answer",
-        born: 1950,
-        hurt: coordinator_early,
-    },
-    Scenario {
-        name: "coordinator killed while answers arrive",
-        born: 1955,
-        hurt: coordinator_late,
-    },
-    Scenario {
-        name: "researcher killed while waiting",
-        born: 1960,
-        hurt: researcher,
-    },
-    Scenario {
-        name: "every node killed at once",
-        born: 1965,
-        hurt: all_nodes,
-    },
-    Scenario {
-        name: "everybody killed at once",
-        born: 1970,
-        hurt: everybody,
-    },
+pub const SCENARIOS: [Scenario; 8] = [
+    scenario(
+        "node killed while the question is on its way",
+        1940,
+        EARLY,
+        one_node,
+    ),
+    scenario(
+        "node killed while its answer is on its way",
+        1945,
+        LATE,
+        one_node,
+    ),
+    scenario("link cut while the answer is on its way", 1950, LATE, link),
+    scenario(
+        "coordinator killed before any answer",
+        1955,
+        EARLY,
+        coordinator,
+    ),
+    scenario(
+        "coordinator killed while answers arrive",
+        1960,
+        LATE,
+        coordinator,
+    ),
+    scenario("researcher killed while waiting", 1965, EARLY, researcher),
+    scenario("every node killed at once", 1970, EARLY, all_nodes),
+    scenario("everybody killed at once", 1975, LATE, everybody),
 ];
 
-fn node_early(network: &mut Network, _: &mut Child) -> Result<(), NetworkError> {
-    std::thread::sleep(ON_ITS_WAY);
-    network.kill_node("southport");
-    network.start_node("southport")
+const fn scenario(
+    name: &'static str,
+    born: i64,
+    after: Duration,
+    hurt: fn(&mut Network, &mut Child) -> Result<(), NetworkError>,
+) -> Scenario {
+    Scenario {
+        name,
+        born,
+        after,
+        hurt,
+    }
 }
 
-fn node_late(network: &mut Network, _: &mut Child) -> Result<(), NetworkError> {
-    std::thread::sleep(ON_ITS_WAY_BACK);
-    network.kill_node("southport");
-    network.start_node("southport")
+/// What was on the wire to or from a node is lost with it.
+fn kill(network: &mut Network, nodes: &[String]) {
+    for name in nodes {
+        network.cut(name);
+        network.kill_node(name);
+    }
 }
 
-fn coordinator_early(network: &mut Network, _: &mut Child) -> Result<(), NetworkError> {
-    std::thread::sleep(ON_ITS_WAY);
+/// Links are fast again, and whoever is down comes back.
+fn recover(network: &mut Network) -> Result<(), NetworkError> {
+    for name in network.node_names() {
+        network.mend(&name);
+        network.set_link(&name, Link::default());
+    }
+    network.start_all()
+}
+
+fn one_node(network: &mut Network, _: &mut Child) -> Result<(), NetworkError> {
+    kill(network, &[VICTIM.to_owned()]);
+    recover(network)
+}
+
+fn link(network: &mut Network, _: &mut Child) -> Result<(), NetworkError> {
+    network.cut(VICTIM);
+    std::thread::sleep(Duration::from_secs(1));
+    recover(network)
+}
+
+fn coordinator(network: &mut Network, _: &mut Child) -> Result<(), NetworkError> {
     network.kill_coordinator();
-    network.start_coordinator()
+    recover(network)
 }
 
-fn coordinator_late(network: &mut Network, _: &mut Child) -> Result<(), NetworkError> {
-    std::thread::sleep(ON_ITS_WAY_BACK);
-    network.kill_coordinator();
-    network.start_coordinator()
-}
-
-fn researcher(_: &mut Network, child: &mut Child) -> Result<(), NetworkError> {
-    std::thread::sleep(ON_ITS_WAY);
+fn researcher(network: &mut Network, child: &mut Child) -> Result<(), NetworkError> {
     drop(child.kill());
-    Ok(())
+    recover(network)
 }
 
 fn all_nodes(network: &mut Network, _: &mut Child) -> Result<(), NetworkError> {
-    std::thread::sleep(ON_ITS_WAY);
-    for name in network.node_names() {
-        network.kill_node(&name);
-    }
-    for name in network.node_names() {
-        network.start_node(&name)?;
-    }
-    Ok(())
+    kill(network, &network.node_names());
+    recover(network)
 }
 
 fn everybody(network: &mut Network, child: &mut Child) -> Result<(), NetworkError> {
-    std::thread::sleep(ON_ITS_WAY);
     drop(child.kill());
     network.kill_coordinator();
-    for name in network.node_names() {
-        network.kill_node(&name);
-    }
-    network.start_coordinator()?;
-    for name in network.node_names() {
-        network.start_node(&name)?;
-    }
-    Ok(())
+    kill(network, &network.node_names());
+    recover(network)
 }
 
 /// What came of a scenario.
@@ -204,9 +209,6 @@ pub fn play(network: &mut Network, scenario: Scenario) -> Verdict {
         network.set_link(&name, SLOW);
     }
     let outcome = hurt_and_judge(network, scenario);
-    for name in network.node_names() {
-        network.set_link(&name, Link::default());
-    }
     Verdict {
         name: scenario.name,
         time: start.elapsed(),
@@ -230,6 +232,12 @@ fn hurt_and_judge(network: &mut Network, scenario: Scenario) -> anyhow::Result<(
             .find(|id| !before.contains_key(id))
     });
     let id = id.ok_or_else(|| anyhow::anyhow!("the question was never recorded"))?;
+    std::thread::sleep(scenario.after);
+    let status = questions(network)?.remove(&id).unwrap_or_default();
+    anyhow::ensure!(
+        status == "running",
+        "too late to hurt anybody: the question is {status}"
+    );
     let hurt = (scenario.hurt)(network, &mut asking);
     drop(asking.kill());
     drop(asking.wait());

@@ -470,19 +470,30 @@ impl Network {
         self.coordinator.kill();
     }
 
-    /// Starts the coordinator again and waits until every living node is back.
+    /// Starts whoever does not run, then waits until the coordinator sees every node.
     ///
     /// # Errors
-    /// When it does not start or a node does not come back.
-    pub fn start_coordinator(&mut self) -> Result<(), NetworkError> {
+    /// When somebody does not come back.
+    pub fn start_all(&mut self) -> Result<(), NetworkError> {
         self.coordinator.start()?;
-        let names: Vec<String> = self.nodes.keys().cloned().collect();
-        for name in names {
-            if self.node_alive(&name) {
-                self.wait_for_node(&name)?;
-            }
+        for node in self.nodes.values_mut() {
+            node.party.start()?;
         }
-        Ok(())
+        self.wait_until_ready()
+    }
+
+    /// Cuts a node's link: what is on its way is lost.
+    pub fn cut(&self, node: &str) {
+        if let Some(node) = self.nodes.get(node) {
+            node.relay.cut();
+        }
+    }
+
+    /// Mends a link that was cut.
+    pub fn mend(&self, node: &str) {
+        if let Some(node) = self.nodes.get(node) {
+            node.relay.mend();
+        }
     }
 
     /// Changes the quality of a node's link.

@@ -1,6 +1,8 @@
 //! Tests that need more than one party, and the rules of the house.
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod guides;
