@@ -1,3 +1,5 @@
+//! Codebooks that are read, refused, drafted and compared.
+
 use super::*;
 
 const CVD: &str = include_str!("../../tests/codebooks/cvd.toml");

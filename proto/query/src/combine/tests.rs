@@ -1,3 +1,5 @@
+//! The law of combination, the honesty of intervals, and examples by hand.
+
 use std::collections::BTreeMap;
 
 use num_rational::BigRational;

@@ -1,3 +1,5 @@
+//! Merging and finishing of measures, held against plain arithmetic.
+
 use std::collections::BTreeSet;
 
 use super::facts::{Facts, facts, implies, limits};

@@ -1,3 +1,5 @@
+//! Every mistake is reported, with its place.
+
 use std::time::Duration;
 
 use super::*;
