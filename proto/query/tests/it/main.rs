@@ -5,6 +5,8 @@ mod canonical;
 #[cfg(test)]
 mod codebook_corpus;
 #[cfg(test)]
+mod codebook_page;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod corpus;
