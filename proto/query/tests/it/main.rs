@@ -7,6 +7,8 @@ mod codebook_corpus;
 #[cfg(test)]
 mod codebook_page;
 #[cfg(test)]
+mod combine;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod corpus;
