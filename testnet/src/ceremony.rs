@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::clock::wait_for;
 use crate::network::{NetworkError, tail};
-use crate::process::{Line, Party, Role};
+use crate::process::{Line, Party, Role, secretless};
 use crate::spec::{NodeSpec, ResearcherSpec, Spec};
 use crate::template::Values;
 
@@ -126,7 +126,7 @@ impl Ground {
             Ok(output) => secretless(output),
             Err(error) => error.to_string(),
         };
-        writeln!(log, "$ {}\n{}", secretless(&line.words()), shown.trim_end())
+        writeln!(log, "$ {}\n{}", line.words(), shown.trim_end())
             .map_err(|e| NetworkError::file(&path, e))?;
         Ok(told?)
     }
@@ -393,19 +393,6 @@ fn word(output: &str, start: &str, command: &str) -> Result<String, NetworkError
         what: "what was expected",
         output: secretless(output),
     })
-}
-
-/// Tokens are secrets until they are used: logs show that there was one.
-fn secretless(text: &str) -> String {
-    let hide = |word: &str| {
-        if word.starts_with("qt1.") {
-            "qt1.(hidden)".into()
-        } else {
-            word.to_owned()
-        }
-    };
-    let line = |line: &str| line.split(' ').map(hide).collect::<Vec<_>>().join(" ");
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
