@@ -8,7 +8,7 @@ use quorate_query::canonical;
 use quorate_query::codebook::ColumnRef;
 use quorate_query::problem::Code;
 use quorate_query::question::{Predicate, TableQuestion};
-use quorate_wire::{AnswerPayload, LedgerRef, MAX_MESSAGE, Payload, RefusalPayload};
+use quorate_wire::{AnswerPayload, LedgerRef, MAX_MESSAGE, Note, Payload, RefusalPayload};
 
 use crate::disclose::Released;
 use crate::ledger::{Approval, Close, Cost, Disclosure};
@@ -118,7 +118,7 @@ fn answer(
         policy: node.policy.digest.clone(),
         protection: released.protection(),
         table: released.table().clone(),
-        notes: Vec::new(),
+        notes: notes(released.protection().mode),
         ledger: entry.clone(),
     };
     let message = quorate_wire::sign(&payload, &node.key);
@@ -137,6 +137,18 @@ fn answer(
         close,
         releases: released.fresh().to_vec(),
     })
+}
+
+/// What the signed bytes say beside the cells: it depends on the population only, not on data.
+fn notes(mode: Mode) -> Vec<Note> {
+    match mode {
+        Mode::Round => Vec::new(),
+        Mode::None => vec![Note {
+            code: "UNPROTECTED".to_owned(),
+            text: "the population is registered as synthetic: exact values, nothing withheld"
+                .to_owned(),
+        }],
+    }
 }
 
 fn refuse(node: &Node, asked: &Asked, entry: &LedgerRef, refusal: &Refusal) -> Signed {

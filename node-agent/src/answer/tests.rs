@@ -478,6 +478,7 @@ fn synthetic_populations_answer_exactly() {
         "SELECT sex, count(*), avg(age) FROM person GROUP BY sex",
     );
     assert_eq!(answer.protection.mode, Mode::None);
+    assert_eq!(answer.notes[0].code, "UNPROTECTED");
     let cells: Vec<_> = answer.table.rows.iter().map(|r| r.cells.clone()).collect();
     let (mut sum, mut squares) = ([0, 0], [0, 0]);
     for i in 0_i128..100 {

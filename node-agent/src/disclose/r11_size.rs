@@ -1,5 +1,7 @@
 //! R11, result size: a table of an open domain with more rows than `max_cells` leaves no rows at
 //! all. Closed domains are refused before anything runs, because their size is public.
+//!
+//! Page: `docs/disclosure/README.md`, "Rules in force".
 
 use quorate_query::answer::NodeRow;
 use quorate_query::release::ReleaseParams;

@@ -1,5 +1,7 @@
 //! R1, minimum persons: a cell rests on at least `k_eff` persons, so that no bin that is shown
 //! contains a number below k.
+//!
+//! Page: `docs/disclosure/README.md`, "Rules in force".
 
 use super::case::{Case, Verdict};
 

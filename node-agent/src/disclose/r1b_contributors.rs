@@ -1,6 +1,8 @@
 //! R1b, minimum contributors: a sum, mean or moment rests on at least `k_eff` persons who
 //! contribute something other than zero; over a small domain, also on at least `k_eff` persons
 //! outside the commonest value.
+//!
+//! Page: `docs/disclosure/README.md`, "Rules in force".
 
 use super::case::{Case, Verdict};
 use crate::measure::MeasureEvidence;

@@ -1,4 +1,6 @@
 //! R2, zeros: nobody in a cell is withheld like a few, unless the codebook declares zeros public.
+//!
+//! Page: `docs/disclosure/README.md`, "Rules in force".
 
 use super::case::{Case, Verdict};
 use crate::measure::MeasureEvidence;

@@ -1,5 +1,7 @@
 //! Small domains: sums over a column of few values are its counts, and each of them obeys R1. One
 //! withheld count withholds all, because the others and the total would give it away.
+//!
+//! Page: `docs/disclosure/README.md`, "Rules in force".
 
 use super::case::{Case, Verdict};
 use crate::measure::MeasureEvidence;
