@@ -194,10 +194,10 @@ fn reads_like(line: &str, shown: &str) -> bool {
     for part in parts {
         open = true;
         let part = part.trim();
-        let Some(at) = rest.find(part) else {
+        let Some((_, after)) = rest.split_once(part) else {
             return false;
         };
-        rest = &rest[at + part.len()..];
+        rest = after;
     }
     rest.trim().is_empty() || (open && shown.trim().ends_with('…'))
 }

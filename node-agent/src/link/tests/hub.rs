@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use quorate_identity::roster::{Change, Founder, genesis, unsigned};
 use quorate_identity::tls::{check_csr, peer, server_config};
@@ -394,7 +396,7 @@ pub(super) fn add(roster: &mut Roster, role: Role, name: &str, key: &SigningKey,
 
 /// A node in a temporary folder.
 pub(super) struct Place {
-    pub(super) dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
     pub(super) policy: Policy,
     pub(super) home: Home,
 }
@@ -413,7 +415,11 @@ impl Place {
         let home = Home::open(&policy.node.state).unwrap();
         node_key("alpha").save(&home.node_key_path()).unwrap();
         home.make_domain_key().unwrap();
-        Self { dir, policy, home }
+        Self {
+            _dir: dir,
+            policy,
+            home,
+        }
     }
 
     pub(super) async fn enrol(&self, hub: &Hub) {

@@ -2,7 +2,9 @@
 
 mod hub;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use base64::Engine;
 use quorate_identity::tls::Verdict;
