@@ -88,10 +88,12 @@ fn turn_away(node: &Node, delivery: &Delivery, code: Code) -> Reply {
     sign::turn_away(node, delivery, code).map_or(Reply::Nothing, Reply::Say)
 }
 
-/// Keeps the reason of a fault where only the custodian looks.
+/// Keeps the reason where only the custodian looks. What is wrong with a text or its sender is
+/// kept nowhere: it could quote the text.
 fn note(node: &Node, recorded: &Recorded, refusal: &Refusal, now: i64) {
-    if let (true, Some(entry)) = (refusal.is_fault(), recorded.entry()) {
-        node.note_fault(&sign::ticket(node, &entry), now, refusal.detail());
+    if let (true, Some(entry)) = (refusal.concerns_custodian(), recorded.entry()) {
+        let detail = format!("{}: {}", refusal.code(), refusal.detail());
+        node.note_fault(&sign::ticket(node, &entry), now, &detail);
     }
 }
 

@@ -25,7 +25,7 @@ use crate::times::StepTimes;
 /// Time since some fixed moment, from the edge: only differences mean anything.
 pub type Stopwatch = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// File in the state folder with the reasons of faults; it may quote data and never leaves.
+/// File in the state folder with the reasons of refusals; it may quote data and never leaves.
 pub const FAULT_FILE: &str = "faults.log";
 
 /// What a node is opened with.

@@ -111,9 +111,11 @@ pub fn read<'a>(node: &Node, recorded: &'a Recorded) -> Result<Question<'a>, Rea
     if asked.canonical.is_some_and(|signed| signed != ours) {
         return Err(ReadError::Canonical);
     }
-    Ok(Question {
+    let question = Question {
         recorded,
         typed,
         codebook,
-    })
+    };
+    recorded.note_hash(question.hash());
+    Ok(question)
 }

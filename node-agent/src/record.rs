@@ -1,6 +1,8 @@
 //! Second and last step: nothing runs before the ledger has an open entry, and nothing leaves
 //! before it is closed and the store holds the very bytes.
 
+use std::sync::OnceLock;
+
 use quorate_identity::digest_text;
 use quorate_wire::LedgerRef;
 
@@ -30,6 +32,8 @@ pub struct Recorded {
     verified: Verified,
     /// `None` in a trial: then nothing can be signed.
     entry: Option<Head>,
+    /// The question hash, once the text was read: a refusal names it too.
+    hash: OnceLock<String>,
 }
 
 impl Recorded {
@@ -46,6 +50,17 @@ impl Recorded {
             seq: entry.seq,
             head: entry.hash.clone(),
         })
+    }
+
+    /// The question hash, if the text could be read.
+    #[must_use]
+    pub fn hash(&self) -> Option<&str> {
+        self.hash.get().map(String::as_str)
+    }
+
+    /// Notes the question hash when the text was read.
+    pub(crate) fn note_hash(&self, hash: String) {
+        let _ = self.hash.set(hash);
     }
 }
 
@@ -92,6 +107,7 @@ pub fn open(node: &Node, verified: Verified, now: i64) -> Result<Recorded, Ledge
     Ok(Recorded {
         verified,
         entry: Some(entry),
+        hash: OnceLock::new(),
     })
 }
 
@@ -101,6 +117,7 @@ pub fn rehearse(verified: Verified) -> Recorded {
     Recorded {
         verified,
         entry: None,
+        hash: OnceLock::new(),
     }
 }
 

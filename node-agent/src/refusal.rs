@@ -31,6 +31,12 @@ impl Refusal {
         &self.detail
     }
 
+    /// Whether the custodian has to know why: everything but the text itself and its sender.
+    #[must_use]
+    pub fn concerns_custodian(&self) -> bool {
+        !self.code.0.starts_with(['V', 'A'])
+    }
+
     /// Whether it is a fault of ours, so that the caller gets a ticket.
     #[must_use]
     pub fn is_fault(&self) -> bool {

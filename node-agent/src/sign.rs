@@ -66,7 +66,7 @@ pub fn sign(
     let entry = recorded.entry().ok_or(NotRecorded)?;
     let asked = recorded.verified().asked();
     let told = told.and_then(|released| answer(node, asked, &entry, released));
-    let mut signed = told.unwrap_or_else(|refusal| refuse(node, asked, &entry, &refusal));
+    let mut signed = told.unwrap_or_else(|refusal| refuse(node, recorded, &entry, &refusal));
     signed.close.result = digest_text(&signed.message.digest());
     signed.close.recipient = node.policy.node.coordinator.clone();
     let bytes_out = u64::try_from(signed.message.payload.len()).unwrap_or(u64::MAX);
@@ -151,7 +151,8 @@ fn notes(mode: Mode) -> Vec<Note> {
     }
 }
 
-fn refuse(node: &Node, asked: &Asked, entry: &LedgerRef, refusal: &Refusal) -> Signed {
+fn refuse(node: &Node, recorded: &Recorded, entry: &LedgerRef, refusal: &Refusal) -> Signed {
+    let asked = recorded.verified().asked();
     let ticket = if refusal.is_fault() {
         ticket(node, entry)
     } else {
@@ -177,6 +178,7 @@ fn refuse(node: &Node, asked: &Asked, entry: &LedgerRef, refusal: &Refusal) -> S
         question: asked.id.to_string(),
         outcome: "refused".to_owned(),
         code,
+        hash: recorded.hash().unwrap_or_default().to_owned(),
         population: node.policy.population.name.clone(),
         ..Close::default()
     };

@@ -220,6 +220,19 @@ fn what_the_policy_does_not_allow_is_refused_and_recorded() {
         .policy
         .replace("\"auto\"", "\"listed\"\napproved = []");
     assert_eq!(code(&house, |_| ()), "G505");
+    let ledger = fs::read_to_string(house.state().join(ledger::LEDGER_FILE)).unwrap();
+    let hash = quorate_identity::digest_text(
+        &house
+            .question("SELECT count(*) FROM person")
+            .canonical_digest,
+    );
+    let last = ledger.lines().last().unwrap();
+    assert!(
+        last.contains("G505") && last.contains(&hash),
+        "the custodian can look it up"
+    );
+    let reasons = fs::read_to_string(house.state().join(crate::node::FAULT_FILE)).unwrap();
+    assert!(reasons.contains("G505") && reasons.contains("C604: source.person"));
     let home = crate::home::Home::open(&house.state()).unwrap();
     let digest = house
         .question("SELECT count(*) FROM person")
