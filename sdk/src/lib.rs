@@ -5,6 +5,27 @@
 //! has checked every signature against the roster that the pinned founders began, and has
 //! recombined the table from the nodes' own signed cells.
 //!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use quorate_sdk::{ask::Draft, client::Client, profile::Profile};
+//!
+//! let mut client = Client::connect(Profile::open("/home/alice/.config/quorate".as_ref())?)?;
+//! let codebook = client.catalogue().await?.codebooks.remove(0);
+//! let draft = Draft {
+//!     sql: "SELECT sex, count(*) AS n FROM person GROUP BY sex".to_owned(),
+//!     project: "heart-1".to_owned(),
+//!     ..Draft::default()
+//! };
+//! # let unix_milliseconds = 0;
+//! let result = client
+//!     .ask(&draft, &codebook, unix_milliseconds, &mut |event| eprintln!("{event:?}"))
+//!     .await?;
+//! let batch = result.to_batch()?; // an Arrow record batch, its provenance in the schema metadata
+//! # drop(batch);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What this crate must not know: any data, and how a node computes.
 
 pub mod ask;
