@@ -62,7 +62,7 @@ pub const POOLED_Q6: &str = "SELECT sum(l_extendedprice * l_discount) AS revenue
 pub const SMALL: &str = "SELECT o_orderstatus, count(*) AS n FROM orders GROUP BY o_orderstatus";
 /// The small question as the plain engine runs it.
 pub const POOLED_SMALL: &str =
-    "SELECT o_orderstatus, count(*) AS n FROM orders GROUP BY o_orderstatus";
+    "SELECT o_orderstatus, count(*) AS n FROM orders GROUP BY o_orderstatus ORDER BY o_orderstatus";
 
 /// Writes `folder/part-N/{orders,lineitem}.parquet` at a scale factor.
 ///
