@@ -5,6 +5,7 @@
 //! founds the roster; from the third custodian on an entry needs two of their signatures.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -87,7 +88,10 @@ impl Ground {
         let published = ground.step(&ground.operator(&["codebook", "publish", &codebook]))?;
         ground.codebook = word(&published, "sha256:", "codebook publish")?;
         for node in &spec.nodes {
-            ground.custodians.push(ground.custodian(&node.name)?);
+            let state = ground.state(node, spec)?;
+            ground
+                .custodians
+                .push(ground.custodian(&node.name, &state)?);
         }
         let founder = ground.custodians.first();
         ground.genesis = founder
@@ -132,15 +136,19 @@ impl Ground {
     }
 
     /// A custodian makes two keys: its own, which signs the roster, and the node's.
-    fn custodian(&self, name: &str) -> Result<Custodian, NetworkError> {
+    fn custodian(&self, name: &str, state: &Path) -> Result<Custodian, NetworkError> {
         let folder = self.dir.join("custodians").join(name);
-        for folder in [&folder, &self.dir.join("nodes").join(name)] {
+        for folder in [&folder, &self.node_dir(name)] {
             std::fs::create_dir_all(folder).map_err(|e| NetworkError::file(folder, e))?;
         }
         let key_file = folder.join("custodian.key");
         let path = key_file.display().to_string();
         let init = ["init", "--json", "--name", name, "--custodian-key", &path];
-        let made = self.step(&self.node(name, &init))?;
+        let made = self.step(
+            &self
+                .node(name, &init)
+                .args([OsStr::new("--state"), state.as_os_str()]),
+        )?;
         let keys: Value = serde_json::from_str(made.trim()).unwrap_or_default();
         let key = |role: &str| keys.get(role).and_then(Value::as_str).map(str::to_owned);
         match (key("custodian"), key("node")) {
@@ -208,8 +216,21 @@ impl Ground {
         url: &str,
         researchers: &BTreeMap<String, String>,
     ) -> Result<PathBuf, NetworkError> {
-        let dir = self.dir.join("nodes").join(&node.name);
+        let dir = self.node_dir(&node.name);
         std::fs::create_dir_all(&dir).map_err(|e| NetworkError::file(&dir, e))?;
+        let policy = self.policy(node, url, researchers)?;
+        let path = dir.join("policy.toml");
+        std::fs::write(&path, policy).map_err(|e| NetworkError::file(&path, e))?;
+        Ok(dir)
+    }
+
+    /// The filled-in template of a node's policy.
+    fn policy(
+        &self,
+        node: &NodeSpec,
+        url: &str,
+        researchers: &BTreeMap<String, String>,
+    ) -> Result<String, NetworkError> {
         let mut values = Values::default();
         for (name, value) in &node.data {
             values.set(name, value);
@@ -221,18 +242,34 @@ impl Ground {
         values.set("coordinator", url);
         values.set("genesis", &self.genesis);
         values.set("codebook", &self.codebook);
-        values.set("dir", dir.display().to_string());
+        values.set("dir", self.node_dir(&node.name).display().to_string());
         let template = std::fs::read_to_string(&node.policy)
             .map_err(|e| NetworkError::file(&node.policy, e))?;
-        let policy = values
+        values
             .fill(&template)
             .map_err(|source| NetworkError::Template {
                 path: node.policy.display().to_string(),
                 source,
-            })?;
-        let path = dir.join("policy.toml");
-        std::fs::write(&path, policy).map_err(|e| NetworkError::file(&path, e))?;
-        Ok(dir)
+            })
+    }
+
+    fn node_dir(&self, name: &str) -> PathBuf {
+        self.dir.join("nodes").join(name)
+    }
+
+    /// Where the policy will want the node's state: keys are made before there is a policy, since
+    /// the policy names keys.
+    fn state(&self, node: &NodeSpec, spec: &Spec) -> Result<PathBuf, NetworkError> {
+        let nobody = spec
+            .researchers
+            .iter()
+            .map(|r| (r.name.clone(), String::new()))
+            .collect();
+        let policy = self.policy(node, "", &nobody)?;
+        let document = policy.parse::<toml_edit::DocumentMut>().unwrap_or_default();
+        let state = document.get("node").and_then(|node| node.get("state"));
+        let state = state.and_then(toml_edit::Item::as_str).unwrap_or("state");
+        Ok(self.node_dir(&node.name).join(state))
     }
 
     /// The key that a node's custodian made for it.

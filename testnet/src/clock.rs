@@ -1,6 +1,6 @@
 //! The one place where the test network looks at a clock.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Now, for measuring and for deadlines.
 #[must_use]
@@ -10,6 +10,20 @@ use std::time::{Duration, Instant};
 )]
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// Unix seconds, for the times that messages carry.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "adversaries date what they forge"
+)]
+pub fn unix() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since
+        .ok()
+        .and_then(|since| i64::try_from(since.as_secs()).ok())
+        .unwrap_or_default()
 }
 
 /// Asks again and again until there is an answer or `patience` is over.

@@ -489,6 +489,15 @@ impl Network {
         }
     }
 
+    /// Leads a node to another coordinator, or back to the real one.
+    pub fn lead(&self, node: &str, target: SocketAddr) {
+        if let Some(node) = self.nodes.get(node) {
+            node.relay.lead_to(target);
+            node.relay.cut();
+            node.relay.mend();
+        }
+    }
+
     /// Mends a link that was cut.
     pub fn mend(&self, node: &str) {
         if let Some(node) = self.nodes.get(node) {

@@ -1,6 +1,8 @@
 //! Tests that need more than one party, and the rules of the house.
 
 #[cfg(test)]
+mod badinput;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod generated;
@@ -10,6 +12,8 @@ mod guides;
 mod heart;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod liar;
 #[cfg(test)]
 mod omop;
 #[cfg(test)]
