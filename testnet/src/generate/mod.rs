@@ -1,7 +1,7 @@
 //! Deterministic made-up patients of four hospitals with different case mix, as OMOP-named tables.
 //!
 //! The truth is known: [`model`] holds every chance and every mean, [`patient`] draws one person
-//! from them, [`tables`] lays people out as tables, [`write`] puts tables into files. A seed and a
+//! from them, [`tables`] lays people out as tables, [`mod@write`] puts tables into files. A seed and a
 //! scale give the same bytes everywhere. The generator knows nothing of nodes or questions.
 //!
 //! # The model
