@@ -132,7 +132,7 @@ pub(crate) struct QueryArgs {
     #[arg(long, value_name = "P")]
     pub(crate) project: Option<String>,
     /// Why you ask, for the custodians' records
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) purpose: String,
     /// Ask only these nodes
     #[arg(long, value_delimiter = ',', value_name = "A,B")]

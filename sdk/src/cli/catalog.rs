@@ -85,22 +85,26 @@ fn overview(codebook: &Codebook, catalogue: Option<&Catalogue>, search: Option<&
             grid.add_row([name.clone(), rows(table), columns.join(", ")]);
         }
     }
-    page.push_str(&lines(&grid));
+    let found = grid.row_count() > 0;
+    if found {
+        page.push_str(&lines(&grid));
+    }
     let sets: Vec<String> = codebook
         .sets
         .iter()
         .filter(|(name, _)| search.is_none_or(|word| name.to_lowercase().contains(word)))
         .map(|(name, set)| {
             format!(
-                "set.{name}  {} values of {}.{}",
-                set.values.len(),
+                "set.{name}  {} of {}.{}",
+                values_of(set.values.len()),
                 set.column.table,
                 set.column.column
             )
         })
         .collect();
     if !sets.is_empty() {
-        let _ = write!(page, "\n{}\n", sets.join("\n"));
+        let gap = if found { "\n" } else { "" };
+        let _ = write!(page, "{gap}{}\n", sets.join("\n"));
     }
     if let (Some(catalogue), None) = (catalogue, search) {
         page.push('\n');
@@ -118,7 +122,7 @@ fn overview(codebook: &Codebook, catalogue: Option<&Catalogue>, search: Option<&
             let _ = writeln!(page, "node {}  {state}{holds}", clean(name));
         }
     }
-    if page.ends_with("\n\n") {
+    if !found && sets.is_empty() {
         page.push_str("nothing fits\n");
     }
     page
@@ -145,12 +149,20 @@ fn one_table(codebook: &Codebook, name: &str, table: &Table, search: Option<&str
     for (set, about) in here {
         let _ = writeln!(
             page,
-            "\n{} IN set.{set}  ({} values)",
+            "\n{} IN set.{set}  ({})",
             about.column.column,
-            about.values.len()
+            values_of(about.values.len())
         );
     }
     page
+}
+
+fn values_of(count: usize) -> String {
+    if count == 1 {
+        "1 value".to_owned()
+    } else {
+        format!("{count} values")
+    }
 }
 
 /// Columns that have a role, by name.

@@ -448,6 +448,46 @@ fn a_token_for_another_authority_is_refused() {
 }
 
 #[test]
+fn the_catalog_tells_what_can_be_written() {
+    let network = joined();
+    let home = network.home();
+    let all = quorate(home, &["catalog"]);
+    expect(&all, 0);
+    assert!(
+        out(&all).contains("node oslo  not connected"),
+        "{}",
+        out(&all)
+    );
+    let person = quorate(home, &["catalog", "person"]);
+    expect(&person, 0);
+    for words in [
+        "0 female, 1 male",
+        "0 to 120; bands of 5, 10, 20",
+        "int [a]",
+    ] {
+        assert!(
+            out(&person).contains(words),
+            "`{words}` is missing in\n{}",
+            out(&person)
+        );
+    }
+    let by_label = quorate(home, &["catalog", "--search", "FEMALE"]);
+    assert!(
+        out(&by_label).contains("sex") && !out(&by_label).contains("age"),
+        "{}",
+        out(&by_label)
+    );
+    assert!(out(&quorate(home, &["catalog", "--search", "nowhere"])).contains("nothing fits"));
+    let unknown = quorate(home, &["catalog", "persons"]);
+    expect(&unknown, 1);
+    assert!(
+        err(&unknown).contains("there are person"),
+        "{}",
+        err(&unknown)
+    );
+}
+
+#[test]
 fn check_explains_and_refuses_offline() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("codebook.toml");
