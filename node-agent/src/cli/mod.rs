@@ -13,6 +13,9 @@ mod roster;
 mod serve;
 mod ui;
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
