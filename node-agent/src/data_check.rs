@@ -357,26 +357,46 @@ value = { type = "decimal", scale = 1, role = ["value"], when = [{ set = "sbp", 
         let dir = tempfile::tempdir().unwrap();
         let put = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
         put("p.csv", "person_id,sex,age\n1,0,50\n2,7,130\n3,,\n");
-        put("m.csv", "person_id,concept,value\n1,1,20\n1,2,20\n2,1,120.5\n9,1,\n");
+        put(
+            "m.csv",
+            "person_id,concept,value\n1,1,20\n1,2,20\n2,1,120.5\n9,1,\n",
+        );
         put("d.csv", "person_id\nx\n\n");
         put("q.csv", "x\n");
         let sources = "[source.person]\nkind = 'csv'\npath = 'p.csv'\n[source.measurement]\nkind = 'csv'\npath = 'm.csv'\n[source.death]\nkind = 'csv'\npath = 'd.csv'\n[source.other]\nkind = 'csv'\npath = 'q.csv'";
         let report = report(dir.path(), sources).await;
         assert_eq!(report.unknown, ["other"]);
         assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
-        assert!(report.problems[0].starts_with("source.death: 1 bad value"), "{:?}", report.problems);
+        assert!(
+            report.problems[0].starts_with("source.death: 1 bad value"),
+            "{:?}",
+            report.problems
+        );
         assert!(!report.sound());
 
-        let [person, measurement] = report.tables.as_slice() else { panic!("{:?}", report.tables) };
+        let [person, measurement] = report.tables.as_slice() else {
+            panic!("{:?}", report.tables)
+        };
         assert_eq!((person.rows, person.persons, person.orphans), (3, 3, None));
         let column = |table: &TableReport, name: &str| {
-            let found = table.columns.iter().find(|column| column.name == name).unwrap();
+            let found = table
+                .columns
+                .iter()
+                .find(|column| column.name == name)
+                .unwrap();
             (found.missing, found.out_of_domain, found.out_of_bounds)
         };
-        assert_eq!(column(person, "sex"), (2, Some(1), None));
+        assert_eq!(column(person, "sex"), (2, Some(1), Some(0)));
         assert_eq!(column(person, "age"), (1, None, Some(1)));
-        assert_eq!((measurement.rows, measurement.persons, measurement.orphans), (4, 3, Some(1)));
-        assert_eq!(column(measurement, "value"), (1, None, Some(1)), "bounds hold within their set");
+        assert_eq!(
+            (measurement.rows, measurement.persons, measurement.orphans),
+            (4, 3, Some(1))
+        );
+        assert_eq!(
+            column(measurement, "value"),
+            (1, None, Some(1)),
+            "bounds hold within their set"
+        );
         assert_eq!(report.json()["tables"][1]["orphans"], 1);
     }
 
@@ -389,12 +409,21 @@ value = { type = "decimal", scale = 1, role = ["value"], when = [{ set = "sbp", 
             println!("skipped: {} is not there", folder.display());
             return;
         }
-        let codebook = CODEBOOK.replace("person_id = { type = \"int\"", "person_id = { type = \"text\"");
+        let codebook = CODEBOOK.replace(
+            "person_id = { type = \"int\"",
+            "person_id = { type = \"text\"",
+        );
         let map = "SELECT patient_id AS person_id, sex, age FROM source";
-        let source = format!("[source.person]\nkind = 'csv'\npath = '{}'\nmap = '{map}'", folder.join("*.csv").display());
+        let source = format!(
+            "[source.person]\nkind = 'csv'\npath = '{}'\nmap = '{map}'",
+            folder.join("*.csv").display()
+        );
         let policy = crate::source::tests::policy_of(Path::new("/"), &source).unwrap();
         let report = check_all(&policy, &crate::source::tests::codebook(&codebook)).await;
         assert_eq!(report.problems, Vec::<String>::new());
-        assert_eq!((report.tables[0].rows, report.tables[0].persons), (920, 920));
+        assert_eq!(
+            (report.tables[0].rows, report.tables[0].persons),
+            (920, 920)
+        );
     }
 }

@@ -139,29 +139,33 @@ impl Home {
 
     /// What `enrol` wrote.
     pub(crate) fn enrolment(&self) -> Result<Enrolment, HomeError> {
-        let key = quorate_identity::keys::read_private(&self.path("tls.key"));
-        let key = key.map_err(|_| HomeError::NotEnrolled(self.path("tls.key")))?;
-        let key = String::from_utf8(key.to_vec())
-            .map_err(|_| HomeError::Damaged(self.path("tls.key")))?;
+        let path = self.path("tls.pem");
+        let pem = match quorate_identity::keys::read_private(&path) {
+            Ok(bytes) => String::from_utf8(bytes.to_vec()).map_err(|_| HomeError::Damaged(path))?,
+            Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(HomeError::NotEnrolled(path));
+            }
+            Err(error) => return Err(error.into()),
+        };
         let text = |name: &str| {
             std::fs::read_to_string(self.path(name))
                 .map_err(|_| HomeError::NotEnrolled(self.path(name)))
         };
         Ok(Enrolment {
-            certificate: text("tls.pem")?,
-            key,
+            certificate: pem.clone(),
+            key: pem,
             ca: text("ca.pem")?,
             network: text("network")?.trim().to_owned(),
         })
     }
 
-    /// Replaces certificate and key. The certificate goes last: a crash between the two leaves a
-    /// pair that does not fit, which `enrol` repairs, never a key that is somewhere else.
+    /// Replaces certificate and key. They lie in one file, so that a crash in between leaves the
+    /// old pair or the new one, never a mixture.
     pub(crate) fn save_enrolment(&self, enrolment: &Enrolment) -> Result<(), HomeError> {
         self.write("ca.pem", enrolment.ca.as_bytes())?;
         self.write("network", enrolment.network.as_bytes())?;
-        self.write("tls.key", enrolment.key.as_bytes())?;
-        self.write("tls.pem", enrolment.certificate.as_bytes())
+        let pair = format!("{}\n{}", enrolment.key.trim_end(), enrolment.certificate);
+        self.write("tls.pem", pair.as_bytes())
     }
 
     /// The roster as last accepted, verified anew from the policy's genesis keys.

@@ -10,12 +10,21 @@ use quorate_identity::{Name, SigningKey};
 use super::*;
 
 fn node(dir: &Path, line: &str) -> u8 {
-    let words = line.split(' ').filter(|word| !word.is_empty()).map(OsString::from);
+    let words = line
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .map(OsString::from);
     let place = ["--dir".into(), dir.as_os_str().to_owned()];
-    let args = std::iter::once("quorate-node".into()).chain(words).chain(place);
+    let args = std::iter::once("quorate-node".into())
+        .chain(words)
+        .chain(place);
     let code = format!("{:?}", run(args));
     // An exit code can only be looked at through its Debug text.
-    code.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    code.chars()
+        .filter(char::is_ascii_digit)
+        .collect::<String>()
+        .parse()
+        .unwrap()
 }
 
 fn custodian(dir: &Path) -> SigningKey {
@@ -38,10 +47,16 @@ fn keys_are_made_once_and_are_private() {
     assert_eq!(node(dir.path(), "init"), 0);
     assert_eq!(*custodian(dir.path()).key_id(), first);
     for file in ["custodian.key", "node.key", "domain.key"] {
-        let mode = fs::metadata(dir.path().join("state").join(file)).unwrap().permissions().mode();
+        let mode = fs::metadata(dir.path().join("state").join(file))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
-    let mode = fs::metadata(dir.path().join("state")).unwrap().permissions().mode();
+    let mode = fs::metadata(dir.path().join("state"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o700);
     let other = tempfile::tempdir().unwrap();
     assert_eq!(node(other.path(), "init --no-custodian-key"), 0);
@@ -53,14 +68,22 @@ fn a_custodian_signs_what_it_has_seen_and_accepts_what_verifies() {
     let dir = tempfile::tempdir().unwrap();
     node(dir.path(), "init");
     let key = custodian(dir.path());
-    let founder = Founder { name: Name::parse("carol").unwrap(), key: key.key_id().clone(), until: 4_000_000_000 };
+    let founder = Founder {
+        name: Name::parse("carol").unwrap(),
+        key: key.key_id().clone(),
+        until: 4_000_000_000,
+    };
     let proposal = dir.path().join("genesis.jsonl");
     let network = Name::parse("test").unwrap();
     let entry = unsigned(genesis(&network, vec![founder], 1_700_000_000));
     fs::write(&proposal, write_log(&[entry])).unwrap();
     let file = proposal.display();
     write_policy(dir.path(), "");
-    assert_eq!(node(dir.path(), &format!("roster accept {file}")), 1, "nobody signed");
+    assert_eq!(
+        node(dir.path(), &format!("roster accept {file}")),
+        1,
+        "nobody signed"
+    );
     assert_eq!(node(dir.path(), &format!("roster show {file}")), 0);
     assert_eq!(node(dir.path(), &format!("roster sign {file}")), 0);
     assert_eq!(node(dir.path(), &format!("roster sign {file}")), 0);
@@ -71,14 +94,21 @@ fn a_custodian_signs_what_it_has_seen_and_accepts_what_verifies() {
 
     let future = unsigned(genesis(&network, Vec::new(), 4_000_000_000));
     fs::write(&proposal, write_log(&[future])).unwrap();
-    assert_eq!(node(dir.path(), &format!("roster sign {file}")), 1, "dated in the future");
+    assert_eq!(
+        node(dir.path(), &format!("roster sign {file}")),
+        1,
+        "dated in the future"
+    );
 }
 
 #[test]
 fn pausing_and_approving_survive_in_the_state_folder() {
     let dir = tempfile::tempdir().unwrap();
     node(dir.path(), "init");
-    write_policy(dir.path(), "[[project]]\nid = 'heart-1'\nuntil = 2030-01-01\ntables = []\nmembers = []\napproval = 'listed'");
+    write_policy(
+        dir.path(),
+        "[[project]]\nid = 'heart-1'\nuntil = 2030-01-01\ntables = []\nmembers = []\napproval = 'listed'",
+    );
     let home = Home::open(&dir.path().join("state")).unwrap();
     assert_eq!(node(dir.path(), "pause --reason moving"), 0);
     assert_eq!(home.paused().as_deref(), Some("moving"));
@@ -86,9 +116,15 @@ fn pausing_and_approving_survive_in_the_state_folder() {
     assert_eq!(home.paused(), None);
 
     let hash = format!("sha256:{}", "0a".repeat(32));
-    assert_eq!(node(dir.path(), &format!("approve {hash} --project heart-1")), 0);
+    assert_eq!(
+        node(dir.path(), &format!("approve {hash} --project heart-1")),
+        0
+    );
     assert!(home.approved().unwrap()["heart-1"].contains(&hash));
-    assert_eq!(node(dir.path(), &format!("approve {hash} --project other")), 1);
+    assert_eq!(
+        node(dir.path(), &format!("approve {hash} --project other")),
+        1
+    );
     assert_eq!(node(dir.path(), "approve nonsense --project heart-1"), 1);
 }
 
@@ -100,14 +136,21 @@ fn what_is_not_understood_is_64_and_mistakes_are_1() {
     assert_eq!(node(dir.path(), "--help"), 0);
     assert_eq!(node(dir.path(), "run"), 1, "no policy");
     node(dir.path(), "init");
-    write_policy(dir.path(), "[limits]\ntime = 'long'\nmemory = 3\n[surprise]\n");
+    write_policy(
+        dir.path(),
+        "[limits]\ntime = 'long'\nmemory = 3\n[surprise]\n",
+    );
     assert_eq!(node(dir.path(), "run"), 1);
     assert_eq!(node(dir.path(), "doctor"), 1);
     write_policy(dir.path(), "");
     assert_eq!(node(dir.path(), "run"), 1, "never enrolled");
     assert_eq!(node(dir.path(), "enrol qt1.nonsense"), 1);
     assert_eq!(node(dir.path(), "doctor --json"), 1);
-    assert_eq!(node(dir.path(), "ledger verify"), 0, "an empty ledger is sound");
+    assert_eq!(
+        node(dir.path(), "ledger verify"),
+        0,
+        "an empty ledger is sound"
+    );
 }
 
 #[test]

@@ -624,4 +624,32 @@ time = "5 s"
         let error = read_file(Path::new("/nowhere/node.toml"), &[]).unwrap_err();
         assert!(error.to_string().contains("cannot be read"), "{error}");
     }
+
+    #[test]
+    fn the_samples_of_the_documentation_have_no_mistake() {
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/samples");
+        let dir = tempfile::tempdir().unwrap();
+        for file in [
+            "data/a.csv",
+            "omop/person.parquet",
+            "omop/measurement/1.parquet",
+            "invented.csv",
+        ] {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let mut read_samples = 0;
+        for entry in std::fs::read_dir(&samples).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            if !text.contains("[node]") {
+                continue;
+            }
+            let policy = read(&text, &path.display().to_string(), dir.path(), &[]);
+            assert!(policy.is_ok(), "{}", policy.unwrap_err());
+            read_samples += 1;
+        }
+        assert!(read_samples >= 3);
+    }
 }

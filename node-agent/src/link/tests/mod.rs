@@ -95,7 +95,8 @@ async fn a_coordinator_that_restarts_gets_the_same_bytes_again() {
     let node = place.open();
     let _running = place.run(&node);
     let mut stream = hub.attached().await;
-    stream.say(deliver(&question(1))).await;
+    let question = question(1);
+    stream.say(deliver(&question)).await;
     let (_, first) = refusal(&mut stream).await;
     let (knows, port) = (std::sync::Arc::clone(&hub.knows), hub.port);
     drop(stream);
@@ -105,7 +106,7 @@ async fn a_coordinator_that_restarts_gets_the_same_bytes_again() {
     let mut stream = hub.attached().await;
     let (_, again) = refusal(&mut stream).await;
     assert_eq!(first, again);
-    stream.say(deliver(&question(1))).await;
+    stream.say(deliver(&question)).await;
     let (_, asked_again) = refusal(&mut stream).await;
     assert_eq!(first, asked_again, "a known id gets the stored bytes");
 }
@@ -301,7 +302,9 @@ async fn too_many_questions_at_once_are_turned_away() {
     let _running = place.run_link(link);
     let mut stream = hub.attached().await;
     let mut codes = std::collections::BTreeMap::new();
-    for number in 0..20 {
+    let first = question(0);
+    stream.say(deliver(&first)).await;
+    for number in 1..20 {
         stream.say(deliver(&question(number))).await;
     }
     for _ in 0..4 {
@@ -309,7 +312,7 @@ async fn too_many_questions_at_once_are_turned_away() {
     }
     stream
         .say(Said::Cancel(v1::Cancel {
-            question_id: id_of(&question(0)),
+            question_id: id_of(&first),
         }))
         .await;
     stream.say(Said::Ping(Ping { time: now() })).await;
