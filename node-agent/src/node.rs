@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ pub struct Node {
     pub(crate) engine: Engine,
     home: Home,
     roster: ArcSwap<Roster>,
+    /// Until when other nodes' stamps say that the roster is current.
+    stamped: AtomicI64,
     codebooks: ArcSwap<BTreeMap<String, Arc<Codebook>>>,
     /// `None` in a trial.
     ledger: Mutex<Option<Ledger>>,
@@ -141,6 +143,7 @@ impl Node {
             stopwatch: opening.stopwatch,
             home: Home::open(&state)?,
             roster: ArcSwap::from_pointee(opening.roster),
+            stamped: AtomicI64::new(0),
             codebooks: ArcSwap::from_pointee(codebooks),
             ledger: Mutex::new(ledger),
             store: Mutex::new(store),
@@ -173,6 +176,18 @@ impl Node {
     /// Takes a roster that continues the present one; the caller has verified that it does.
     pub fn set_roster(&self, roster: Roster) {
         self.roster.store(Arc::new(roster));
+    }
+
+    /// Another node's stamp says that the roster is current, and holds until this time. Whoever
+    /// calls has verified it.
+    pub fn note_stamp(&self, until: i64) {
+        self.stamped.fetch_max(until, Ordering::Relaxed);
+    }
+
+    /// Until when other nodes' stamps hold.
+    #[must_use]
+    pub fn stamped(&self) -> i64 {
+        self.stamped.load(Ordering::Relaxed)
     }
 
     /// A codebook that the node has and the policy pins.

@@ -3,7 +3,7 @@
 //! It trusts nobody on the way: the signature is the researcher's own, the roster is the one this
 //! node verified. It must not look at the question itself.
 
-use quorate_identity::{KeyId, Signed};
+use quorate_identity::{KeyId, RosterError, Signed};
 use quorate_query::problem::{Code, Problem};
 use quorate_query::question::Params;
 use quorate_wire::{OpenError, Payload, QuestionId, QuestionPayload, open_question};
@@ -108,6 +108,9 @@ pub enum VerifyError {
     /// The researcher knows a roster that we do not.
     #[error("the question names a roster head that is not in this node's log")]
     RosterBehind,
+    /// Nobody has said for a day that our roster is current: revocations may be withheld.
+    #[error("the roster is not known to be current: {0}")]
+    NotFresh(RosterError),
     /// The id came before, with other bytes.
     #[error("the question id was used before with other content: possible replay")]
     IdUsed,
@@ -123,6 +126,7 @@ impl Coded for VerifyError {
             Self::Problem(problem) => problem.code,
             Self::NotForUs => Code("A405"),
             Self::RosterBehind => Code("A404"),
+            Self::NotFresh(_) => Code("A412"),
             Self::IdUsed => Code("A403"),
             Self::Record(_) => Code("E901"),
         }
@@ -149,10 +153,14 @@ pub fn verify(node: &Node, delivery: &Delivery, now: i64) -> Result<Heard, Verif
         };
     }
     let roster = node.roster();
+    let own = &node.policy.node.name;
+    roster
+        .check_fresh(node.stamped(), own, now)
+        .map_err(VerifyError::NotFresh)?;
     let opened = open_question(&delivery.question, &roster, now)?;
     let question = opened.payload();
     question.check(now, UNDERSTOOD)?;
-    if !question.names(&node.policy.node.name) {
+    if !question.names(own) {
         return Err(VerifyError::NotForUs);
     }
     if roster.seq_of(&question.roster_head).is_none() {

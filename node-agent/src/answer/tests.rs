@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use quorate_identity::roster::{Change, STAMP_LIFE, cosign, unsigned};
+use quorate_identity::{Name, Role};
 use quorate_query::answer::{Cell, Mode};
 use quorate_query::number::Number;
 use quorate_query::value::Scalar;
@@ -12,9 +14,9 @@ use super::note;
 use crate::engine::Fault;
 use crate::ledger;
 use crate::record;
-use crate::refusal::Refusal;
+use crate::refusal::{Coded, Refusal};
 use crate::sign::sign;
-use crate::testing::{House, NOW, alice, answered, bob, node_key, refused, tell};
+use crate::testing::{House, NOW, alice, answered, bob, key, node_key, refused, tell};
 use crate::trial::{Trial, try_alone};
 use crate::verify::{Heard, verify};
 
@@ -184,6 +186,31 @@ fn what_is_not_believed_is_refused_and_not_recorded() {
         ledger::verify(&house.state(), None, None).unwrap().head.seq,
         1
     );
+}
+
+#[test]
+fn a_roster_that_nobody_confirms_answers_nothing() {
+    let mut house = house();
+    let (custodian, other) = (key(1), key(5));
+    let change = Change::Add {
+        role: Role::Node,
+        name: Name::parse("hungary").unwrap(),
+        key: other.key_id().clone(),
+        until: NOW + 90 * 86_400,
+    };
+    let mut entry = unsigned(house.roster.propose(change, NOW - 800));
+    cosign(&custodian, &mut entry);
+    house.roster.append(&entry).unwrap();
+
+    let node = house.open();
+    let late = house.roster.last_at() + STAMP_LIFE + 1;
+    let mut question = house.question("SELECT count(*) FROM person");
+    (question.not_before, question.expires) = (late - 60, late + 60);
+    let delivery = house.deliver(&question, &alice());
+    let refused = verify(&node, &delivery, late).err().unwrap();
+    assert_eq!(refused.code().0, "A412");
+    node.note_stamp(late);
+    assert!(matches!(verify(&node, &delivery, late), Ok(Heard::New(_))));
 }
 
 #[test]

@@ -82,7 +82,9 @@ pub(super) fn read_stamps(
             Err(error @ RosterError::Fork { .. }) => {
                 return Err(LinkError::Roster(error.to_string()));
             }
-            _ => {}
+            // Our own word about the head we know proves nothing to us.
+            Ok(until) if stamp.payload().node != node.policy.node.name => node.note_stamp(until),
+            Ok(_) | Err(_) => {}
         }
     }
     Ok(freshness)

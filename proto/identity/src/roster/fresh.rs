@@ -92,4 +92,22 @@ impl Roster {
         }
         until.ok_or(RosterError::NotFresh)
     }
+
+    /// Refuses to act on a roster of whose currency nobody has spoken for 24 hours: neither
+    /// custodians, by a newer entry, nor another node, by a stamp that holds until `stamped`.
+    /// Where `own` is the only node there is nobody to ask.
+    ///
+    /// # Errors
+    /// If it is not fresh at `now`.
+    pub fn check_fresh(&self, stamped: i64, own: &str, now: i64) -> Result<(), RosterError> {
+        let spoken = self.last_at().saturating_add(STAMP_LIFE).max(stamped);
+        let alone = !self
+            .members(now)
+            .any(|m| m.role == Role::Node && m.name != *own);
+        if alone || now <= spoken {
+            Ok(())
+        } else {
+            Err(RosterError::NotFresh)
+        }
+    }
 }

@@ -174,6 +174,12 @@ impl Roster {
         &self.network
     }
 
+    /// When the newest entry was proposed, unix seconds.
+    #[must_use]
+    pub fn last_at(&self) -> i64 {
+        self.last_at
+    }
+
     /// Where the log ends.
     #[must_use]
     pub fn head(&self) -> Head {

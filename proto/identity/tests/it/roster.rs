@@ -592,6 +592,30 @@ fn stamps_bound_how_long_news_can_be_withheld() {
 }
 
 #[test]
+fn a_roster_nobody_speaks_for_is_not_acted_on() {
+    let (log, pins) = small();
+    let roster = Roster::verify(None, &pins, &log).unwrap();
+    let quiet = roster.last_at() + STAMP_LIFE;
+    assert_eq!(roster.check_fresh(0, "hungary", quiet), Ok(()));
+    assert_eq!(
+        roster.check_fresh(0, "hungary", quiet + 1),
+        Err(RosterError::NotFresh)
+    );
+    assert_eq!(roster.check_fresh(quiet + 1, "hungary", quiet + 1), Ok(()));
+    assert_eq!(
+        roster.check_fresh(quiet + 1, "hungary", quiet + 2),
+        Err(RosterError::NotFresh)
+    );
+    // The only node has nobody to ask.
+    let alone = Roster::verify(None, &pins, &log[..2]).unwrap();
+    assert_eq!(alone.check_fresh(0, "cleveland", NOW), Ok(()));
+    assert_eq!(
+        alone.check_fresh(0, "hungary", NOW),
+        Err(RosterError::NotFresh)
+    );
+}
+
+#[test]
 fn a_stamp_betrays_a_withheld_entry_and_a_fork() {
     let (log, pins) = small();
     let ours = Roster::verify(None, &pins, &log).unwrap();
