@@ -104,7 +104,7 @@ fn overview(codebook: &Codebook, catalogue: Option<&Catalogue>, search: Option<&
         .collect();
     if !sets.is_empty() {
         let gap = if found { "\n" } else { "" };
-        let _ = write!(page, "{gap}{}\n", sets.join("\n"));
+        let _ = writeln!(page, "{gap}{}", sets.join("\n"));
     }
     if let (Some(catalogue), None) = (catalogue, search) {
         page.push('\n');
