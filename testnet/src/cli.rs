@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -165,6 +167,7 @@ fn up(exe: &Path, spec: &Path, set: &[String], dir: Option<&Path>) -> anyhow::Re
     }
     let signals = Signals::listen()?;
     let mut network = Network::start(spec, &options)?;
+    signals.expect();
     print::out(&network.ready().to_string());
     signals.wait();
     network.stop();
@@ -172,9 +175,16 @@ fn up(exe: &Path, spec: &Path, set: &[String], dir: Option<&Path>) -> anyhow::Re
 }
 
 /// SIGTERM, SIGINT, or the end of standard input.
+///
+/// Until somebody waits for them, they end the process at once: whatever it has started ends with
+/// it, because every child holds a pipe to it.
 pub struct Signals {
     receive: std::sync::mpsc::Receiver<()>,
+    waiting: Arc<AtomicBool>,
 }
+
+/// Exit code after a signal that came before everything was up.
+const INTERRUPTED: i32 = 130;
 
 impl Signals {
     /// Starts to listen.
@@ -186,7 +196,8 @@ impl Signals {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let on_signal = send.clone();
+        let waiting = Arc::new(AtomicBool::new(false));
+        let (early, on_signal) = (Arc::clone(&waiting), send.clone());
         std::thread::spawn(move || {
             runtime.block_on(async {
                 use tokio::signal::unix::{SignalKind, signal};
@@ -198,6 +209,9 @@ impl Signals {
                 };
                 tokio::select! { _ = term.recv() => (), _ = int.recv() => () }
             });
+            if !early.load(Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED);
+            }
             let _nobody_waits = on_signal.send(());
         });
         std::thread::spawn(move || {
@@ -209,11 +223,17 @@ impl Signals {
             {}
             let _nobody_waits = send.send(());
         });
-        Ok(Self { receive })
+        Ok(Self { receive, waiting })
+    }
+
+    /// From now on they are waited for.
+    pub fn expect(&self) {
+        self.waiting.store(true, Ordering::Relaxed);
     }
 
     /// Blocks until one of them comes.
     pub fn wait(&self) {
+        self.expect();
         let _ended = self.receive.recv();
     }
 }

@@ -3,12 +3,13 @@
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use num_rational::BigRational;
 use quorate_testnet::network::Network;
 use serde_json::Value;
 
 use crate::oracle::ask::{Ask, By, Key, Person, Stat, Where, find};
-use crate::oracle::exact::{decimal, fifteen, fifteen_root, nearest, nearest_root, ten, whole};
+use crate::oracle::exact::{
+    decimal, fifteen, fifteen_root, magnitude, nearest, nearest_root, ten, whole,
+};
 use crate::oracle::heart::{HOSPITALS, columns, people};
 use crate::oracle::rules::{
     Combined, Released, SLACK, combine, mean_and_variance, release, site_value,
@@ -208,21 +209,32 @@ fn check_protected(stat: Stat, released: &[Released], found: &Value, place: &str
         }
         return true;
     }
-    // the last printed digit says how fine the number was rounded; trailing zeros are not printed,
-    // so the finest place that could have been printed is the last one shown
-    let text = found["value"].as_str().unwrap();
-    let places = text
-        .split_once('.')
-        .map_or(0, |(_, fraction)| fraction.len());
-    let exact_to = |step: BigRational| match &combined {
-        Combined::Value(exact) => nearest(exact, &step),
-        Combined::Root(square) => nearest_root(square, &step),
+    let exact_to = |exponent: i32| match &combined {
+        Combined::Value(exact) => nearest(exact, &ten(exponent)),
+        Combined::Root(square) => nearest_root(square, &ten(exponent)),
     };
-    let place_of = i32::try_from(places).unwrap();
-    let fits = (-place_of..=6).any(|exponent| exact_to(ten(exponent)) == value);
+    let bound = |name: &str| found[name].as_str().map(decimal);
+    let places = match (bound("lower"), bound("upper")) {
+        // printed to the decimal place of half the interval; the printed limits were rounded
+        // outwards by one digit more, which can lift the half over a power of ten
+        (Some(low), Some(high)) => {
+            let place = magnitude(&((high - low) / whole(2)));
+            place - 1..=place
+        }
+        // without an upper limit the place is not known: any rounding of the exact combination
+        // down to the last digit shown
+        _ => {
+            let text = found["value"].as_str().unwrap();
+            let shown = text
+                .split_once('.')
+                .map_or(0, |(_, fraction)| fraction.len());
+            -i32::try_from(shown).unwrap()..=6
+        }
+    };
+    let fits = places.clone().any(|exponent| exact_to(exponent) == value);
     assert!(
         fits,
-        "{place}: {text} is no rounding of the exact combination"
+        "{place}: no rounding of the exact combination to a place in {places:?}"
     );
     true
 }

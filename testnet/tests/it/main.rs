@@ -22,3 +22,5 @@ mod oracle;
 mod support;
 #[cfg(test)]
 mod threats;
+#[cfg(test)]
+mod up;
