@@ -83,7 +83,7 @@ pub(super) struct Init {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Enrol {
-    /// The token that the coordinator's operator gave you
+    /// The token that the coordinator's operator gave you; `-` reads it from standard input
     pub(super) token: String,
 }
 

@@ -62,7 +62,11 @@ pub(super) fn enrol(place: &Place, args: &Enrol, clock: &Clock) -> anyhow::Resul
     let policy = place.policy()?;
     let home = Home::open(&policy.node.state)?;
     let key = home.node_key().context("run `quorate-node init` first")?;
-    let token = EnrolToken::parse(&args.token)?;
+    let token = match args.token.as_str() {
+        "-" => std::io::read_to_string(std::io::stdin())?,
+        token => token.to_owned(),
+    };
+    let token = EnrolToken::parse(&token)?;
     token.check_time(clock())?;
     if token.role.is_some_and(|role| role != Role::Node)
         || token

@@ -13,6 +13,7 @@ use super::{Done, runtime, ui};
 use crate::home::Home;
 use crate::link::{Clock, Link};
 use crate::node::{Node, Opening, Stopwatch};
+use crate::source;
 
 /// Opens the node and stays connected. Prints one line of JSON when it is open; from then on it
 /// connects by itself, now or when the coordinator is there.
@@ -52,7 +53,9 @@ pub(super) fn run(place: &Place, args: &Run, clock: Clock) -> anyhow::Result<Don
             signal(SignalKind::interrupt())?,
         );
         let (stop, stopped) = watch::channel(false);
-        let link = Link::new(Arc::new(node), home, clock);
+        let node = Arc::new(node);
+        tokio::spawn(warm_up(Arc::clone(&node)));
+        let link = Link::new(node, home, clock);
         ui::say(&serde_json::json!({ "ready": 1, "node": name }).to_string());
         tokio::select! {
             () = link.run(stopped, fastrand::Rng::new()) => {}
@@ -65,6 +68,21 @@ pub(super) fn run(place: &Place, args: &Run, clock: Clock) -> anyhow::Result<Don
     tracing::info!("stopped");
     runtime.shutdown_timeout(Duration::from_secs(2));
     Ok(Done::Well)
+}
+
+/// Reads every source before the first question does, so that it does not wait for them and the
+/// custodian learns at once of a source that cannot be used.
+async fn warm_up(node: Arc<Node>) {
+    for codebook in node.codebooks().values() {
+        let tables = codebook.tables.keys();
+        for table in tables.filter(|table| node.policy.sources.contains_key(*table)) {
+            let wanted = std::collections::BTreeSet::from([table.clone()]);
+            let read = source::snapshot(&node.policy, codebook, &wanted, &node.sources).await;
+            if let Err(error) = read {
+                tracing::error!(%error, "a source cannot be used");
+            }
+        }
+    }
 }
 
 /// Time since now.

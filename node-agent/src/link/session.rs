@@ -75,8 +75,8 @@ impl Session<'_> {
         };
         let behind = self.welcomed(welcome)?;
         tracing::info!(coordinator = self.node.policy.node.coordinator, "connected");
-        self.send_standing(&out).await;
-        self.work.connect(out.clone()).await;
+        self.send_standing(&out);
+        self.work.connect(out.clone());
         let ended = self.serve(&channel, &mut hub, &out, behind).await;
         self.work.disconnect();
         ended
@@ -117,13 +117,10 @@ impl Session<'_> {
     }
 
     /// Which roster this node knows and where its ledger stands.
-    async fn send_standing(&self, out: &mpsc::Sender<NodeFrame>) {
+    fn send_standing(&self, out: &mpsc::Sender<NodeFrame>) {
         let now = (self.clock)();
-        let stamp = Frame::Stamp(trust::stamp(self.node, now).into());
-        let checkpoint = Frame::Checkpoint(self.node.checkpoint(now).into());
-        for frame in [stamp, checkpoint] {
-            let _ = out.send(NodeFrame { frame: Some(frame) }).await;
-        }
+        offer(out, Frame::Stamp(trust::stamp(self.node, now).into()));
+        offer(out, Frame::Checkpoint(self.node.checkpoint(now).into()));
     }
 
     async fn serve(
@@ -144,7 +141,7 @@ impl Session<'_> {
             tokio::select! {
                 frame = hub.message() => match frame? {
                     Some(HubFrame { frame: Some(frame) }) => {
-                        if let Some(freshness) = self.hear(frame, out).await? {
+                        if let Some(freshness) = self.hear(frame, out)? {
                             let until = behind.unwrap_or_else(|| Instant::now() + BEHIND);
                             behind = (freshness == Freshness::Behind).then_some(until);
                         }
@@ -159,8 +156,8 @@ impl Session<'_> {
                         renewal = Instant::now() + RENEW_AGAIN;
                     }
                 },
-                _ = again.tick() => self.work.send_again().await,
-                _ = stamps.tick() => self.send_standing(out).await,
+                _ = again.tick() => self.work.send_again(),
+                _ = stamps.tick() => self.send_standing(out),
                 () = sleep_until(patience), if behind.is_some() => {
                     return Err(LinkError::Roster("other nodes know newer entries than it sends".to_owned()));
                 }
@@ -169,7 +166,7 @@ impl Session<'_> {
     }
 
     /// Takes in one frame; says how fresh the roster is if the frame tells.
-    async fn hear(
+    fn hear(
         &self,
         frame: Heard,
         out: &mpsc::Sender<NodeFrame>,
@@ -194,20 +191,14 @@ impl Session<'_> {
             Heard::Cancel(cancel) => self.work.cancel(&cancel.question_id),
             Heard::Roster(RosterUpdate { entries, stamps }) => {
                 if trust::take_roster(self.node, self.home, entries)? {
-                    self.send_standing(out).await;
+                    self.send_standing(out);
                 }
                 return trust::read_stamps(self.node, stamps, now).map(Some);
             }
             Heard::Witness(witness) => {
                 trust::witness(self.node, self.home, witness.checkpoint, now)?;
             }
-            Heard::Ping(_) => {
-                let _ = out
-                    .send(NodeFrame {
-                        frame: Some(Frame::Pong(Pong { time: now })),
-                    })
-                    .await;
-            }
+            Heard::Ping(_) => offer(out, Frame::Pong(Pong { time: now })),
             Heard::Receipt(receipt) => {
                 let kept = self
                     .node
@@ -235,4 +226,10 @@ impl Session<'_> {
             enrolment::renew(channel.clone(), &self.node.policy, &self.node.key, &old).await?;
         Ok(self.home.save_enrolment(&fresh)?)
     }
+}
+
+/// Sends a frame unless the stream is stuck. The session never waits to be heard, because the
+/// coordinator may be waiting for us to listen; what is lost here is said again.
+fn offer(out: &mpsc::Sender<NodeFrame>, frame: Frame) {
+    let _ = out.try_send(NodeFrame { frame: Some(frame) });
 }

@@ -58,11 +58,12 @@ impl Work {
         })
     }
 
-    /// From now on frames go to this stream; everything unacknowledged goes first.
-    pub(super) async fn connect(&self, out: Out) {
+    /// From now on frames go to this stream; everything unacknowledged goes first. That happens
+    /// beside the session, which must go on listening: the coordinator acknowledges meanwhile.
+    pub(super) fn connect(self: &Arc<Self>, out: Out) {
         self.connected.store(true, Ordering::Relaxed);
         self.state().out = Some(out);
-        self.send_again().await;
+        self.send_again();
     }
 
     /// No stream any more.
@@ -76,7 +77,7 @@ impl Work {
     }
 
     /// Sends what the coordinator has not acknowledged, but nothing before its slot.
-    pub(super) async fn send_again(&self) {
+    pub(super) fn send_again(self: &Arc<Self>) {
         let unacknowledged = match self.node.unacknowledged() {
             Ok(messages) => messages,
             Err(error) => {
@@ -84,12 +85,16 @@ impl Work {
                 return;
             }
         };
-        for signed in unacknowledged {
-            let held = question_of(&signed).is_some_and(|id| self.state().held.contains(&id));
-            if !held {
-                self.say(signed).await;
+        let work = Arc::clone(self);
+        tokio::spawn(async move {
+            for signed in unacknowledged {
+                let id = question_of(&signed);
+                let held = id.is_some_and(|id| work.state().held.contains(&id));
+                if !held {
+                    work.say(signed).await;
+                }
             }
-        }
+        });
     }
 
     /// Takes a question. It is answered in its own task.
