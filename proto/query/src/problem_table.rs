@@ -235,7 +235,7 @@ pub(crate) static TABLE: &[Entry] = &[
         Operator,
         "stamp too old",
         "the roster's freshness stamp is too old",
-        "the newest custodian-signed freshness stamp is too old: revocations may be withheld",
+        "no entry and no other node's stamp has confirmed the roster for a day: revocations may be withheld",
     ),
     entry(
         "A413",
