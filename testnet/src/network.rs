@@ -111,12 +111,16 @@ impl Options {
         }
     }
 
-    /// `--set NAME=VALUE`; a value that names something existing becomes an absolute path, because
-    /// parties run in folders of their own.
+    /// `--set NAME=VALUE`; a value that names something existing, or begins like a relative path,
+    /// becomes an absolute path, because parties run in folders of their own.
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
-        let absolute = Path::new(value).canonicalize();
-        let value = absolute.map_or_else(|_| value.to_owned(), |path| path.display().to_string());
+        let path = Path::new(value);
+        let relative = value.starts_with("./") || value.starts_with("../");
+        let found = path.canonicalize().or_else(|missing| {
+            if relative { std::path::absolute(path) } else { Err(missing) }
+        });
+        let value = found.map_or_else(|_| value.to_owned(), |path| path.display().to_string());
         self.set.set(name, value);
         self
     }
