@@ -169,7 +169,7 @@ fn checkpoint(text: &str) -> anyhow::Result<Head> {
 pub(super) fn history(place: &Place, args: &History) -> anyhow::Result<Done> {
     let lines = Store::look(&place.state())?.history(args.limit)?;
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    table.load_preset(comfy_table::presets::NOTHING);
     table.set_header(["time", "project", "who", "question", "new cells", "epoch"]);
     for line in lines {
         let (time, on) = (roster::time(line.occasion.time), &line.occasion);

@@ -43,7 +43,7 @@ fn show(report: &Report) {
             ));
         }
         let mut grid = comfy_table::Table::new();
-        grid.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+        grid.load_preset(comfy_table::presets::NOTHING);
         grid.set_header([
             "column",
             "type",

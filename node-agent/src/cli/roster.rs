@@ -30,7 +30,7 @@ pub(super) fn show(place: &Place, args: &RosterShow, clock: &Clock) -> anyhow::R
                 roster.quorum()
             ));
             let mut table = comfy_table::Table::new();
-            table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+            table.load_preset(comfy_table::presets::NOTHING);
             table.set_header(["role", "name", "key", "until"]);
             for member in roster.members(clock()) {
                 let (role, until) = (member.role.to_string(), time(member.until));

@@ -23,6 +23,8 @@ pub(super) fn run(place: &Place, args: &Run, clock: Clock) -> anyhow::Result<Don
     let logs = tracing_subscriber::fmt().json().with_env_filter(filter);
     // A second run in one process keeps the first one's log.
     let _ = logs.with_writer(std::io::stderr).try_init();
+    // Whatever this process writes is for its owner only, the engine's and the database's files too.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let policy = place.policy()?;
     let home = Home::open(&policy.node.state)?;
     home.enrolment()?;

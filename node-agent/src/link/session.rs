@@ -32,6 +32,8 @@ const STAMP: Duration = Duration::from_secs(6 * 3600);
 const BEHIND: Duration = Duration::from_secs(60);
 /// How long after a failed renewal the next one is tried.
 const RENEW_AGAIN: Duration = Duration::from_secs(600);
+/// Seconds by which clocks may differ before the custodian is told.
+const SKEW: u64 = 60;
 /// Frames that may wait for the connection.
 const QUEUE: usize = 64;
 
@@ -110,7 +112,11 @@ impl Session<'_> {
             ));
         }
         let now = (self.clock)();
-        self.node.set_clock_ahead(welcome.time.saturating_sub(now));
+        let ahead = welcome.time.saturating_sub(now);
+        if ahead.unsigned_abs() > SKEW {
+            tracing::warn!(seconds = ahead, "the coordinator's clock and this machine's differ");
+        }
+        self.node.set_clock_ahead(ahead);
         trust::take_roster(self.node, self.home, welcome.roster)?;
         trust::take_codebooks(self.node, self.home, welcome.codebooks);
         trust::read_stamps(self.node, welcome.stamps, now)
