@@ -118,7 +118,11 @@ impl Options {
         let path = Path::new(value);
         let relative = value.starts_with("./") || value.starts_with("../");
         let found = path.canonicalize().or_else(|missing| {
-            if relative { std::path::absolute(path) } else { Err(missing) }
+            if relative {
+                std::path::absolute(path)
+            } else {
+                Err(missing)
+            }
         });
         let value = found.map_or_else(|_| value.to_owned(), |path| path.display().to_string());
         self.set.set(name, value);
@@ -472,6 +476,20 @@ impl Network {
     /// `kill -9` of the coordinator.
     pub fn kill_coordinator(&mut self) {
         self.coordinator.kill();
+    }
+
+    /// Starts the coordinator that was killed and waits until it listens.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn start_coordinator(&mut self) -> Result<(), NetworkError> {
+        self.coordinator.start()?;
+        let listens = || std::net::TcpStream::connect(self.address).ok();
+        let found = wait_for(PATIENCE, listens).map(drop);
+        found.ok_or_else(|| NetworkError::NotReady {
+            who: "the coordinator".into(),
+            log: tail(&self.coordinator.log()),
+        })
     }
 
     /// Starts whoever does not run, then waits until the coordinator sees every node.

@@ -266,7 +266,11 @@ fn a_slow_node_is_waited_for_and_one_that_is_too_slow_is_late() {
     );
     let waited = support::answer(&lab.0, "alice", sql);
     assert_eq!(node(&waited.0, "southport").0, "answered");
-    deadline(&mut lab.0, "60 s", "3 s");
+    deadline(
+        &mut lab.0,
+        ("deadline", "60 s", "3 s"),
+        &["northfield", "southport"],
+    );
     lab.0.set_link(
         "southport",
         Link {
@@ -281,7 +285,11 @@ fn a_slow_node_is_waited_for_and_one_that_is_too_slow_is_late() {
         &[],
     );
     lab.0.set_link("southport", Link::default());
-    deadline(&mut lab.0, "3 s", "60 s");
+    deadline(
+        &mut lab.0,
+        ("deadline", "3 s", "60 s"),
+        &["northfield", "southport"],
+    );
     assert_eq!(done.code, Some(0), "{done:?}");
     let result = json(&done);
     assert_eq!(node(&result, "southport").0, "late");
@@ -289,18 +297,85 @@ fn a_slow_node_is_waited_for_and_one_that_is_too_slow_is_late() {
     assert!(done.stderr.contains("southport"), "{}", done.stderr);
 }
 
-/// Changes how long nodes have to answer.
-fn deadline(network: &mut Network, from: &str, to: &str) {
+/// Changes a time in the coordinator's configuration, and starts it and these nodes.
+fn deadline(network: &mut Network, (key, from, to): (&str, &str, &str), nodes: &[&str]) {
     let path = network.dir.join("coordinator/coordinator.toml");
     let text = std::fs::read_to_string(&path).unwrap();
-    let (from, to) = (
-        format!("deadline = \"{from}\""),
-        format!("deadline = \"{to}\""),
-    );
+    let (from, to) = (format!("{key} = \"{from}\""), format!("{key} = \"{to}\""));
     assert!(text.contains(&from), "{text}");
     std::fs::write(&path, text.replace(&from, &to)).unwrap();
     network.kill_coordinator();
-    network.start_all().unwrap();
+    network.start_coordinator().unwrap();
+    for node in nodes {
+        network.start_node(node).unwrap();
+    }
+}
+
+#[test]
+fn a_dead_node_is_absent_and_a_quorum_is_a_quorum() {
+    let mut lab = shared();
+    lab.0.kill_node("southport");
+    deadline(&mut lab.0, ("absent_after", "20 s", "2 s"), &["northfield"]);
+    let one = support::ask(&lab.0, "alice", COUNT, &[]);
+    let both = support::ask(&lab.0, "alice", COUNT, &["--min-nodes", "2"]);
+    deadline(
+        &mut lab.0,
+        ("absent_after", "2 s", "20 s"),
+        &["northfield", "southport"],
+    );
+    assert_eq!(
+        (one.code, both.code),
+        (Some(0), Some(3)),
+        "{one:?} {both:?}"
+    );
+    assert_eq!(node(&json(&one), "southport").0, "absent");
+    let cell = &json(&one)["rows"][0]["cells"]["n"];
+    assert_eq!(
+        (cell["nodes"].as_u64(), cell["eligible"].as_u64()),
+        (Some(1), Some(2))
+    );
+    assert!(
+        json(&both)["rows"].as_array().is_none_or(Vec::is_empty),
+        "{both:?}"
+    );
+}
+
+#[test]
+fn the_same_question_gets_the_same_values_and_no_second_release() {
+    let lab = shared();
+    let sql = "SELECT gender_concept_id, count(*) AS n FROM person GROUP BY gender_concept_id";
+    let first = support::answer(&lab.0, "alice", sql);
+    let again = support::answer(&lab.0, "alice", &sql.to_lowercase());
+    assert_eq!(first.0["rows"], again.0["rows"]);
+    assert_eq!(first.0["question"]["hash"], again.0["question"]["hash"]);
+    assert_ne!(first.0["question"]["id"], again.0["question"]["id"]);
+    let dir = lab.0.node("northfield").unwrap().dir.clone();
+    let id = again.0["question"]["id"].as_str().unwrap();
+    let events = quorate_testnet::evidence::events(&dir);
+    let close = events
+        .iter()
+        .find(|e| e["kind"] == "close" && e["question"] == id)
+        .unwrap();
+    let disclosure = &close["disclosure"];
+    assert_eq!(disclosure["released"], disclosure["repeated"], "{close:#}");
+}
+
+#[test]
+fn logs_and_ledgers_hold_no_question_and_no_value() {
+    let lab = shared();
+    let sql = "SELECT count(*) AS canary_name FROM person WHERE year_of_birth < 1961 AND gender_concept_id = 8532";
+    let done = support::ask(&lab.0, "alice", sql, &["--purpose", "canary purpose"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let mut said = lab.0.coordinator_log();
+    for (_, name) in NODES {
+        said += &lab.0.node_log(name);
+        let state = lab.0.node(name).unwrap().dir.join("state/ledger.log");
+        said += &std::fs::read_to_string(state).unwrap();
+    }
+    assert!(said.len() > 1000);
+    for canary in ["canary", "SELECT", "select ", "< 1961", "8532"] {
+        assert!(!said.contains(canary), "{canary} was written down");
+    }
 }
 
 #[test]
