@@ -233,6 +233,22 @@ mod tests {
         }
     }
 
+    /// A thousand million rows: longer than any test waits.
+    fn endless() -> Task {
+        let numbers = |name: &str| {
+            let rows = (0..1000_i64).map(|n| vec![lit(n)]).collect();
+            let plan = LogicalPlanBuilder::values(rows).unwrap();
+            plan.project([col("column1").alias(name)]).unwrap()
+        };
+        let plan = numbers("a").cross_join(numbers("b").build().unwrap());
+        let plan = plan.unwrap().cross_join(numbers("c").build().unwrap());
+        let plan = plan.unwrap().aggregate([col("a")], [count(lit(1_i64))]);
+        Task {
+            plan: plan.unwrap().build().unwrap(),
+            layout: layout(),
+        }
+    }
+
     fn run(limits: &Limits, task: Task) -> Result<usize, Fault> {
         let engine = Engine::start(limits).unwrap();
         let waiting = tokio::runtime::Builder::new_current_thread()
@@ -256,10 +272,10 @@ mod tests {
         };
         assert!(matches!(run(&little, grouped()), Err(Fault::Memory)));
         let soon = Limits {
-            time: Duration::ZERO,
+            time: Duration::from_millis(100),
             ..limits()
         };
-        assert!(matches!(run(&soon, grouped()), Err(Fault::Time)));
+        assert!(matches!(run(&soon, endless()), Err(Fault::Time)));
     }
 
     #[test]

@@ -114,7 +114,10 @@ impl Session<'_> {
         let now = (self.clock)();
         let ahead = welcome.time.saturating_sub(now);
         if ahead.unsigned_abs() > SKEW {
-            tracing::warn!(seconds = ahead, "the coordinator's clock and this machine's differ");
+            tracing::warn!(
+                seconds = ahead,
+                "the coordinator's clock and this machine's differ"
+            );
         }
         self.node.set_clock_ahead(ahead);
         trust::take_roster(self.node, self.home, welcome.roster)?;
