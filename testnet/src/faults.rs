@@ -35,13 +35,13 @@ pub struct Scenario {
 
 /// One way over a slow link: far longer than a kill, far shorter than a deadline.
 const SLOW: Link = Link {
-    latency_ms: 1500,
+    latency_ms: 2500,
     rate_kbps: 0,
 };
 /// After this time the question is recorded and on its way to the nodes.
 const EARLY: Duration = Duration::from_millis(300);
 /// After this time the nodes have answered, and the answers are on their way back.
-const LATE: Duration = Duration::from_millis(2200);
+const LATE: Duration = Duration::from_millis(3200);
 /// The node that is hurt alone.
 const VICTIM: &str = "southport";
 

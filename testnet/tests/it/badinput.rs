@@ -1,6 +1,7 @@
 //! What goes wrong in a real network: each has a clear error for the right person, nothing is lost,
 //! and no caller sees a value or a word of the engine.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -52,7 +53,7 @@ pub(crate) fn lab(dir: &Path, state: &str) -> Network {
 fn shared() -> MutexGuard<'static, (Network, PathBuf)> {
     static LAB: OnceLock<Mutex<(Network, PathBuf)>> = OnceLock::new();
     let start = || {
-        let dir = tempfile::tempdir().unwrap().keep();
+        let dir = support::scratch();
         Mutex::new((lab(&dir, "state"), dir))
     };
     LAB.get_or_init(start)
@@ -268,13 +269,13 @@ fn a_slow_node_is_waited_for_and_one_that_is_too_slow_is_late() {
     assert_eq!(node(&waited.0, "southport").0, "answered");
     deadline(
         &mut lab.0,
-        ("deadline", "60 s", "3 s"),
+        ("deadline", "60 s", "8 s"),
         &["northfield", "southport"],
     );
     lab.0.set_link(
         "southport",
         Link {
-            latency_ms: 4000,
+            latency_ms: 10_000,
             rate_kbps: 0,
         },
     );
@@ -287,7 +288,7 @@ fn a_slow_node_is_waited_for_and_one_that_is_too_slow_is_late() {
     lab.0.set_link("southport", Link::default());
     deadline(
         &mut lab.0,
-        ("deadline", "3 s", "60 s"),
+        ("deadline", "8 s", "60 s"),
         &["northfield", "southport"],
     );
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -389,19 +390,22 @@ fn after_ctrl_c_the_question_goes_on() {
         },
     );
     let sql = "SELECT count(*) AS n FROM person WHERE year_of_birth >= 1940";
-    let child = lab
+    let line = lab
         .0
         .quorate_line("alice", ["query", sql, "--format", "json"])
-        .unwrap()
-        .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(1200));
+    let mut child = line.spawn().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("question ") {
+        assert_ne!(told.read_line(&mut said).unwrap(), 0, "{said}");
+    }
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    told.read_to_string(&mut said).unwrap();
     let ended = child.wait_with_output().unwrap();
+    said += &String::from_utf8_lossy(&ended.stdout);
     lab.0.set_link("southport", Link::default());
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned()
-        + &String::from_utf8_lossy(&ended.stdout);
     assert_eq!(ended.status.code(), Some(4), "{said}");
     let id = said
         .split_whitespace()

@@ -35,9 +35,18 @@ pub(crate) fn shared_data(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// A new folder that outlives its test: shared networks end with the process, not before.
+pub(crate) fn scratch() -> PathBuf {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .unwrap()
+        .keep()
+}
+
 /// Starts a network of a shipped spec with `DATA` set.
 pub(crate) fn start(spec: &str, data: &Path) -> Network {
-    let options = Options::new(exe()).set("DATA", &data.display().to_string());
+    let options = Options::new(exe())
+        .set("DATA", &data.display().to_string())
+        .folder(&scratch());
     Network::start(&specs().join(spec), &options).unwrap_or_else(|error| panic!("{spec}: {error}"))
 }
 
