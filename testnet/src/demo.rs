@@ -18,7 +18,7 @@ const FILES: [(&str, &str); 3] = [
 /// What a researcher asks: in words, in SQL, and whether each hospital's value is shown.
 pub const QUESTIONS: [(&str, &str, bool); 3] = [
     (
-        "How many patients do the four hospitals have, by sex, and how old are they?",
+        "How many patients do the four hospitals have, by sex, and when were they born?",
         "SELECT gender_concept_id, count(*) AS patients, avg(year_of_birth) AS born\nFROM person\nGROUP BY gender_concept_id",
         false,
     ),

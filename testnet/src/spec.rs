@@ -22,7 +22,7 @@ pub struct Spec {
     pub dir: Option<PathBuf>,
     /// Port of the coordinator; 0: any free one.
     pub port: u16,
-    /// Seed of whatever the test network draws.
+    /// Seed for whatever a network draws by itself; nothing does yet.
     pub seed: u64,
     /// Nodes, in the order of the file.
     pub nodes: Vec<NodeSpec>,

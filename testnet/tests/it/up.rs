@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use quorate_testnet::clock;
-use quorate_testnet::generate::{self, model::HOSPITALS, tables, write};
+use quorate_testnet::generate::model::{HOSPITALS, concept};
+use quorate_testnet::generate::{self, tables, write};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -107,6 +108,37 @@ fn stop_by(end: impl FnOnce(&mut Child)) -> std::process::ExitStatus {
 fn signal(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
+}
+
+#[test]
+fn the_first_command_of_the_readme_ends_with_three_correct_tables() {
+    let done = Command::new(support::exe())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(
+        done.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let everyone = "Answered  eastgate, northfield, southport, westlake";
+    assert_eq!(said.matches(everyone).count(), 3, "{said}");
+    for gender in [concept::MALE, concept::FEMALE] {
+        let patients: usize = (0..)
+            .zip(&HOSPITALS)
+            .map(|(place, hospital)| generate::patients(1, place, hospital, 100))
+            .map(|people| people.iter().filter(|p| p.gender == gender).count())
+            .map(|n| (n + 2) / 5 * 5)
+            .sum();
+        let line = said
+            .lines()
+            .find(|line| line.trim_start().starts_with(&gender.to_string()));
+        assert!(
+            line.is_some_and(|line| line.contains(&format!(" {patients} "))),
+            "{said}"
+        );
+    }
 }
 
 #[test]
