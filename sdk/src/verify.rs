@@ -212,7 +212,12 @@ fn each_nodes_own_words(
                 });
             }
         };
-        words.insert(node.name.clone(), said);
+        if words.insert(node.name.clone(), said).is_some() {
+            return Err(VerifyError::Words {
+                node: node.name.clone(),
+                status: node.status,
+            });
+        }
     }
     Ok(words)
 }

@@ -7,8 +7,10 @@ use crate::measure::MeasureEvidence;
 
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let count = matches!(case.measure, MeasureEvidence::Count { .. });
+    // A zero beside a few persons would say that the cell is there at all.
+    let told = case.cell.persons == 0 || case.cell.persons >= case.threshold();
     match case.persons() {
-        0 if count && case.params.zeros_public => Verdict::Public,
+        0 if count && told && case.params.zeros_public => Verdict::Public,
         0 => Verdict::Withhold("nobody; zeros are not public".to_owned()),
         _ => Verdict::Pass,
     }

@@ -190,6 +190,11 @@ impl Session<'_> {
                         "delivered something that is no question",
                     ));
                 };
+                if deliver.round != 0 {
+                    return Err(LinkError::Protocol(
+                        "delivered a question in a round that it does not have",
+                    ));
+                }
                 self.work.deliver(signed, deliver.round);
             }
             Heard::NextRound(_) => {

@@ -97,15 +97,19 @@ impl Work {
         });
     }
 
-    /// Takes a question. It is answered in its own task.
+    /// Takes a question. It is answered in its own task. One that is waiting, running or held back
+    /// until its slot is over is not taken twice: the first delivery speaks, when its slot says so.
     pub(super) fn deliver(self: &Arc<Self>, question: Signed, round: u32) {
         let arrived = (self.node.stopwatch)();
         let delivery = Delivery { question, round };
-        let id = QuestionPayload::decode(&delivery.question.payload);
-        let id = id
-            .map(|payload| payload.question_id.to_string())
-            .unwrap_or_default();
+        let Ok(payload) = QuestionPayload::decode(&delivery.question.payload) else {
+            return;
+        };
+        let id = payload.question_id.to_string();
         let mut state = self.state();
+        if state.waiting.contains_key(&id) || state.held.contains(&id) {
+            return;
+        }
         if state.waiting.len() >= WAITING * self.node.policy.limits.concurrent {
             drop(state);
             self.turn_away(&delivery);
@@ -130,22 +134,21 @@ impl Work {
         delivery: Delivery,
         arrived: std::time::Duration,
     ) {
+        // At arrival, not when the turn comes: that would tell when the question before it ended.
+        self.send(Frame::Accepted(Accepted {
+            question_id: id.clone(),
+        }))
+        .await;
+        self.send(Frame::Progress(Progress {
+            question_id: id.clone(),
+            stage: "running".to_owned(),
+        }))
+        .await;
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         {
             let mut state = self.state();
             state.waiting.remove(&id);
             state.held.insert(id.clone());
-        }
-        if !id.is_empty() {
-            self.send(Frame::Accepted(Accepted {
-                question_id: id.clone(),
-            }))
-            .await;
-            self.send(Frame::Progress(Progress {
-                question_id: id.clone(),
-                stage: "running".to_owned(),
-            }))
-            .await;
         }
         let reply = answer(&self.node, delivery, (self.clock)()).await;
         drop(turn);
