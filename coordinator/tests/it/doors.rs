@@ -61,7 +61,7 @@ async fn a_certificate_of_another_authority_is_refused_in_the_handshake() {
         let mut client = ResearchClient::new(channel);
         assert!(client.list(ListRequest { limit: 1 }).await.is_err());
     }
-    assert!(net.log().contains("handshake refused"));
+    assert!(net.logged("handshake refused").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +160,7 @@ async fn an_expired_certificate_is_refused() {
         let mut client = ResearchClient::new(channel);
         assert!(client.status(QuestionRef::default()).await.is_err());
     }
-    assert!(net.log().contains("handshake refused"));
+    assert!(net.logged("handshake refused").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,5 +211,5 @@ async fn idle_strangers_do_not_keep_members_out() {
         strangers.push(connect(&net.url, nobody).await);
     }
     node.attach().await.unwrap();
-    assert!(net.log().contains("no slot left"));
+    assert!(net.logged("no slot left").await);
 }

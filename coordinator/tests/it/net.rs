@@ -179,6 +179,17 @@ impl Net {
         self.path(name).display().to_string()
     }
 
+    /// Waits until the log says this: the other side of a connection learns of it first.
+    pub(crate) async fn logged(&self, words: &str) -> bool {
+        for _ in 0..100 {
+            if self.log().contains(words) {
+                return true;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        false
+    }
+
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
