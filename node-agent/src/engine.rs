@@ -20,10 +20,11 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
+use quorate_disclosure::evidence::Evidence;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
-use crate::measure::{Evidence, Fold, FoldError, Layout};
+use crate::measure::{Fold, FoldError, Layout};
 use crate::policy::Limits;
 
 /// Stack of an engine thread: planning recurses.
@@ -172,7 +173,7 @@ async fn evidence(state: SessionState, task: Task) -> Result<Evidence, Fault> {
         fold.push(&batch?)?;
         tokio::task::yield_now().await;
     }
-    Ok(fold.finish())
+    Ok(fold.finish()?)
 }
 
 fn stopped() -> Fault {

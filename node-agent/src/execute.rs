@@ -1,11 +1,12 @@
 //! Sixth step: the plan goes to the engine behind its wall, exact evidence comes back.
 
+use quorate_disclosure::evidence::Evidence;
 use quorate_query::problem::Code;
 use quorate_query::release::ReleaseParams;
 
 use crate::approve::Approved;
 use crate::engine::{Fault, Task};
-use crate::measure::{Evidence, Layout};
+use crate::measure::Layout;
 use crate::node::Node;
 use crate::plan::Planned;
 use crate::refusal::Coded;

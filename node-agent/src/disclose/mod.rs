@@ -1,53 +1,23 @@
-//! Seventh step: the rules of release, one pure rule per file, applied as an ordered table.
+//! Seventh step: the rules of release, which are the crate `quorate-disclosure`.
 //!
 //! Here exact evidence becomes what may leave, cell by cell: a value or `Suppressed`, which look
 //! the same whatever the reason. The reasons stay with the custodian. It must not know who asks.
 
-mod case;
-mod protect;
-mod r11_size;
-mod r1_persons;
-mod r1b_contributors;
-mod r2_zeros;
-mod small_domain;
-mod table;
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 
+pub use quorate_disclosure::Finding;
+use quorate_disclosure::history::{self, Entry, State};
+use quorate_disclosure::{Sheet, exact, protected};
 use quorate_query::answer::{Mode, NodeTable, Protection};
+use quorate_query::canonical::predicate_bytes;
 
 use crate::approve::Approved;
 use crate::execute::Raw;
+use crate::measure::nobody;
 use crate::node::Node;
 use crate::refusal::Coded;
-use crate::releases::Release;
+use crate::releases::{Release, ReleaseId};
 use crate::store::StoreError;
-use case::Rule;
-pub use table::Finding;
-use table::{Sheet, exact, protected};
-
-/// The rules of a cell, in order; the first that does not pass decides.
-const RULES: [Rule; 4] = [
-    Rule {
-        name: "R2",
-        judge: r2_zeros::judge,
-    },
-    Rule {
-        name: "R1",
-        judge: r1_persons::judge,
-    },
-    Rule {
-        name: "small domain",
-        judge: small_domain::judge,
-    },
-    Rule {
-        name: "R1b",
-        judge: r1b_contributors::judge,
-    },
-];
-
 /// What may leave. Only this module can make one, and only [`crate::sign`] turns it into bytes.
 ///
 /// ```compile_fail,E0451
@@ -155,23 +125,53 @@ pub fn disclose<'a>(node: &Node, raw: Raw<'a>) -> Result<Released<'a>, StoreErro
     let sheet = Sheet {
         question: question.table(),
         codebook: question.codebook(),
-        layout: &parts.layout,
+        nobody: &nobody(&parts.layout.parts),
         evidence: &parts.evidence,
         params: &parts.params,
-        population: &population.name,
         epoch: &parts.epoch,
+        project: "",
+        core: false,
+    };
+    let stored = |id: &history::ReleaseId| {
+        node.with_store(|store| store.released(&release_id(&population.name, id)))
     };
     let outcome = match mode {
         Mode::None => exact(&sheet),
-        Mode::Round => node.with_store(|store| protected(&sheet, |id| store.released(id)))?,
+        Mode::Round => protected(&sheet, stored)?,
     };
     Ok(Released {
         approved: parts.approved,
         epoch: parts.epoch,
         protection,
         table: outcome.table,
-        fresh: outcome.fresh,
+        fresh: releases(&population.name, outcome.fresh),
         repeated: outcome.repeated,
         findings: outcome.findings,
     })
+}
+
+fn release_id(population: &str, id: &history::ReleaseId) -> ReleaseId {
+    ReleaseId {
+        population: population.to_owned(),
+        predicate: id.predicate,
+        vec: id.vec,
+        epoch: id.epoch.clone(),
+        protection: id.protection.clone(),
+    }
+}
+
+fn releases(population: &str, fresh: Vec<Entry>) -> Vec<Release> {
+    let release = |entry: Entry| match entry.state {
+        State::Sacrificed => None,
+        State::Released(parts) => Some(Release {
+            id: release_id(population, &entry.id),
+            boxes: predicate_bytes(
+                &entry.shape.rows,
+                &entry.shape.joined,
+                &entry.shape.predicate,
+            ),
+            parts,
+        }),
+    };
+    fresh.into_iter().filter_map(release).collect()
 }

@@ -4,10 +4,9 @@ use arrow::array::{Array, AsArray, BooleanArray, Decimal128Array, Int64Array, Re
 use arrow::datatypes::{Decimal128Type, Int64Type};
 use quorate_query::measure::moments;
 
-use super::evidence::{CellEvidence, MeasureEvidence, ValueEvidence};
-use super::fit::MAX_PERSONS;
 use super::fold::FoldError;
 use super::layout::Part;
+use super::tally::MeasureTally;
 
 /// The columns of one measure, found once per batch.
 pub(super) enum Reader<'a> {
@@ -61,28 +60,38 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds what the person of this row contributes.
-    pub(super) fn add(&self, row: usize, evidence: &mut MeasureEvidence) -> Result<(), FoldError> {
+    pub(super) fn add(
+        &self,
+        row: usize,
+        person: u32,
+        tally: &mut MeasureTally,
+    ) -> Result<(), FoldError> {
         match self {
-            Self::All(counted) => evidence.add_rows(*counted.get(row).ok_or(FoldError::Shape)?),
-            Self::Flag(flag) => evidence.add_rows(u64::from(flag.is_valid(row) && flag.value(row))),
-            Self::Rows(rows, max) => evidence.add_rows(count(rows.value(row))?.min(*max)),
+            Self::All(counted) => {
+                tally.add_rows(person, *counted.get(row).ok_or(FoldError::Shape)?)
+            }
+            Self::Flag(flag) => {
+                tally.add_rows(person, u64::from(flag.is_valid(row) && flag.value(row)))
+            }
+            Self::Rows(rows, max) => tally.add_rows(person, count(rows.value(row))?.min(*max)),
             Self::Value(value) if value.is_null(row) => Ok(()),
             Self::Value(value) => {
                 let value = value.value(row);
-                evidence.add_total(
+                tally.add_total(
+                    person,
                     1,
                     value,
                     value.checked_mul(value).ok_or(FoldError::TooMany)?,
                 )
             }
-            Self::Totals(totals) => totals.add(row, evidence),
+            Self::Totals(totals) => totals.add(row, person, tally),
             Self::Choice(value, _) if value.is_null(row) => Ok(()),
             Self::Choice(value, domain) => {
                 let rows: Vec<u64> = domain
                     .iter()
                     .map(|d| u64::from(*d == value.value(row)))
                     .collect();
-                evidence.add_values(&rows, domain)
+                tally.add_values(person, &rows, domain)
             }
             Self::Choices(columns, domain, max) => {
                 let mut left = *max;
@@ -92,7 +101,7 @@ impl<'a> Reader<'a> {
                     left -= counted;
                     rows.push(counted);
                 }
-                evidence.add_values(&rows, domain)
+                tally.add_values(person, &rows, domain)
             }
         }
     }
@@ -117,7 +126,7 @@ impl<'a> Totals<'a> {
         })
     }
 
-    fn add(&self, row: usize, evidence: &mut MeasureEvidence) -> Result<(), FoldError> {
+    fn add(&self, row: usize, person: u32, tally: &mut MeasureTally) -> Result<(), FoldError> {
         let rows = count(self.rows.value(row))?.min(self.max_rows);
         if rows == 0 {
             return Ok(());
@@ -131,97 +140,8 @@ impl<'a> Totals<'a> {
             .most_square
             .checked_mul(i128::from(rows))
             .ok_or(FoldError::TooMany)?;
-        evidence.add_total(rows, sum, self.squares.value(row).min(most))
+        tally.add_total(person, rows, sum, self.squares.value(row).min(most))
     }
-}
-
-impl CellEvidence {
-    /// One more person, with this many rows.
-    pub(super) fn add(&mut self, rows: u64) -> Result<(), FoldError> {
-        self.persons = one_more(self.persons)?;
-        self.rows = more(self.rows, rows)?;
-        Ok(())
-    }
-}
-
-impl MeasureEvidence {
-    fn add_rows(&mut self, counted: u64) -> Result<(), FoldError> {
-        let Self::Count { persons, rows } = self else {
-            return Err(FoldError::Shape);
-        };
-        if counted > 0 {
-            *persons = one_more(*persons)?;
-            *rows = more(*rows, counted)?;
-        }
-        Ok(())
-    }
-
-    fn add_total(&mut self, counted: u64, total: i128, square: i128) -> Result<(), FoldError> {
-        let Self::Moments {
-            persons,
-            rows,
-            nonzero,
-            sum,
-            squares,
-            ..
-        } = self
-        else {
-            return Err(FoldError::Shape);
-        };
-        *persons = one_more(*persons)?;
-        *rows = more(*rows, counted)?;
-        *nonzero = more(*nonzero, u64::from(total != 0))?;
-        *sum = sum.checked_add(total).ok_or(FoldError::TooMany)?;
-        *squares = squares.checked_add(square).ok_or(FoldError::TooMany)?;
-        Ok(())
-    }
-
-    /// `counted` and `domain` go together: rows of the person at each value.
-    fn add_values(&mut self, counted: &[u64], domain: &[i128]) -> Result<(), FoldError> {
-        let Self::Values {
-            any,
-            nonzero,
-            values,
-        } = self
-        else {
-            return Err(FoldError::Shape);
-        };
-        let total: u64 = counted.iter().sum();
-        if total == 0 {
-            return Ok(());
-        }
-        *any = one_more(*any)?;
-        let contributes = counted
-            .iter()
-            .zip(domain)
-            .any(|(&rows, &value)| rows > 0 && value != 0);
-        *nonzero = more(*nonzero, u64::from(contributes))?;
-        for (value, &rows) in values.iter_mut().zip(counted) {
-            value.add(rows, total)?;
-        }
-        Ok(())
-    }
-}
-
-impl ValueEvidence {
-    fn add(&mut self, rows: u64, of: u64) -> Result<(), FoldError> {
-        self.persons = more(self.persons, u64::from(rows > 0))?;
-        self.rows = more(self.rows, rows)?;
-        self.elsewhere = more(self.elsewhere, u64::from(of > rows))?;
-        Ok(())
-    }
-}
-
-fn one_more(persons: u64) -> Result<u64, FoldError> {
-    if persons >= MAX_PERSONS {
-        Err(FoldError::TooMany)
-    } else {
-        more(persons, 1)
-    }
-}
-
-fn more(count: u64, by: u64) -> Result<u64, FoldError> {
-    count.checked_add(by).ok_or(FoldError::TooMany)
 }
 
 /// A count of the engine; never negative.

@@ -2,11 +2,12 @@
 //! already grouped by cell and person, so that both kinds of table meet in the same sums.
 
 use arrow::array::RecordBatch;
+use quorate_disclosure::evidence::Evidence;
 
 use super::cells::Cells;
 use super::contribution::{Reader, count, int};
-use super::evidence::{CellEvidence, Evidence};
 use super::layout::Layout;
+use super::tally::CellTally;
 
 /// The fold stopped. None of this can happen to a plan that was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +27,9 @@ pub enum FoldError {
 pub struct Fold {
     layout: Layout,
     cells: Cells,
-    evidence: Vec<CellEvidence>,
+    cells_so_far: Vec<CellTally>,
+    /// Numbers rows: every row is taken for another person until the plan names persons.
+    next: u32,
 }
 
 impl Fold {
@@ -36,7 +39,8 @@ impl Fold {
         Self {
             layout,
             cells: Cells::default(),
-            evidence: Vec::new(),
+            cells_so_far: Vec::new(),
+            next: 0,
         }
     }
 
@@ -47,36 +51,37 @@ impl Fold {
             .get(..self.layout.keys)
             .ok_or(FoldError::Shape)?;
         let at = self.cells.of(keys, batch.num_rows())?;
-        self.evidence
-            .resize(self.cells.len(), CellEvidence::empty(&self.layout.parts));
+        self.cells_so_far
+            .resize(self.cells.len(), CellTally::new(&self.layout.parts));
+        let first = self.next;
+        let rows = u32::try_from(batch.num_rows()).map_err(|_| FoldError::TooMany)?;
+        self.next = first.checked_add(rows).ok_or(FoldError::TooMany)?;
         let counted = self.counted_rows(batch)?;
-        for (&cell, &rows) in at.iter().zip(&counted) {
-            self.evidence
-                .get_mut(cell)
-                .ok_or(FoldError::Shape)?
-                .add(rows)?;
+        for ((&cell, &rows), person) in at.iter().zip(&counted).zip(first..) {
+            let cell = self.cells_so_far.get_mut(cell);
+            cell.ok_or(FoldError::Shape)?.add(person, rows)?;
         }
         for (measure, part) in self.layout.parts.iter().enumerate() {
             let reader = Reader::new(part, batch, self.layout.max_rows, &counted)?;
-            for (row, &cell) in at.iter().enumerate() {
-                let cell = self.evidence.get_mut(cell).ok_or(FoldError::Shape)?;
-                reader.add(row, cell.measures.get_mut(measure).ok_or(FoldError::Shape)?)?;
+            for ((row, &cell), person) in at.iter().enumerate().zip(first..) {
+                let cell = self.cells_so_far.get_mut(cell).ok_or(FoldError::Shape)?;
+                let tally = cell.measures.get_mut(measure).ok_or(FoldError::Shape)?;
+                reader.add(row, person, tally)?;
             }
         }
         Ok(())
     }
 
     /// The evidence, by key.
-    #[must_use]
-    pub fn finish(self) -> Evidence {
-        Evidence {
-            cells: self
-                .cells
-                .into_keys()
-                .into_iter()
-                .zip(self.evidence)
-                .collect(),
-        }
+    ///
+    /// # Errors
+    /// If a sum does not fit.
+    pub fn finish(self) -> Result<Evidence, FoldError> {
+        let cells = self.cells.into_keys().into_iter().zip(self.cells_so_far);
+        let finished = cells.map(|(key, cell)| Ok((key, cell.finish()?)));
+        Ok(Evidence {
+            cells: finished.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Rows of each person that count.

@@ -6,15 +6,15 @@
 
 mod cells;
 mod contribution;
-mod evidence;
 mod fit;
 mod fold;
 mod layout;
+mod tally;
 
-pub use evidence::{CellEvidence, Evidence, MeasureEvidence, ValueEvidence};
 pub use fit::{MAX_PERSONS, TooWide, fits};
 pub use fold::{Fold, FoldError};
 pub use layout::{Layout, Part};
+pub(crate) use tally::nobody;
 
 /// More groups than this are not kept in memory; far above every result limit.
 pub const MAX_CELLS: usize = 1 << 20;

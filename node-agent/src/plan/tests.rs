@@ -15,8 +15,8 @@ use quorate_query::value::Scalar;
 
 use super::{Tables, lower};
 use crate::engine::{Engine, Task};
-use crate::measure::{CellEvidence, Evidence, MeasureEvidence};
 use crate::policy::Limits;
+use quorate_disclosure::evidence::{CellEvidence, Evidence, MeasureEvidence};
 
 const BOOK: &str = r#"
 [codebook]
@@ -156,6 +156,28 @@ fn cell<'a>(evidence: &'a Evidence, key: &[i64]) -> &'a CellEvidence {
     evidence.cells.get(&key).expect("a cell of that key")
 }
 
+/// Persons, rows, persons that add something, sum and sum of squares.
+type Sums = (u64, u64, u64, i128, i128);
+
+fn sums(evidence: &MeasureEvidence) -> Sums {
+    match evidence {
+        MeasureEvidence::Count(counted) => {
+            let rows = u64::try_from(counted.sum()).unwrap();
+            (counted.persons(), rows, counted.nonzero(), counted.sum(), 0)
+        }
+        MeasureEvidence::Moments(found) => {
+            let totals = &found.totals;
+            let (persons, nonzero) = (totals.persons(), totals.nonzero());
+            (persons, found.rows, nonzero, totals.sum(), found.squares)
+        }
+        MeasureEvidence::Values(_) => panic!("value counts"),
+    }
+}
+
+fn counted(persons: u64, rows: u64) -> Sums {
+    (persons, rows, persons, rows.into(), 0)
+}
+
 fn people() -> Vec<Person> {
     (0_i64..40)
         .map(|i| Person {
@@ -204,36 +226,24 @@ fn unit_table_counts_persons_and_clamps_values() {
             .collect();
         let m = u64::try_from(chol.len()).unwrap();
         let found = cell(&evidence, &[sex]);
-        assert!(found.persons == n && found.rows == n);
+        assert!(found.people.len() == n && found.rows == n);
+        let squares = chol.iter().map(|c| c * c).sum();
         let expected = [
-            MeasureEvidence::Count {
-                persons: n,
-                rows: n,
-            },
-            MeasureEvidence::Count {
-                persons: m,
-                rows: m,
-            },
-            MeasureEvidence::Moments {
-                persons: m,
-                rows: m,
-                nonzero: m,
-                sum: chol.iter().sum(),
-                squares: chol.iter().map(|c| c * c).sum(),
-                scale: 1,
-            },
+            counted(n, n),
+            counted(m, m),
+            (m, m, m, chol.iter().sum(), squares),
         ];
-        assert!(found.measures[..3] == expected);
-        let MeasureEvidence::Values {
-            any,
-            nonzero,
-            values,
-        } = &found.measures[3]
-        else {
+        assert_eq!(
+            found.measures[..3].iter().map(sums).collect::<Vec<_>>(),
+            expected
+        );
+        let MeasureEvidence::Values(found) = &found.measures[3] else {
             panic!("value counts")
         };
-        assert_eq!((*any, *nonzero), (n, if sex == 1 { n } else { 0 }));
-        assert_eq!(values[usize::try_from(sex).unwrap()].persons, n);
+        let nonzero = if sex == 1 { n } else { 0 };
+        assert_eq!((found.any.len(), found.nonzero.len()), (n, nonzero));
+        let values = &found.values;
+        assert_eq!(values[usize::try_from(sex).unwrap()].people.len(), n);
         assert_eq!(values[usize::try_from(1 - sex).unwrap()].elsewhere, n);
     }
 }
@@ -266,9 +276,12 @@ fn event_table_counts_at_most_max_rows_of_a_person() {
         .map(|p| u64::try_from(p.visits.len()).unwrap().min(3))
         .sum();
     let found = cell(&evidence, &[]);
-    assert!(found.persons == persons && found.rows == rows);
+    assert!(found.people.len() == persons && found.rows == rows);
     assert!(found.measures[0] == found.measures[1]);
-    assert!(found.measures[1] == MeasureEvidence::Count { persons, rows });
+    assert_eq!(
+        sums(&found.measures[1]),
+        super::tests::counted(persons, rows)
+    );
     let clamped = |v: &(Option<i64>, Option<i64>)| i128::from(v.1.unwrap().clamp(-10, 100));
     let counted = |p: &Person| i128::try_from(p.visits.len().min(3)).unwrap();
     let total = |p: &&Person| p.visits.iter().map(clamped).sum::<i128>();
@@ -280,20 +293,20 @@ fn event_table_counts_at_most_max_rows_of_a_person() {
         let squares: i128 = p.visits.iter().map(|v| clamped(v) * clamped(v)).sum();
         squares.min(10_000 * counted(p))
     });
-    let expected = MeasureEvidence::Moments {
+    let nonzero = totals.iter().filter(|t| **t != 0).count();
+    let expected = (
         persons,
         rows,
-        nonzero: u64::try_from(totals.iter().filter(|t| **t != 0).count()).unwrap(),
-        sum: totals.iter().sum(),
-        squares: squares.sum(),
-        scale: 0,
-    };
-    assert!(found.measures[3] == expected);
-    let MeasureEvidence::Values { values, .. } = &found.measures[4] else {
+        u64::try_from(nonzero).unwrap(),
+        totals.iter().sum(),
+        squares.sum(),
+    );
+    assert_eq!(sums(&found.measures[3]), expected);
+    let MeasureEvidence::Values(found) = &found.measures[4] else {
         panic!("value counts")
     };
-    assert!(values.iter().map(|v| v.rows).sum::<u64>() <= rows);
-    assert_eq!(values[0].persons, persons);
+    assert!(found.values.iter().map(|v| v.rows).sum::<u64>() <= rows);
+    assert_eq!(found.values[0].people.len(), persons);
 }
 
 #[test]
@@ -315,7 +328,7 @@ fn cohorts_joins_bands_and_empty_answers() {
         .filter(|p| p.age.is_some_and(|a| (120..).contains(&a)))
         .count();
     assert_eq!(
-        cell(&evidence, &[120]).persons,
+        cell(&evidence, &[120]).people.len(),
         u64::try_from(expected).unwrap()
     );
 
@@ -342,7 +355,7 @@ fn cohorts_joins_bands_and_empty_answers() {
     let expected = people.iter().filter(|p| has(p, 1) && !has(p, 2)).count();
     assert!(expected > 0);
     assert_eq!(
-        cell(&evidence, &[]).persons,
+        cell(&evidence, &[]).people.len(),
         u64::try_from(expected).unwrap()
     );
 
@@ -359,7 +372,7 @@ fn missing_is_in_a_set_only_when_it_says_so() {
         run(&q, &people)
             .cells
             .values()
-            .map(|c| c.persons)
+            .map(|c| c.people.len())
             .sum::<u64>()
     };
     let range = || Values::Ranges(vec![(None, Some(1000)), (Some(3000), Some(3000))]);

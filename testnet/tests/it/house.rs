@@ -18,9 +18,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("quorate-query", &[]),
     ("quorate-identity", &[]),
     ("quorate-wire", &["quorate-query", "quorate-identity"]),
+    ("quorate-disclosure", &["quorate-query"]),
     (
         "quorate-node",
-        &["quorate-query", "quorate-identity", "quorate-wire"],
+        &[
+            "quorate-query",
+            "quorate-identity",
+            "quorate-wire",
+            "quorate-disclosure",
+        ],
     ),
     (
         "quorate-coordinator",
@@ -36,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "quorate-query",
             "quorate-identity",
             "quorate-wire",
+            "quorate-disclosure",
             "quorate-node",
             "quorate-coordinator",
             "quorate-sdk",

@@ -4,17 +4,19 @@
 //! Page: `docs/disclosure/README.md`, "Rules in force".
 
 use super::case::{Case, Verdict};
-use crate::measure::MeasureEvidence;
+use crate::evidence::MeasureEvidence;
 
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
-    let MeasureEvidence::Values { values, .. } = case.measure else {
+    let MeasureEvidence::Values(found) = case.measure else {
         return Verdict::Pass;
     };
     let threshold = case.threshold();
     let public_zeros = case.params.zeros_public;
-    let small = values
+    let small = found
+        .values
         .iter()
-        .filter(|value| value.persons < threshold && !(value.persons == 0 && public_zeros))
+        .map(|value| value.people.len())
+        .filter(|persons| *persons < threshold && !(*persons == 0 && public_zeros))
         .count();
     match small {
         0 => Verdict::Pass,

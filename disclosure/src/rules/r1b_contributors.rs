@@ -5,21 +5,21 @@
 //! Page: `docs/disclosure/README.md`, "Rules in force".
 
 use super::case::{Case, Verdict};
-use crate::measure::MeasureEvidence;
+use crate::evidence::MeasureEvidence;
 
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let threshold = case.threshold();
     let (nonzero, outside) = match case.measure {
-        MeasureEvidence::Count { .. } => return Verdict::Pass,
-        MeasureEvidence::Moments { nonzero, .. } => (*nonzero, u64::MAX),
-        MeasureEvidence::Values {
-            nonzero, values, ..
-        } => {
-            let commonest = values.iter().map(|value| value.persons).max().unwrap_or(0);
-            let outside = values.iter().filter(|value| value.persons == commonest);
+        MeasureEvidence::Count(_) => return Verdict::Pass,
+        MeasureEvidence::Moments(moments) => (moments.totals.nonzero(), u64::MAX),
+        MeasureEvidence::Values(found) => {
+            let persons = || found.values.iter().map(|value| value.people.len());
+            let commonest = persons().max().unwrap_or(0);
+            let among = found.values.iter().zip(persons());
+            let outside = among.filter(|(_, persons)| *persons == commonest);
             (
-                *nonzero,
-                outside.map(|value| value.elsewhere).min().unwrap_or(0),
+                found.nonzero.len(),
+                outside.map(|(value, _)| value.elsewhere).min().unwrap_or(0),
             )
         }
     };

@@ -7,6 +7,6 @@ use quorate_query::answer::NodeRow;
 use quorate_query::release::ReleaseParams;
 
 /// Whether the listed rows are few enough.
-pub(super) fn fits(rows: &[NodeRow], params: &ReleaseParams) -> bool {
+pub(crate) fn fits(rows: &[NodeRow], params: &ReleaseParams) -> bool {
     u64::try_from(rows.len()).is_ok_and(|rows| rows <= u64::from(params.max_cells))
 }

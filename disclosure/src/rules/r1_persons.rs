@@ -7,7 +7,7 @@ use super::case::{Case, Verdict};
 
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let (persons, threshold) = (case.persons(), case.threshold());
-    if persons >= threshold && case.cell.persons >= threshold {
+    if persons >= threshold && case.cell.people.len() >= threshold {
         Verdict::Pass
     } else {
         Verdict::Withhold(format!("{persons} persons, the threshold is {threshold}"))

@@ -2,7 +2,7 @@
 
 use quorate_query::release::{ReleaseParams, k_eff};
 
-use crate::measure::{CellEvidence, MeasureEvidence};
+use crate::evidence::{CellEvidence, MeasureEvidence};
 
 /// One measure of one cell, with the parameters in force.
 pub(crate) struct Case<'a> {
@@ -22,12 +22,7 @@ impl Case<'_> {
 
     /// Persons that the measure rests on.
     pub(crate) fn persons(&self) -> u64 {
-        match self.measure {
-            MeasureEvidence::Count { persons, .. } | MeasureEvidence::Moments { persons, .. } => {
-                *persons
-            }
-            MeasureEvidence::Values { any, .. } => *any,
-        }
+        self.measure.people().len()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use quorate_query::answer::{Cell, NodeRow, NodeTable};
-use quorate_query::canonical::{cell_predicate, predicate_bytes, predicate_id, vec_id};
+use quorate_query::canonical::{cell_predicate, predicate_id, vec_id};
 use quorate_query::codebook::Codebook;
 use quorate_query::domain;
 use quorate_query::measure::facts::{Facts, facts};
@@ -12,30 +12,42 @@ use quorate_query::question::{Measure, TableQuestion};
 use quorate_query::release::ReleaseParams;
 use quorate_query::value::Scalar;
 
-use super::case::{Case, Verdict};
-use super::{RULES, protect, r11_size};
-use crate::measure::{CellEvidence, Evidence, Layout, MeasureEvidence};
-use crate::releases::{Release, ReleaseId};
-use crate::store::StoreError;
+use crate::evidence::{CellEvidence, Evidence, MeasureEvidence};
+use crate::history::{Entry, ReleaseId, Shape, State};
+use crate::rules::case::{Case, Verdict};
+use crate::rules::{RULES, protect, r11_size};
 
 /// Evidence of a question with all that judging it needs.
-pub(super) struct Sheet<'a> {
-    pub(super) question: &'a TableQuestion,
-    pub(super) codebook: &'a Codebook,
-    pub(super) layout: &'a Layout,
-    pub(super) evidence: &'a Evidence,
-    pub(super) params: &'a ReleaseParams,
-    pub(super) population: &'a str,
-    pub(super) epoch: &'a str,
+pub struct Sheet<'a> {
+    /// The question.
+    pub question: &'a TableQuestion,
+    /// The codebook it was read against.
+    pub codebook: &'a Codebook,
+    /// What a cell looks like that nobody is in.
+    pub nobody: &'a CellEvidence,
+    /// What the node knows.
+    pub evidence: &'a Evidence,
+    /// Parameters of release.
+    pub params: &'a ReleaseParams,
+    /// State of the data.
+    pub epoch: &'a str,
+    /// Under which project it is asked.
+    pub project: &'a str,
+    /// Whether it is a core table of the epoch.
+    pub core: bool,
 }
 
 /// What came of a sheet.
 #[derive(Default)]
-pub(super) struct Outcome {
-    pub(super) table: NodeTable,
-    pub(super) fresh: Vec<Release>,
-    pub(super) repeated: u64,
-    pub(super) findings: Vec<Finding>,
+pub struct Outcome {
+    /// What may leave.
+    pub table: NodeTable,
+    /// What leaves for the first time, or is given up: durable before anything is sent.
+    pub fresh: Vec<Entry>,
+    /// Cells that repeat an earlier release.
+    pub repeated: u64,
+    /// Why cells are withheld, for the custodian.
+    pub findings: Vec<Finding>,
 }
 
 /// Why one cell is withheld. Printed for the custodian only.
@@ -66,7 +78,7 @@ impl fmt::Display for Finding {
 }
 
 /// Unprotected: the groups that exist, exactly.
-pub(super) fn exact(sheet: &Sheet<'_>) -> Outcome {
+pub fn exact(sheet: &Sheet<'_>) -> Outcome {
     let measures = &sheet.question.measures;
     let row = |(key, cell): (&Vec<Scalar>, &CellEvidence)| {
         let cells = measures
@@ -89,17 +101,19 @@ pub(super) fn exact(sheet: &Sheet<'_>) -> Outcome {
 
 /// Protected: closed domains list every cell, open ones only rows with something to show. `stored`
 /// gives the value of a cell that has left before.
-pub(super) fn protected(
+///
+/// # Errors
+/// If `stored` fails.
+pub fn protected<E>(
     sheet: &Sheet<'_>,
-    stored: impl Fn(&ReleaseId) -> Result<Option<Vec<Number>>, StoreError>,
-) -> Result<Outcome, StoreError> {
+    stored: impl Fn(&ReleaseId) -> Result<Option<Vec<Number>>, E>,
+) -> Result<Outcome, E> {
     let mut outcome = Outcome::default();
-    let nobody = CellEvidence::empty(&sheet.layout.parts);
     let closed = domain::cells(sheet.question, sheet.codebook);
     let is_closed = closed.is_some();
     let keys = closed.unwrap_or_else(|| sheet.evidence.cells.keys().cloned().collect());
     for key in keys {
-        let cell = sheet.evidence.cells.get(&key).unwrap_or(&nobody);
+        let cell = sheet.evidence.cells.get(&key).unwrap_or(sheet.nobody);
         let row = sheet.row(key, cell, &stored, &mut outcome)?;
         if is_closed || row.cells.iter().any(|cell| *cell != Cell::Suppressed) {
             outcome.table.rows.push(row);
@@ -126,13 +140,13 @@ fn withheld_whole(params: &ReleaseParams) -> Outcome {
 }
 
 impl Sheet<'_> {
-    fn row(
+    fn row<E>(
         &self,
         key: Vec<Scalar>,
         cell: &CellEvidence,
-        stored: &impl Fn(&ReleaseId) -> Result<Option<Vec<Number>>, StoreError>,
+        stored: &impl Fn(&ReleaseId) -> Result<Option<Vec<Number>>, E>,
         outcome: &mut Outcome,
-    ) -> Result<NodeRow, StoreError> {
+    ) -> Result<NodeRow, E> {
         let mut cells = Vec::with_capacity(cell.measures.len());
         for (index, (measure, evidence)) in self
             .question
@@ -154,15 +168,14 @@ impl Sheet<'_> {
                     continue;
                 }
             };
-            let release = self.release(&key, measure, parts);
-            cells.push(Cell::Value(match stored(&release.id)? {
+            let id = self.id(&key, measure);
+            cells.push(Cell::Value(match stored(&id)? {
                 Some(earlier) => {
                     outcome.repeated = outcome.repeated.saturating_add(1);
                     earlier
                 }
                 None => {
-                    let parts = release.parts.clone();
-                    outcome.fresh.push(release);
+                    outcome.fresh.push(self.entry(&key, id, parts.clone()));
                     parts
                 }
             }));
@@ -202,17 +215,29 @@ impl Sheet<'_> {
         facts(measure, self.question, self.codebook).unwrap_or_default()
     }
 
-    fn release(&self, key: &[Scalar], measure: &Measure, parts: Vec<Number>) -> Release {
+    fn id(&self, key: &[Scalar], measure: &Measure) -> ReleaseId {
         let (question, params) = (self.question, self.params);
         let predicate = cell_predicate(question, key, self.codebook);
-        let id = ReleaseId {
-            population: self.population.to_owned(),
+        ReleaseId {
             predicate: predicate_id(&question.rows, &question.joined, &predicate),
             vec: vec_id(measure, question, self.codebook),
             epoch: self.epoch.to_owned(),
             protection: format!("round k={} base={}", params.k, params.round_base),
-        };
-        let boxes = predicate_bytes(&question.rows, &question.joined, &predicate);
-        Release { id, boxes, parts }
+        }
+    }
+
+    fn entry(&self, key: &[Scalar], id: ReleaseId, parts: Vec<Number>) -> Entry {
+        Entry {
+            id,
+            shape: Shape {
+                rows: self.question.rows.clone(),
+                joined: self.question.joined.clone(),
+                predicate: cell_predicate(self.question, key, self.codebook),
+            },
+            state: State::Released(parts),
+            project: self.project.to_owned(),
+            core: self.core,
+            facets: Vec::new(),
+        }
     }
 }

@@ -9,10 +9,13 @@ use quorate_query::number::Number;
 use quorate_query::question::{Body, TableQuestion};
 use quorate_query::release::{ReleaseParams, k_eff};
 use quorate_query::value::Scalar;
+use roaring::RoaringBitmap;
 
 use super::table::{Outcome, Sheet, protected};
-use crate::measure::{CellEvidence, Evidence, Layout, MeasureEvidence, Part, ValueEvidence};
-use crate::releases::ReleaseId;
+use crate::evidence::{
+    CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, ValueEvidence, Values,
+};
+use crate::history::ReleaseId;
 
 const BOOK: &str = r#"
 [codebook]
@@ -46,57 +49,46 @@ fn question(sql: &str) -> TableQuestion {
     table
 }
 
-fn parts() -> Vec<Part> {
-    vec![
-        Part::All,
-        Part::Moments {
-            at: 0,
-            scale: 0,
-            low: 0,
-            high: 120,
-        },
-        Part::Values {
-            at: 1,
-            scale: 0,
-            domain: vec![0, 1],
-        },
-    ]
-}
-
 /// Persons without and with sex 1, persons with an age, of these with an age that is not zero.
 type Counts = (u64, u64, u64, u64);
+
+fn people(n: u64) -> RoaringBitmap {
+    (0..u32::try_from(n).unwrap()).collect()
+}
 
 fn cell((zeros, ones, aged, contributing): Counts) -> CellEvidence {
     let persons = zeros + ones;
     let aged = aged.min(persons);
     let contributing = contributing.min(aged);
-    let value = |persons, elsewhere| ValueEvidence {
-        persons,
-        rows: persons,
+    let value = |people: RoaringBitmap, elsewhere| ValueEvidence {
+        rows: people.len(),
+        people,
         elsewhere,
     };
-    let sum = i128::from(contributing) * 40;
+    let age = |i: u64| if i < contributing { 40 } else { 0 };
+    let totals = (0..aged)
+        .map(|i| (u32::try_from(i).unwrap(), age(i)))
+        .collect();
+    let totals = Contributions::of(totals).unwrap();
     CellEvidence {
-        persons,
+        people: people(persons),
         rows: persons,
         measures: vec![
-            MeasureEvidence::Count {
-                persons,
-                rows: persons,
-            },
-            MeasureEvidence::Moments {
-                persons: aged,
+            MeasureEvidence::Count(Contributions::ones(people(persons))),
+            MeasureEvidence::Moments(Moments {
                 rows: aged,
-                nonzero: contributing,
-                sum,
-                squares: sum * 40,
+                squares: totals.sum() * 40,
+                totals,
                 scale: 0,
-            },
-            MeasureEvidence::Values {
-                any: persons,
-                nonzero: ones,
-                values: vec![value(zeros, ones), value(ones, zeros)],
-            },
+            }),
+            MeasureEvidence::Values(Values {
+                any: people(persons),
+                nonzero: people(ones),
+                values: vec![
+                    value(people(persons) - people(ones), ones),
+                    value(people(ones), zeros),
+                ],
+            }),
         ],
     }
 }
@@ -112,11 +104,6 @@ fn judge(
     stored: impl Fn(&ReleaseId) -> Option<Vec<Number>>,
 ) -> Outcome {
     let (question, codebook) = (question(sql), book());
-    let layout = Layout {
-        keys: 1,
-        max_rows: None,
-        parts: parts(),
-    };
     let cells = cells
         .iter()
         .map(|(k, counts)| (key(*k), cell(*counts)))
@@ -124,13 +111,14 @@ fn judge(
     let sheet = Sheet {
         question: &question,
         codebook: &codebook,
-        layout: &layout,
+        nobody: &cell((0, 0, 0, 0)),
         evidence: &Evidence { cells },
         params,
-        population: "p",
         epoch: "e",
+        project: "p",
+        core: false,
     };
-    protected(&sheet, |id| Ok(stored(id))).unwrap()
+    protected(&sheet, |id| Ok::<_, ()>(stored(id))).unwrap()
 }
 
 const CLOSED: &str = "SELECT sex, count(*), avg(age), sum(sex) FROM person GROUP BY sex";

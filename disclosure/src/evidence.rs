@@ -1,0 +1,255 @@
+//! What a node knows exactly about each cell. It never leaves the node.
+//!
+//! Persons are dense numbers of the custodian's population, the same in every table, dataset and
+//! epoch. No `Debug`, no `Serialize` on what holds them: evidence cannot be printed or sent by
+//! accident.
+
+use std::collections::BTreeMap;
+
+use quorate_query::value::Scalar;
+use roaring::RoaringBitmap;
+
+/// Exact evidence per cell.
+#[derive(Clone, Default)]
+pub struct Evidence {
+    /// Cells by key.
+    pub cells: BTreeMap<Vec<Scalar>, CellEvidence>,
+}
+
+/// One cell.
+#[derive(Clone, PartialEq)]
+pub struct CellEvidence {
+    /// The persons in it.
+    pub people: RoaringBitmap,
+    /// Rows that count: at most `max_rows` of each person; the persons themselves on a unit table.
+    pub rows: u64,
+    /// One per measure.
+    pub measures: Vec<MeasureEvidence>,
+}
+
+/// Evidence for one measure of a cell.
+#[derive(Clone, PartialEq)]
+pub enum MeasureEvidence {
+    /// Persons with at least one counted row, and their rows.
+    Count(Contributions),
+    /// Sums over the persons that have a value.
+    Moments(Moments),
+    /// Counts per value of a small domain.
+    Values(Values),
+}
+
+/// Evidence for a mean and a standard deviation.
+#[derive(Clone, PartialEq)]
+pub struct Moments {
+    /// Persons with a value, and their clamped totals at `scale`.
+    pub totals: Contributions,
+    /// Counted rows with a value.
+    pub rows: u64,
+    /// Sum of the clamped totals of squares, at twice `scale`.
+    pub squares: i128,
+    /// Digits after the point.
+    pub scale: u32,
+}
+
+/// Evidence for a column of few values.
+#[derive(Clone, PartialEq)]
+pub struct Values {
+    /// Persons with a value.
+    pub any: RoaringBitmap,
+    /// Persons with a value that is not zero.
+    pub nonzero: RoaringBitmap,
+    /// One per value of the domain, ascending.
+    pub values: Vec<ValueEvidence>,
+}
+
+/// Evidence for one value of a small domain.
+#[derive(Clone, Default, PartialEq)]
+pub struct ValueEvidence {
+    /// Persons with this value.
+    pub people: RoaringBitmap,
+    /// Counted rows with this value.
+    pub rows: u64,
+    /// Persons with another value (also, on an event table).
+    pub elsewhere: u64,
+}
+
+/// What each of some persons adds to a sum.
+#[derive(Clone, Default, PartialEq)]
+pub struct Contributions {
+    people: RoaringBitmap,
+    /// In ascending order of person; `None` if each adds one.
+    each: Option<Vec<i128>>,
+    sum: i128,
+    abs: i128,
+    nonzero: u64,
+}
+
+/// The sums of some persons leave their number type. Bounds that were checked exclude it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the contributions of some persons do not fit into one sum")]
+pub struct Overflow;
+
+impl Contributions {
+    /// Each person adds one.
+    #[must_use]
+    pub fn ones(people: RoaringBitmap) -> Self {
+        let n = people.len();
+        Self {
+            people,
+            each: None,
+            sum: n.into(),
+            abs: n.into(),
+            nonzero: n,
+        }
+    }
+
+    /// Person and addend, in any order; a person that comes twice adds both.
+    ///
+    /// # Errors
+    /// If the sum does not fit.
+    pub fn of(mut pairs: Vec<(u32, i128)>) -> Result<Self, Overflow> {
+        if !pairs.is_sorted_by_key(|pair| pair.0) {
+            pairs.sort_unstable_by_key(|pair| pair.0);
+        }
+        let mut found = Self::default();
+        let mut each: Vec<i128> = Vec::with_capacity(pairs.len());
+        let mut last = None;
+        for (person, addend) in pairs {
+            match each.last_mut().filter(|_| last == Some(person)) {
+                Some(total) => *total = total.checked_add(addend).ok_or(Overflow)?,
+                None => each.push(addend),
+            }
+            last = Some(person);
+            found.people.insert(person);
+        }
+        for addend in &each {
+            found.sum = found.sum.checked_add(*addend).ok_or(Overflow)?;
+            let size = addend.checked_abs().ok_or(Overflow)?;
+            found.abs = found.abs.checked_add(size).ok_or(Overflow)?;
+            found.nonzero += u64::from(*addend != 0);
+        }
+        found.each = Some(each);
+        Ok(found)
+    }
+
+    /// Who contributes, if only a zero.
+    #[must_use]
+    pub fn people(&self) -> &RoaringBitmap {
+        &self.people
+    }
+
+    /// How many contribute, if only a zero.
+    #[must_use]
+    pub fn persons(&self) -> u64 {
+        self.people.len()
+    }
+
+    /// How many add something other than zero.
+    #[must_use]
+    pub fn nonzero(&self) -> u64 {
+        self.nonzero
+    }
+
+    /// S, the sum.
+    #[must_use]
+    pub fn sum(&self) -> i128 {
+        self.sum
+    }
+
+    /// A, the sum of sizes.
+    #[must_use]
+    pub fn abs_sum(&self) -> i128 {
+        self.abs
+    }
+
+    /// Persons and what they add, in ascending order of person.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, i128)> + '_ {
+        let each = self.each.as_deref();
+        let addend = move |rank: usize| each.map_or(Some(1), |each| each.get(rank).copied());
+        self.people
+            .iter()
+            .enumerate()
+            .map(move |(rank, person)| (person, addend(rank).unwrap_or(0)))
+    }
+
+    /// What one person adds; `None` if the person is not among them.
+    #[must_use]
+    pub fn of_person(&self, person: u32) -> Option<i128> {
+        if !self.people.contains(person) {
+            return None;
+        }
+        let Some(each) = &self.each else {
+            return Some(1);
+        };
+        let rank = usize::try_from(self.people.rank(person)).ok()?;
+        each.get(rank.checked_sub(1)?).copied()
+    }
+
+    /// The `n` largest by size, largest first; ties by person.
+    #[must_use]
+    pub fn largest(&self, n: usize) -> Vec<(u32, i128)> {
+        let mut top: Vec<(u32, i128)> = Vec::with_capacity(n + 1);
+        for (person, addend) in self.iter() {
+            let size = addend.unsigned_abs();
+            if top.len() == n && top.last().is_none_or(|l| l.1.unsigned_abs() >= size) {
+                continue;
+            }
+            let at = top.partition_point(|known| known.1.unsigned_abs() >= size);
+            top.insert(at, (person, addend));
+            top.truncate(n);
+        }
+        top
+    }
+
+    /// Least and greatest contribution; `None` of nobody.
+    #[must_use]
+    pub fn extremes(&self) -> Option<(i128, i128)> {
+        let mut all = self.iter().map(|pair| pair.1);
+        let first = all.next()?;
+        Some(all.fold((first, first), |(low, high), x| (low.min(x), high.max(x))))
+    }
+}
+
+impl MeasureEvidence {
+    /// The persons that the measure rests on.
+    #[must_use]
+    pub fn people(&self) -> &RoaringBitmap {
+        match self {
+            Self::Count(counted) => counted.people(),
+            Self::Moments(moments) => moments.totals.people(),
+            Self::Values(values) => &values.any,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contributions_add_up_whatever_the_order() {
+        let found = Contributions::of(vec![(9, -7), (2, 5), (4, 0), (2, 1)]).unwrap();
+        assert_eq!(found.iter().collect::<Vec<_>>(), [(2, 6), (4, 0), (9, -7)]);
+        assert_eq!((found.sum(), found.abs_sum()), (-1, 13));
+        assert_eq!((found.persons(), found.nonzero()), (3, 2));
+        assert_eq!(found.largest(2), [(9, -7), (2, 6)]);
+        assert_eq!(found.extremes(), Some((-7, 6)));
+        assert_eq!(found.of_person(4), Some(0));
+        assert_eq!(found.of_person(9), Some(-7));
+        assert_eq!(found.of_person(3), None);
+    }
+
+    #[test]
+    fn a_sum_that_does_not_fit_is_an_error() {
+        assert!(Contributions::of(vec![(1, i128::MAX), (2, 1)]).is_err());
+        assert!(Contributions::of(vec![(1, i128::MIN)]).is_err());
+    }
+
+    #[test]
+    fn counted_persons_add_one_each() {
+        let found = Contributions::ones((3..7).collect());
+        assert_eq!((found.sum(), found.nonzero()), (4, 4));
+        assert_eq!(found.largest(1), [(3, 1)]);
+        assert_eq!(found.of_person(6), Some(1));
+    }
+}

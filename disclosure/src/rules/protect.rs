@@ -1,0 +1,79 @@
+//! From exact evidence to the parts that are shown: the arithmetic that all parties share.
+
+use quorate_query::measure::facts::Facts;
+use quorate_query::measure::moments::{CellSize, ExactMoments};
+use quorate_query::measure::{events, moments, persons, value_counts};
+use quorate_query::number::Number;
+use quorate_query::question::Measure;
+use quorate_query::release::ReleaseParams;
+
+use crate::evidence::{CellEvidence, Contributions, MeasureEvidence, Moments, Values};
+
+/// The rounded parts of one measure; `None` if the arithmetic itself finds too few persons.
+pub(crate) fn rounded(
+    measure: &Measure,
+    facts: &Facts,
+    cell: &CellEvidence,
+    evidence: &MeasureEvidence,
+    params: &ReleaseParams,
+) -> Option<Vec<Number>> {
+    match evidence {
+        MeasureEvidence::Count(counted) => match measure {
+            Measure::Events { .. } => events::protect(rows(counted)?, counted.persons(), params),
+            _ => persons::protect(counted.persons(), params),
+        },
+        MeasureEvidence::Moments(found) => {
+            let shown = if facts.complete {
+                CellSize {
+                    persons: found.totals.persons(),
+                    rows: found.rows,
+                }
+            } else {
+                CellSize {
+                    persons: cell.people.len(),
+                    rows: cell.rows,
+                }
+            };
+            moments::protect(&exact_moments(found), facts.bounds?, shown, params)
+        }
+        MeasureEvidence::Values(found) => {
+            let persons: Vec<u64> = found
+                .values
+                .iter()
+                .map(|value| value.people.len())
+                .collect();
+            value_counts::protect(&counts(found), &persons, params)
+        }
+    }
+}
+
+/// The parts without protection, for synthetic populations.
+pub(crate) fn exact(measure: &Measure, evidence: &MeasureEvidence) -> Option<Vec<Number>> {
+    Some(match evidence {
+        MeasureEvidence::Count(counted) => match measure {
+            Measure::Events { .. } => events::exact(rows(counted)?),
+            _ => persons::exact(counted.persons()),
+        },
+        MeasureEvidence::Moments(found) => moments::exact(&exact_moments(found)),
+        MeasureEvidence::Values(found) => value_counts::exact(&counts(found)),
+    })
+}
+
+fn rows(counted: &Contributions) -> Option<u64> {
+    u64::try_from(counted.sum()).ok()
+}
+
+fn exact_moments(found: &Moments) -> ExactMoments {
+    ExactMoments {
+        persons: found.totals.persons(),
+        rows: found.rows,
+        sum: found.totals.sum(),
+        sum_sq: found.squares,
+        scale: found.scale,
+    }
+}
+
+/// Rows per value; on a unit table they are the persons.
+fn counts(found: &Values) -> Vec<u64> {
+    found.values.iter().map(|value| value.rows).collect()
+}
