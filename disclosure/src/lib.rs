@@ -13,4 +13,5 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use rules::case::Statistic;
 pub use table::{Finding, Outcome, Sheet, exact, protected};

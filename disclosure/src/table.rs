@@ -14,8 +14,8 @@ use quorate_query::value::Scalar;
 
 use crate::evidence::{CellEvidence, Evidence, MeasureEvidence};
 use crate::history::{Entry, ReleaseId, Shape, State};
-use crate::rules::case::{Case, Verdict};
-use crate::rules::{RULES, protect, r11_size};
+use crate::rules::case::{Case, Reason, Statistic};
+use crate::rules::{self, protect, r11_size};
 
 /// Evidence of a question with all that judging it needs.
 pub struct Sheet<'a> {
@@ -61,6 +61,8 @@ pub struct Finding {
     pub rule: &'static str,
     /// What the rule found.
     pub why: String,
+    /// The number that decided, if one did.
+    pub statistic: Option<Statistic>,
 }
 
 impl fmt::Display for Finding {
@@ -126,12 +128,12 @@ pub fn protected<E>(
 }
 
 fn withheld_whole(params: &ReleaseParams) -> Outcome {
-    let why = format!("more rows than {}: the whole table", params.max_cells);
     let finding = Finding {
         key: Vec::new(),
         measure: 0,
         rule: "R11",
-        why,
+        why: format!("more rows than {}: the whole table", params.max_cells),
+        statistic: None,
     };
     Outcome {
         findings: vec![finding],
@@ -157,12 +159,13 @@ impl Sheet<'_> {
         {
             let parts = match self.judge(measure, cell, evidence) {
                 Ok(parts) => parts,
-                Err((rule, why)) => {
+                Err((rule, reason)) => {
                     outcome.findings.push(Finding {
                         key: key.clone(),
                         measure: index,
                         rule,
-                        why,
+                        why: reason.why,
+                        statistic: reason.statistic,
                     });
                     cells.push(Cell::Suppressed);
                     continue;
@@ -189,25 +192,23 @@ impl Sheet<'_> {
         measure: &Measure,
         cell: &CellEvidence,
         evidence: &MeasureEvidence,
-    ) -> Result<Vec<Number>, (&'static str, String)> {
+    ) -> Result<Vec<Number>, (&'static str, Reason)> {
+        let facts = self.facts(measure);
         let case = Case {
             cell,
-            measure: evidence,
+            evidence,
+            facts: &facts,
             params: self.params,
         };
-        for rule in &RULES {
-            match (rule.judge)(&case) {
-                Verdict::Pass => {}
-                Verdict::Public => break,
-                Verdict::Withhold(why) => return Err((rule.name, why)),
-            }
+        if let Some(found) = rules::judge(&case) {
+            return Err(found);
         }
-        let facts = self.facts(measure);
         protect::rounded(measure, &facts, cell, evidence, self.params).ok_or_else(|| {
-            (
-                "arithmetic",
-                "the value cannot be rounded safely".to_owned(),
-            )
+            let reason = Reason {
+                why: "the value cannot be rounded safely".to_owned(),
+                statistic: None,
+            };
+            ("arithmetic", reason)
         })
     }
 

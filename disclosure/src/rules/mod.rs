@@ -1,5 +1,5 @@
 //! The rules of a single cell, one pure rule per file, applied as an ordered table. To add a rule,
-//! add a file and a line here.
+//! add a file, a line here and a page in `docs/disclosure/`.
 
 pub(crate) mod case;
 pub(crate) mod protect;
@@ -9,9 +9,9 @@ mod r1b_contributors;
 mod r2_zeros;
 mod small_domain;
 
-use case::Rule;
+use case::{Case, Reason, Rule, Verdict};
 
-/// The rules of a cell, in order; the first that does not pass decides.
+/// The rules of a cell, in order; the first that does not pass is the reason.
 pub(crate) const RULES: [Rule; 4] = [
     Rule {
         name: "R2",
@@ -30,3 +30,17 @@ pub(crate) const RULES: [Rule; 4] = [
         judge: r1b_contributors::judge,
     },
 ];
+
+/// The first rule that withholds a case, and why; `None` if it may leave. Every rule judges every
+/// case, whatever the others say: how long that takes tells nobody which rule it was.
+pub(crate) fn judge(case: &Case<'_>) -> Option<(&'static str, Reason)> {
+    let verdicts = RULES.map(|rule| (rule.name, (rule.judge)(case)));
+    for (name, verdict) in verdicts {
+        match verdict {
+            Verdict::Pass => {}
+            Verdict::Public => return None,
+            Verdict::Withhold(reason) => return Some((name, reason)),
+        }
+    }
+    None
+}

@@ -1,15 +1,14 @@
 //! R1, minimum persons: a cell rests on at least `k_eff` persons, so that no bin that is shown
 //! contains a number below k.
 //!
-//! Page: `docs/disclosure/README.md`, "Rules in force".
+//! Page: `docs/disclosure/R1.md`.
 
-use super::case::{Case, Verdict};
+use super::case::{Case, Statistic, Verdict};
 
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
-    let (persons, threshold) = (case.persons(), case.threshold());
-    if persons >= threshold && case.cell.people.len() >= threshold {
-        Verdict::Pass
-    } else {
-        Verdict::Withhold(format!("{persons} persons, the threshold is {threshold}"))
-    }
+    let persons = case.persons().min(case.cell.people.len());
+    let needed = Statistic::new("persons", persons, case.threshold());
+    Verdict::at_least(needed, |s| {
+        format!("{} persons, the threshold is {}", s.value, s.threshold)
+    })
 }

@@ -2,35 +2,41 @@
 //! contribute something other than zero; over a small domain, also on at least `k_eff` persons
 //! outside the commonest value.
 //!
-//! Page: `docs/disclosure/README.md`, "Rules in force".
+//! Page: `docs/disclosure/R1b.md`.
 
-use super::case::{Case, Verdict};
-use crate::evidence::MeasureEvidence;
+use super::case::{Case, Statistic, Verdict};
+use crate::evidence::{MeasureEvidence, Values};
 
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let threshold = case.threshold();
-    let (nonzero, outside) = match case.measure {
+    let (nonzero, outside) = match case.evidence {
         MeasureEvidence::Count(_) => return Verdict::Pass,
         MeasureEvidence::Moments(moments) => (moments.totals.nonzero(), u64::MAX),
-        MeasureEvidence::Values(found) => {
-            let persons = || found.values.iter().map(|value| value.people.len());
-            let commonest = persons().max().unwrap_or(0);
-            let among = found.values.iter().zip(persons());
-            let outside = among.filter(|(_, persons)| *persons == commonest);
-            (
-                found.nonzero.len(),
-                outside.map(|(value, _)| value.elsewhere).min().unwrap_or(0),
-            )
-        }
+        MeasureEvidence::Values(found) => (found.nonzero.len(), outside_commonest(found)),
     };
-    if nonzero < threshold {
-        let why = format!("{nonzero} persons contribute, the threshold is {threshold}");
-        return Verdict::Withhold(why);
+    let contributors = Statistic::new("contributors", nonzero, threshold);
+    if contributors.misses() {
+        return Verdict::at_least(contributors, |s| {
+            format!(
+                "{} persons contribute, the threshold is {}",
+                s.value, s.threshold
+            )
+        });
     }
-    if outside < threshold {
-        let why =
-            format!("{outside} persons outside the commonest value, the threshold is {threshold}");
-        return Verdict::Withhold(why);
-    }
-    Verdict::Pass
+    let outside = Statistic::new("outside_commonest", outside, threshold);
+    Verdict::at_least(outside, |s| {
+        format!(
+            "{} persons outside the commonest value, the threshold is {}",
+            s.value, s.threshold
+        )
+    })
+}
+
+/// Persons who have another value than the commonest one; the fewest, if several are commonest.
+fn outside_commonest(found: &Values) -> u64 {
+    let persons = || found.values.iter().map(|value| value.people.len());
+    let commonest = persons().max().unwrap_or(0);
+    let among = found.values.iter().zip(persons());
+    let outside = among.filter(|(_, persons)| *persons == commonest);
+    outside.map(|(value, _)| value.elsewhere).min().unwrap_or(0)
 }

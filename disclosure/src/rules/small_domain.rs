@@ -1,27 +1,28 @@
 //! Small domains: sums over a column of few values are its counts, and each of them obeys R1. One
 //! withheld count withholds all, because the others and the total would give it away.
 //!
-//! Page: `docs/disclosure/README.md`, "Rules in force".
+//! Page: `docs/disclosure/small-domain.md`.
 
-use super::case::{Case, Verdict};
+use super::case::{Case, Statistic, Verdict};
 use crate::evidence::MeasureEvidence;
 
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
-    let MeasureEvidence::Values(found) = case.measure else {
+    let MeasureEvidence::Values(found) = case.evidence else {
         return Verdict::Pass;
     };
-    let threshold = case.threshold();
     let public_zeros = case.params.zeros_public;
-    let small = found
+    let least = found
         .values
         .iter()
         .map(|value| value.people.len())
-        .filter(|persons| *persons < threshold && !(*persons == 0 && public_zeros))
-        .count();
-    match small {
-        0 => Verdict::Pass,
-        _ => Verdict::Withhold(format!(
-            "{small} values with fewer persons than {threshold}"
-        )),
-    }
+        .filter(|persons| !(*persons == 0 && public_zeros))
+        .min()
+        .unwrap_or(u64::MAX);
+    let needed = Statistic::new("persons_of_a_value", least, case.threshold());
+    Verdict::at_least(needed, |s| {
+        format!(
+            "a value has {} persons, the threshold is {}",
+            s.value, s.threshold
+        )
+    })
 }
