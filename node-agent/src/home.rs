@@ -13,7 +13,9 @@ use quorate_identity::{KeyError, Roster, RosterError, SigningKey};
 use quorate_query::codebook::{self, Codebook};
 
 use crate::policy::Policy;
+use crate::secrets::{SecretError, Secrets};
 use crate::state::{folder, write_file};
+use crate::store::{Store, StoreError};
 
 /// The state folder.
 #[derive(Clone, Debug)]
@@ -46,6 +48,12 @@ pub enum HomeError {
     /// The stored roster is not one that the policy's genesis keys founded.
     #[error("the stored roster is not valid: {0}")]
     Roster(#[from] RosterError),
+    /// Domain key or store key.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The release store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A file holds something else.
     #[error("{0}: damaged, restore it from the backup")]
     Damaged(PathBuf),
@@ -95,12 +103,6 @@ impl Home {
         self.path("custodian.key")
     }
 
-    /// Where the population's key is: it turns unit keys into person ids, and is never replaced.
-    #[must_use]
-    pub fn domain_key_path(&self) -> PathBuf {
-        self.path("domain.key")
-    }
-
     /// The node's identity key.
     ///
     /// # Errors
@@ -109,32 +111,13 @@ impl Home {
         Ok(SigningKey::load(&self.node_key_path())?)
     }
 
-    /// Makes the domain key if there is none: 64 hexadecimal digits, readable by the owner only.
+    /// Domain key and store key; makes what is missing, unless there are releases.
     ///
     /// # Errors
-    /// If it cannot be written.
-    pub(crate) fn make_domain_key(&self) -> Result<(), HomeError> {
-        let path = self.domain_key_path();
-        if path.exists() {
-            return Ok(());
-        }
-        let digits = hex::encode(quorate_identity::random::<32>()?);
-        Ok(quorate_identity::keys::write_private(
-            &path,
-            digits.as_bytes(),
-        )?)
-    }
-
-    /// The domain key.
-    ///
-    /// # Errors
-    /// If it is missing, damaged or exposed.
-    pub fn domain_key(&self) -> Result<[u8; 32], HomeError> {
-        let path = self.domain_key_path();
-        let text = quorate_identity::keys::read_private(&path)?;
-        let mut key = [0; 32];
-        hex::decode_to_slice(text.trim_ascii(), &mut key).map_err(|_| HomeError::Damaged(path))?;
-        Ok(key)
+    /// If one is lost, damaged or exposed, or cannot be made.
+    pub fn secrets(&self) -> Result<Secrets, HomeError> {
+        let used = Store::has_releases(&self.dir)?;
+        Ok(Secrets::open(&self.dir, used)?)
     }
 
     /// What `enrol` wrote.

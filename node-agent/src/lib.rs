@@ -23,6 +23,7 @@ pub mod read;
 pub mod record;
 pub mod refusal;
 pub mod releases;
+pub mod secrets;
 pub mod sign;
 pub mod source;
 mod state;

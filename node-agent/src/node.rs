@@ -18,6 +18,7 @@ use crate::home::{Home, HomeError};
 use crate::ledger::{Event, Head, Interrupted, Ledger, LedgerError};
 use crate::policy::Policy;
 use crate::record::{self, RecordError};
+use crate::secrets::Secrets;
 use crate::source;
 use crate::store::{Store, StoreError};
 use crate::times::StepTimes;
@@ -57,6 +58,7 @@ pub struct Node {
     /// Measures the steps of the story.
     pub stopwatch: Stopwatch,
     pub(crate) engine: Engine,
+    secrets: Secrets,
     home: Home,
     roster: ArcSwap<Roster>,
     /// Until when other nodes' stamps say that the roster is current.
@@ -130,6 +132,7 @@ impl Node {
 
     fn assemble(opening: Opening, ledger: Option<Ledger>, store: Store) -> Result<Self, OpenError> {
         let state = opening.policy.node.state.clone();
+        let home = Home::open(&state)?;
         let codebooks = opening
             .codebooks
             .into_iter()
@@ -141,7 +144,8 @@ impl Node {
             policy: Arc::new(opening.policy),
             key: opening.key,
             stopwatch: opening.stopwatch,
-            home: Home::open(&state)?,
+            secrets: home.secrets()?,
+            home,
             roster: ArcSwap::from_pointee(opening.roster),
             stamped: AtomicI64::new(0),
             codebooks: ArcSwap::from_pointee(codebooks),
@@ -165,6 +169,12 @@ impl Node {
             self.with_ledger(|ledger| ledger.append(event, &self.key, now))?;
         }
         Ok(())
+    }
+
+    /// Domain key and store key.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The roster as last verified.

@@ -75,6 +75,18 @@ impl Store {
         Ok(Self { connection })
     }
 
+    /// Whether a state folder holds releases: then the keys that they were made with must be there.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn has_releases(folder: &Path) -> Result<bool, StoreError> {
+        let store = Self::look(folder)?;
+        let there = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'release')";
+        let any = "SELECT EXISTS (SELECT 1 FROM release)";
+        let ask = |sql| store.connection.query_row(sql, [], |row| row.get(0));
+        Ok(ask(there)? && ask(any)?)
+    }
+
     /// Opens it for reading only, beside a running node; an empty one if there is none yet.
     ///
     /// # Errors

@@ -125,9 +125,9 @@ fn keys(found: &mut Findings, home: &Home) {
         "readable by its owner only",
     );
     found.judge(
-        "domain key",
-        home.domain_key(),
-        "readable by its owner only; keep it in the backup",
+        "domain key and store key",
+        home.secrets(),
+        "readable by their owner only; keep them in the backup",
     );
     if home.custodian_key_path().exists() {
         found.note(

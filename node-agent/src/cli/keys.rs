@@ -23,7 +23,7 @@ pub(super) fn init(place: &Place, args: &Init) -> anyhow::Result<Done> {
         }
     };
     let node = make(&home.node_key_path())?;
-    home.make_domain_key()?;
+    home.secrets()?;
     let custodian_id = custodian.as_ref().map(|(key, _)| key.key_id().to_string());
     if args.json {
         let keys = serde_json::json!({ "custodian": custodian_id, "node": node.key_id() });

@@ -46,7 +46,7 @@ fn keys_are_made_once_and_are_private() {
     let first = custodian(dir.path()).key_id().clone();
     assert_eq!(node(dir.path(), "init"), 0);
     assert_eq!(*custodian(dir.path()).key_id(), first);
-    for file in ["custodian.key", "node.key", "domain.key"] {
+    for file in ["custodian.key", "node.key", "domain.key", "store.key"] {
         let mode = fs::metadata(dir.path().join("state").join(file))
             .unwrap()
             .permissions()

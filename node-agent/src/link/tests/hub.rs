@@ -414,7 +414,7 @@ impl Place {
         let policy = policy_in(dir.path(), port, node, rest);
         let home = Home::open(&policy.node.state).unwrap();
         node_key("alpha").save(&home.node_key_path()).unwrap();
-        home.make_domain_key().unwrap();
+        home.secrets().unwrap();
         Self {
             _dir: dir,
             policy,
