@@ -221,12 +221,18 @@ mod tests {
         }
     }
 
+    fn person() -> datafusion::logical_expr::Expr {
+        datafusion::logical_expr::cast(col("column1"), arrow::datatypes::DataType::UInt32)
+    }
+
     /// Numbers 0 to 999, grouped by themselves.
     fn grouped() -> Task {
         let rows = (0..1000_i64).map(|n| vec![lit(n)]).collect();
         let plan = LogicalPlanBuilder::values(rows).unwrap();
         let plan = plan
             .aggregate([col("column1")], [count(lit(1_i64))])
+            .unwrap()
+            .project([col("column1"), person().alias("person")])
             .unwrap();
         Task {
             plan: plan.build().unwrap(),

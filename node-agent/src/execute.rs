@@ -101,6 +101,9 @@ pub async fn execute<'a>(node: &Node, planned: Planned<'a>) -> Result<Raw<'a>, F
         layout: parts.layout.clone(),
     };
     let evidence = node.engine.run(task).await?;
+    // nothing is decided with a number that a crash could give to somebody else
+    node.with_store(|store| node.persons.save(store))
+        .map_err(|error| Fault::Internal(error.to_string()))?;
     Ok(Raw {
         approved: parts.approved,
         epoch: parts.epoch,

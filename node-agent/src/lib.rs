@@ -17,6 +17,7 @@ mod link;
 pub mod measure;
 pub mod node;
 pub mod outbox;
+pub mod persons;
 pub mod plan;
 pub mod policy;
 pub mod read;

@@ -16,6 +16,7 @@ use quorate_wire::{Checkpoint, QuestionId};
 use crate::engine::{Engine, StartError};
 use crate::home::{Home, HomeError};
 use crate::ledger::{Event, Head, Interrupted, Ledger, LedgerError};
+use crate::persons::Registry;
 use crate::policy::Policy;
 use crate::record::{self, RecordError};
 use crate::secrets::Secrets;
@@ -58,6 +59,7 @@ pub struct Node {
     /// Measures the steps of the story.
     pub stopwatch: Stopwatch,
     pub(crate) engine: Engine,
+    pub(crate) persons: Arc<Registry>,
     secrets: Secrets,
     home: Home,
     roster: ArcSwap<Roster>,
@@ -133,6 +135,8 @@ impl Node {
     fn assemble(opening: Opening, ledger: Option<Ledger>, store: Store) -> Result<Self, OpenError> {
         let state = opening.policy.node.state.clone();
         let home = Home::open(&state)?;
+        let secrets = home.secrets()?;
+        let persons = Registry::open(&store, secrets.domain(), ledger.is_some())?;
         let codebooks = opening
             .codebooks
             .into_iter()
@@ -144,7 +148,8 @@ impl Node {
             policy: Arc::new(opening.policy),
             key: opening.key,
             stopwatch: opening.stopwatch,
-            secrets: home.secrets()?,
+            persons: Arc::new(persons),
+            secrets,
             home,
             roster: ArcSwap::from_pointee(opening.roster),
             stamped: AtomicI64::new(0),

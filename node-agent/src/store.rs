@@ -29,8 +29,9 @@ pub struct Store {
     pub(crate) connection: Connection,
 }
 
-const FORM: &[M<'_>] = &[M::up(
-    "CREATE TABLE release (
+const FORM: &[M<'_>] = &[
+    M::up(
+        "CREATE TABLE release (
         population TEXT NOT NULL,
         predicate BLOB NOT NULL,
         vec BLOB NOT NULL,
@@ -58,7 +59,18 @@ const FORM: &[M<'_>] = &[M::up(
         time INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX message_by_state ON message (state, time);",
-)];
+    ),
+    M::up(
+        "CREATE TABLE person (
+        mac BLOB PRIMARY KEY NOT NULL,
+        id INTEGER NOT NULL UNIQUE
+    ) WITHOUT ROWID;
+    CREATE TABLE person_counter (
+        one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1),
+        next INTEGER NOT NULL
+    );",
+    ),
+];
 
 impl Store {
     /// Opens the database of a state folder; makes it if there is none.

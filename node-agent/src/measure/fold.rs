@@ -1,7 +1,8 @@
 //! Folds the engine's batches into evidence. A row is one person in one cell; event tables arrive
 //! already grouped by cell and person, so that both kinds of table meet in the same sums.
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::UInt32Type;
 use quorate_disclosure::evidence::Evidence;
 
 use super::cells::Cells;
@@ -28,8 +29,6 @@ pub struct Fold {
     layout: Layout,
     cells: Cells,
     cells_so_far: Vec<CellTally>,
-    /// Numbers rows: every row is taken for another person until the plan names persons.
-    next: u32,
 }
 
 impl Fold {
@@ -40,7 +39,6 @@ impl Fold {
             layout,
             cells: Cells::default(),
             cells_so_far: Vec::new(),
-            next: 0,
         }
     }
 
@@ -53,20 +51,18 @@ impl Fold {
         let at = self.cells.of(keys, batch.num_rows())?;
         self.cells_so_far
             .resize(self.cells.len(), CellTally::new(&self.layout.parts));
-        let first = self.next;
-        let rows = u32::try_from(batch.num_rows()).map_err(|_| FoldError::TooMany)?;
-        self.next = first.checked_add(rows).ok_or(FoldError::TooMany)?;
+        let persons = persons(batch, self.layout.person())?;
         let counted = self.counted_rows(batch)?;
-        for ((&cell, &rows), person) in at.iter().zip(&counted).zip(first..) {
+        for ((&cell, &rows), person) in at.iter().zip(&counted).zip(persons) {
             let cell = self.cells_so_far.get_mut(cell);
-            cell.ok_or(FoldError::Shape)?.add(person, rows)?;
+            cell.ok_or(FoldError::Shape)?.add(*person, rows)?;
         }
         for (measure, part) in self.layout.parts.iter().enumerate() {
             let reader = Reader::new(part, batch, self.layout.max_rows, &counted)?;
-            for ((row, &cell), person) in at.iter().enumerate().zip(first..) {
+            for ((row, &cell), person) in at.iter().enumerate().zip(persons) {
                 let cell = self.cells_so_far.get_mut(cell).ok_or(FoldError::Shape)?;
                 let tally = cell.measures.get_mut(measure).ok_or(FoldError::Shape)?;
-                reader.add(row, person, tally)?;
+                reader.add(row, *person, tally)?;
             }
         }
         Ok(())
@@ -89,10 +85,22 @@ impl Fold {
         let Some(max) = self.layout.max_rows else {
             return Ok(vec![1; batch.num_rows()]);
         };
-        let rows = int(batch, self.layout.keys)?;
+        let rows = int(batch, self.layout.rows())?;
         rows.values()
             .iter()
             .map(|&n| Ok(count(n)?.min(max)))
             .collect()
     }
+}
+
+/// The person of every row. A row without one would count nobody.
+fn persons(batch: &RecordBatch, at: usize) -> Result<&[u32], FoldError> {
+    let column = batch.columns().get(at).ok_or(FoldError::Shape)?;
+    let persons = column
+        .as_primitive_opt::<UInt32Type>()
+        .ok_or(FoldError::Shape)?;
+    if persons.null_count() > 0 {
+        return Err(FoldError::Shape);
+    }
+    Ok(persons.values())
 }

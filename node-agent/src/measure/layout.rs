@@ -1,15 +1,30 @@
 //! Which column of the engine's rows holds what: the one thing that plan and fold must agree on.
 
-/// How the engine's output columns are to be read. Group keys come first, in the question's order.
+/// How the engine's output columns are to be read. Group keys come first, in
+/// the question's order; then the person's number ([`Layout::person`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Number of group keys.
     pub keys: usize,
-    /// On event tables, the rows of one person that count at most; the column after the keys then
-    /// holds the person's number of rows. `None` on unit tables, where a row is a person.
+    /// On event tables, the rows of one person that count at most; the column after the person
+    /// then holds how many there are. `None` on unit tables, where a row is a person.
     pub max_rows: Option<u64>,
     /// One part per measure, in the question's order.
     pub parts: Vec<Part>,
+}
+
+impl Layout {
+    /// Index of the column with the person's number.
+    #[must_use]
+    pub fn person(&self) -> usize {
+        self.keys
+    }
+
+    /// Index of the column with the person's number of rows, on event tables.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.keys + 1
+    }
 }
 
 /// Where the columns of a measure start and what they hold.

@@ -1,6 +1,6 @@
 //! From typed question to engine plan, without a word of the researcher's text.
 //!
-//! Unit tables: one row per person, keys and values. Event tables: grouped by keys and person,
+//! Unit tables: one row per person, keys, the person's number, and values. Event tables: grouped by keys and person,
 //! with counts and clamped sums, so that from here on both are one row per person and cell.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +17,10 @@ use quorate_query::number::Number;
 use quorate_query::question::{Cohort, Grain, GroupKey, Measure, Predicate, TableQuestion};
 
 use super::functions::Function;
+use super::person::person;
 use super::predicate::{column, column_of, lies_in, single};
 use crate::measure::{Layout, Part};
+use crate::persons::Registry;
 
 /// The tables a node holds, typed as the codebook says.
 pub type Tables = BTreeMap<String, Arc<dyn TableProvider>>;
@@ -42,6 +44,7 @@ pub fn lower(
     question: &TableQuestion,
     codebook: &Codebook,
     tables: &Tables,
+    persons: &Arc<Registry>,
 ) -> Result<(LogicalPlan, Layout), LowerError> {
     let book = Book { codebook, tables };
     let rows = book.rows(&question.rows, &question.joined, &question.filter)?;
@@ -51,8 +54,9 @@ pub fn lower(
         book: &book,
         question,
         exprs: Vec::new(),
-        first: keys.len(),
+        first: keys.len() + 1,
     };
+    let unit = person(persons, column(&question.rows, &table.unit_key)).alias(PERSON);
     let max_rows = match table.rows {
         RowsPer::Unit => None,
         RowsPer::Many { max_rows } => Some(u64::from(max_rows)),
@@ -61,18 +65,12 @@ pub fn lower(
         columns.push(count(lit(1_i64)));
         let parts = columns.parts(Columns::event_part)?;
         let mut group = keys.clone();
-        group.push(column(&question.rows, &table.unit_key).alias("unit"));
-        let names = (0..keys.len()).map(key_name).chain(columns.names());
-        let names: Vec<Expr> = names.map(|name| column_by_name(&name)).collect();
-        let plan = rows
-            .aggregate(group, columns.exprs)?
-            .project(names)?
-            .build()?;
-        (plan, parts)
+        group.push(unit);
+        (rows.aggregate(group, columns.exprs)?.build()?, parts)
     } else {
         let parts = columns.parts(Columns::unit_part)?;
         (
-            rows.project(keys.iter().cloned().chain(columns.exprs))?
+            rows.project(keys.iter().cloned().chain([unit]).chain(columns.exprs))?
                 .build()?,
             parts,
         )
@@ -292,10 +290,6 @@ impl Columns<'_> {
         index
     }
 
-    fn names(&self) -> impl Iterator<Item = String> + use<> {
-        (0..self.exprs.len()).map(measure_name)
-    }
-
     fn bounds(&self, of: &ColumnRef) -> Result<(u32, i128, i128), LowerError> {
         let scale = self.book.column(of)?.ty.scale().ok_or(LowerError::Misfit)?;
         let (filter, codebook) = (&self.question.filter, self.book.codebook);
@@ -318,14 +312,13 @@ fn at(number: Number, scale: u32) -> Result<i128, LowerError> {
     number.at_scale(scale).ok_or(LowerError::Misfit)
 }
 
+/// Name of the column with the person's number.
+const PERSON: &str = "person";
+
 fn key_name(index: usize) -> String {
     format!("k{index}")
 }
 
 fn measure_name(index: usize) -> String {
     format!("m{index}")
-}
-
-fn column_by_name(name: &str) -> Expr {
-    Expr::Column(datafusion::common::Column::from_name(name))
 }

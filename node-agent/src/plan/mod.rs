@@ -2,6 +2,7 @@
 
 mod functions;
 mod lower;
+mod person;
 mod predicate;
 #[cfg(test)]
 mod tests;
@@ -139,7 +140,7 @@ pub async fn plan<'a>(node: &Node, approved: Approved<'a>) -> Result<Planned<'a>
     );
     let loading = async move { source::snapshot(&policy, &book, &wanted, &cache).await };
     let snapshot = node.engine.inside(loading).await??;
-    let (plan, layout) = lower(table, codebook, &snapshot.tables)?;
+    let (plan, layout) = lower(table, codebook, &snapshot.tables, &node.persons)?;
     measure::fits(&layout)?;
     Ok(Planned {
         approved,

@@ -1,0 +1,15 @@
+//! Persons: dense numbers for the population's unit keys, the same in every table, dataset, codebook
+//! and epoch, and what changed of whom when the data changed.
+//!
+//! A number is given once and never to anybody else: the store keeps the next one. Keys never reach
+//! the store, only their HMAC under the population's domain key. What this module must not know:
+//! questions, rules of release, who asks.
+
+mod dictionary;
+mod key;
+mod registry;
+#[cfg(test)]
+mod tests;
+
+pub use key::UnitKey;
+pub use registry::{PersonsError, Registry};
