@@ -2,6 +2,7 @@
 //! the tests that need more than one party.
 
 pub mod adversary;
+pub mod arena;
 pub mod bench;
 pub mod ceremony;
 pub mod cli;
