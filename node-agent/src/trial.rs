@@ -142,14 +142,13 @@ impl Shown {
 }
 
 fn cell(cell: &Cell) -> String {
-    match cell {
-        Cell::Suppressed => "\u{b7}".to_owned(),
-        Cell::Value(parts) => match parts.as_slice() {
-            [one] => one.to_string(),
-            parts => {
-                let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
-                format!("[{}]", parts.join(", "))
-            }
-        },
+    let near = if cell.is_near() { "*" } else { "" };
+    match cell.parts() {
+        None => "\u{b7}".to_owned(),
+        Some([one]) => format!("{one}{near}"),
+        Some(parts) => {
+            let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
+            format!("[{}]{near}", parts.join(", "))
+        }
     }
 }

@@ -152,10 +152,7 @@ type PlainRow = (Vec<Option<i128>>, Vec<Option<Vec<Number>>>);
 /// Rows of an answer as plain numbers and parts.
 fn rows(answer: &quorate_wire::AnswerPayload) -> Vec<PlainRow> {
     let key = |scalar: &Scalar| scalar.as_number().map(|n| n.at_scale(0).unwrap());
-    let parts = |cell: &Cell| match cell {
-        Cell::Suppressed => None,
-        Cell::Value(parts) => Some(parts.clone()),
-    };
+    let parts = |cell: &Cell| cell.parts().map(<[Number]>::to_vec);
     let row = |row: &quorate_query::answer::NodeRow| {
         (
             row.key.iter().map(key).collect(),

@@ -62,10 +62,8 @@ fn house() -> House {
 }
 
 fn value(cell: &Cell) -> Option<Vec<i128>> {
-    match cell {
-        Cell::Suppressed => None,
-        Cell::Value(parts) => Some(parts.iter().map(Number::mantissa).collect()),
-    }
+    let parts = cell.parts()?;
+    Some(parts.iter().map(Number::mantissa).collect())
 }
 
 fn whole(n: i128) -> Number {

@@ -37,6 +37,27 @@ pub enum Cell {
     Suppressed,
     /// The parts listed in the module's documentation.
     Value(Vec<Number>),
+    /// The parts of an earlier release whose persons are nearly those of this cell: fewer differ
+    /// than the threshold. Only for measures to which a person contributes the same in every cell:
+    /// counts of persons, and everything on the unit table.
+    Near(Vec<Number>),
+}
+
+impl Cell {
+    /// The released parts, if any.
+    #[must_use]
+    pub fn parts(&self) -> Option<&[Number]> {
+        match self {
+            Self::Suppressed => None,
+            Self::Value(parts) | Self::Near(parts) => Some(parts),
+        }
+    }
+
+    /// Whether the parts are those of an earlier, nearly equal cell.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        matches!(self, Self::Near(_))
+    }
 }
 
 /// One row: a key and a cell per measure.

@@ -90,15 +90,11 @@ impl TryFrom<&v1::Scalar> for Scalar {
 
 impl From<&Cell> for v1::Cell {
     fn from(cell: &Cell) -> Self {
-        match cell {
-            Cell::Suppressed => Self {
-                suppressed: true,
-                parts: Vec::new(),
-            },
-            Cell::Value(parts) => Self {
-                suppressed: false,
-                parts: parts.iter().map(Into::into).collect(),
-            },
+        let parts = cell.parts().unwrap_or_default();
+        Self {
+            suppressed: cell.parts().is_none(),
+            parts: parts.iter().map(Into::into).collect(),
+            near_earlier: cell.is_near(),
         }
     }
 }
@@ -107,10 +103,13 @@ impl TryFrom<&v1::Cell> for Cell {
     type Error = WireError;
     fn try_from(wire: &v1::Cell) -> Result<Self, WireError> {
         at_most(&wire.parts, "parts", MAX_PARTS)?;
-        match (wire.suppressed, wire.parts.is_empty()) {
-            (true, true) => Ok(Self::Suppressed),
-            (false, false) => Ok(Self::Value(all(&wire.parts)?)),
-            (true, false) | (false, true) => Err(WireError::Invalid("cell")),
+        match (wire.suppressed, wire.near_earlier, wire.parts.is_empty()) {
+            (true, false, true) => Ok(Self::Suppressed),
+            (false, false, false) => Ok(Self::Value(all(&wire.parts)?)),
+            (false, true, false) => Ok(Self::Near(all(&wire.parts)?)),
+            (true, true, _) | (true, _, false) | (false, _, true) => {
+                Err(WireError::Invalid("cell"))
+            }
         }
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Evaluated {
     pub(super) sites: Vec<usize>,
     /// An answering site withheld some of it.
     pub(super) open: bool,
+    /// A site answered some of it with an earlier release for nearly the same persons.
+    pub(super) near: bool,
 }
 
 impl Row<'_> {
@@ -46,6 +48,10 @@ impl Row<'_> {
         let all = self.merged.sites.len();
         let sites: Vec<usize> = (0..all).filter(complete).collect();
         let open = sites.len() < all;
+        let near = sites
+            .iter()
+            .flat_map(|site| measures.iter().filter_map(|m| self.parts(*site, *m)))
+            .any(|parts| parts.near);
         let outcome = if sites.is_empty() {
             Outcome::Withheld
         } else {
@@ -56,6 +62,7 @@ impl Row<'_> {
             outcome,
             sites,
             open,
+            near,
         }
     }
 

@@ -42,15 +42,19 @@ impl Merged<'_> {
         measure: usize,
     ) -> Option<SiteParts<'s>> {
         let protection = self.sites.get(site)?.protection;
-        let parts: &[Number] = match row.get(site)? {
-            Some(cells) => match cells.get(measure)? {
-                Cell::Value(parts) => parts,
-                Cell::Suppressed => return None,
-            },
-            None if protection.mode == Mode::None => self.empty.get(measure)?,
+        let (parts, near): (&[Number], bool) = match row.get(site)? {
+            Some(cells) => {
+                let cell = cells.get(measure)?;
+                (cell.parts()?, cell.is_near())
+            }
+            None if protection.mode == Mode::None => (self.empty.get(measure)?, false),
             None => return None,
         };
-        Some(SiteParts { parts, protection })
+        Some(SiteParts {
+            parts,
+            protection,
+            near,
+        })
     }
 }
 
@@ -190,12 +194,20 @@ fn check_cells(
         return Err("a row does not have one cell per measure");
     }
     for ((cell, measure), facts) in row.cells.iter().zip(&question.measures).zip(facts) {
-        match cell {
-            Cell::Value(parts) => measure::check(measure, facts, SiteParts { parts, protection })?,
-            Cell::Suppressed if protection.mode == Mode::None => {
+        match cell.parts() {
+            Some(parts) => {
+                let near = cell.is_near();
+                let site = SiteParts {
+                    parts,
+                    protection,
+                    near,
+                };
+                measure::check(measure, facts, site)?;
+            }
+            None if protection.mode == Mode::None => {
                 return Err("a cell is withheld although the answer is unprotected");
             }
-            Cell::Suppressed => {}
+            None => {}
         }
     }
     Ok(())

@@ -90,6 +90,12 @@ fn protected(
                     released it, and there is no upper limit: what was withheld may be large.";
         add("N110", text.to_owned());
     }
+    if cells().any(|cell| cell.near_earlier) {
+        let text = "Where a cell is marked as near an earlier answer, a node gave what it had \
+                    released before for nearly the same persons, because both numbers together \
+                    would say something about the few who differ. The interval allows for them.";
+        add("N120", text.to_owned());
+    }
     if left_out {
         let text = "HAVING left out rows whose values are withheld, because they are not known to \
                     satisfy it.";

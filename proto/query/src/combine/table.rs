@@ -141,10 +141,12 @@ fn cell(row: &Row<'_>, expr: &Expr, merged: &Merged<'_>) -> CombinedCell {
         outcome,
         sites,
         open,
+        near,
     } = row.evaluate(expr);
     let mut cell = CombinedCell {
         nodes: u32::try_from(sites.len()).unwrap_or(u32::MAX),
         eligible: merged.eligible,
+        near_earlier: near,
         ..CombinedCell::default()
     };
     let digits = digits(row.question, expr, merged.mode);

@@ -26,14 +26,26 @@ pub struct SiteParts<'a> {
     pub parts: &'a [Number],
     /// The node's protection.
     pub protection: Protection,
+    /// The parts are those of an earlier release for nearly the same persons.
+    pub near: bool,
 }
 
 impl SiteParts<'_> {
     /// How far a count can be from the truth; nothing in mode none.
     fn slack(&self) -> u32 {
         match self.protection.mode {
-            Mode::Round => count_slack(self.protection.round_base),
+            Mode::Round => count_slack(self.protection.round_base).saturating_add(self.apart()),
             Mode::None => 0,
+        }
+    }
+
+    /// How many persons may be in the cell and not in the release that stands for it, or the other
+    /// way round: fewer than the threshold.
+    fn apart(&self) -> u32 {
+        if self.near {
+            self.threshold().saturating_sub(1)
+        } else {
+            0
         }
     }
 
@@ -54,6 +66,10 @@ pub type Estimate = Option<Interval>;
 
 /// Whether the parts have the shape and range of the measure; `Err` says what is wrong.
 pub fn check(measure: &Measure, facts: &Facts, site: SiteParts<'_>) -> Result<(), &'static str> {
+    let persons_only = facts.max_rows.is_none() || matches!(measure, Measure::Persons { .. });
+    if site.near && (!persons_only || site.is_exact()) {
+        return Err("an earlier release stands for a cell where none can");
+    }
     match measure {
         Measure::Persons { .. } | Measure::Events { .. } => persons::check(site),
         Measure::Moments { .. } => moments::check(site),

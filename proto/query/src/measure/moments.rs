@@ -5,6 +5,7 @@
 //! table they are persons. `sd'` is the sample standard deviation over rows.
 
 use num_bigint::BigInt;
+use num_integer::Integer;
 use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
 
@@ -253,7 +254,8 @@ impl Site {
             return None;
         };
         let (shown, slack) = (BigInt::from(count(rows)?), BigInt::from(site.slack()));
-        let threshold = BigInt::from(site.threshold());
+        let (threshold, apart) = (BigInt::from(site.threshold()), site.apart());
+        let threshold = if site.near { BigInt::one() } else { threshold };
         // Where released sizes count rows without a value too, all that is known of the rows with
         // a value is that the threshold was reached.
         let low = if complete {
@@ -263,14 +265,47 @@ impl Site {
         };
         let low = low.max(BigInt::one()).min(shown.clone());
         let (mean, sd) = (scale.whole(mean), scale.whole(sd));
-        let mean_low = (&mean - half).max(bounds.0.clone()).min(mean.clone());
-        let mean_high = (&mean + half).min(bounds.1.clone()).max(mean.clone());
         let sd_low = (&sd - half).max(BigInt::zero());
-        Some(Self {
+        let site = Self {
             rows: [low, shown.clone(), shown + slack],
-            mean: [mean_low, mean, mean_high],
+            mean: [&mean - half, mean.clone(), &mean + half],
             sd: [sd_low, sd.clone(), sd + half],
-        })
+        };
+        Some(site.moved(apart, bounds).within(bounds))
+    }
+
+    /// What is known of nearly the same rows: `apart` of them may be others. Both the mean of all
+    /// and the mean of half the squared distances of all pairs, which is the sample variance, move
+    /// by no more than the share of new terms times the greatest difference of two terms.
+    fn moved(self, apart: u32, bounds: &(BigInt, BigInt)) -> Self {
+        if apart == 0 {
+            return self;
+        }
+        let Self { rows, mean, sd } = self;
+        let ([low, _, _], [mean_low, shown, mean_high], [sd_low, sd, sd_high]) = (&rows, mean, sd);
+        // The lower limit of the rows already allows for those who are missing.
+        let (apart, width) = (BigInt::from(apart), &bounds.1 - &bounds.0);
+        let (mean_by, square_by) = if low > &apart {
+            let share = |whole: &BigInt| (whole * &apart).div_ceil(low);
+            (share(&width), share(&(&width * &width)))
+        } else {
+            (width.clone(), &width * &width)
+        };
+        let less = (&sd_low * &sd_low - &square_by).max(BigInt::zero());
+        let more = &sd_high * &sd_high + square_by;
+        Self {
+            mean: [mean_low - &mean_by, shown, mean_high + mean_by],
+            sd: [less.sqrt(), sd, more.sqrt() + BigInt::one()],
+            rows,
+        }
+    }
+
+    /// No mean lies outside the bounds.
+    fn within(mut self, bounds: &(BigInt, BigInt)) -> Self {
+        let [low, shown, high] = &mut self.mean;
+        *low = (&*low).max(&bounds.0).min(&*shown).clone();
+        *high = (&*high).min(&bounds.1).max(&*shown).clone();
+        self
     }
 
     fn weighted(&self, term: BigInt) -> Weighted {

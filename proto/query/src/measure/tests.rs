@@ -122,7 +122,11 @@ fn site(parts: &[Number]) -> SiteParts<'_> {
         k: 8,
         round_base: 5,
     };
-    SiteParts { parts, protection }
+    SiteParts {
+        parts,
+        protection,
+        near: false,
+    }
 }
 
 fn shown(estimate: Estimate) -> [String; 3] {

@@ -34,7 +34,8 @@ fn scalar() -> impl Strategy<Value = Scalar> {
 fn cell() -> impl Strategy<Value = Cell> {
     prop_oneof![
         Just(Cell::Suppressed),
-        vec(number(), 1..20).prop_map(Cell::Value)
+        vec(number(), 1..20).prop_map(Cell::Value),
+        vec(number(), 1..20).prop_map(Cell::Near)
     ]
 }
 

@@ -237,6 +237,13 @@ fn a_cell_is_a_value_or_suppressed_and_nothing_else() {
         Some(WireError::Invalid("cell"))
     );
     assert_eq!(cell(|c| c.parts.clear()), Some(WireError::Invalid("cell")));
+    let near = |c: &mut v1::Cell| (c.suppressed, c.near_earlier) = (true, true);
+    assert_eq!(cell(near), Some(WireError::Invalid("cell")));
+    let nothing = |c: &mut v1::Cell| {
+        c.near_earlier = true;
+        c.parts.clear();
+    };
+    assert_eq!(cell(nothing), Some(WireError::Invalid("cell")));
     assert_eq!(
         table(|t| t.rows[0].key[0].value = None),
         Some(WireError::Missing("value"))
