@@ -188,6 +188,9 @@ impl Contributions {
     /// The `n` largest by size, largest first; ties by person.
     #[must_use]
     pub fn largest(&self, n: usize) -> Vec<(u32, i128)> {
+        if self.each.is_none() {
+            return self.iter().take(n).collect();
+        }
         let mut top: Vec<(u32, i128)> = Vec::with_capacity(n + 1);
         for (person, addend) in self.iter() {
             let size = addend.unsigned_abs();

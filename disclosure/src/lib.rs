@@ -6,12 +6,15 @@
 //! the rules about earlier releases in [`history`]; each rule is one file with its page in
 //! `docs/disclosure/`. What this crate must not know: who is asking by name, policies, transport.
 
+mod decide;
 pub mod evidence;
+mod facets;
 pub mod history;
 mod rules;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use decide::decide;
 pub use rules::case::Statistic;
-pub use table::{Finding, Outcome, Sheet, exact, protected};
+pub use table::{Finding, Outcome, Sheet, exact};

@@ -13,9 +13,9 @@ use quorate_query::release::ReleaseParams;
 use quorate_query::value::Scalar;
 
 use crate::evidence::{CellEvidence, Evidence, MeasureEvidence};
-use crate::history::{Entry, ReleaseId, Shape, State};
+use crate::history::{Entry, ReleaseId, Shape};
 use crate::rules::case::{Case, Reason, Statistic};
-use crate::rules::{self, protect, r11_size};
+use crate::rules::{self, protect};
 
 /// Evidence of a question with all that judging it needs.
 pub struct Sheet<'a> {
@@ -46,6 +46,8 @@ pub struct Outcome {
     pub fresh: Vec<Entry>,
     /// Cells that repeat an earlier release.
     pub repeated: u64,
+    /// Cells that show a nearly equal earlier release in their place.
+    pub near_earlier: u64,
     /// Why cells are withheld, for the custodian.
     pub findings: Vec<Finding>,
 }
@@ -101,33 +103,7 @@ pub fn exact(sheet: &Sheet<'_>) -> Outcome {
     }
 }
 
-/// Protected: closed domains list every cell, open ones only rows with something to show. `stored`
-/// gives the value of a cell that has left before.
-///
-/// # Errors
-/// If `stored` fails.
-pub fn protected<E>(
-    sheet: &Sheet<'_>,
-    stored: impl Fn(&ReleaseId) -> Result<Option<Vec<Number>>, E>,
-) -> Result<Outcome, E> {
-    let mut outcome = Outcome::default();
-    let closed = domain::cells(sheet.question, sheet.codebook);
-    let is_closed = closed.is_some();
-    let keys = closed.unwrap_or_else(|| sheet.evidence.cells.keys().cloned().collect());
-    for key in keys {
-        let cell = sheet.evidence.cells.get(&key).unwrap_or(sheet.nobody);
-        let row = sheet.row(key, cell, &stored, &mut outcome)?;
-        if is_closed || row.cells.iter().any(|cell| *cell != Cell::Suppressed) {
-            outcome.table.rows.push(row);
-        }
-    }
-    if !is_closed && !r11_size::fits(&outcome.table.rows, sheet.params) {
-        return Ok(withheld_whole(sheet.params));
-    }
-    Ok(outcome)
-}
-
-fn withheld_whole(params: &ReleaseParams) -> Outcome {
+pub(crate) fn withheld_whole(params: &ReleaseParams) -> Outcome {
     let finding = Finding {
         key: Vec::new(),
         measure: 0,
@@ -142,68 +118,24 @@ fn withheld_whole(params: &ReleaseParams) -> Outcome {
 }
 
 impl Sheet<'_> {
-    fn row<E>(
-        &self,
-        key: Vec<Scalar>,
-        cell: &CellEvidence,
-        stored: &impl Fn(&ReleaseId) -> Result<Option<Vec<Number>>, E>,
-        outcome: &mut Outcome,
-    ) -> Result<NodeRow, E> {
-        let mut cells = Vec::with_capacity(cell.measures.len());
-        for (index, (measure, evidence)) in self
-            .question
-            .measures
-            .iter()
-            .zip(&cell.measures)
-            .enumerate()
-        {
-            let parts = match self.judge(measure, cell, evidence) {
-                Ok(parts) => parts,
-                Err((rule, reason)) => {
-                    outcome.findings.push(Finding {
-                        key: key.clone(),
-                        measure: index,
-                        rule,
-                        why: reason.why,
-                        statistic: reason.statistic,
-                    });
-                    cells.push(Cell::Suppressed);
-                    continue;
-                }
-            };
-            let id = self.id(&key, measure);
-            cells.push(Cell::Value(match stored(&id)? {
-                Some(earlier) => {
-                    outcome.repeated = outcome.repeated.saturating_add(1);
-                    earlier
-                }
-                None => {
-                    outcome.fresh.push(self.entry(&key, id, parts.clone()));
-                    parts
-                }
-            }));
-        }
-        Ok(NodeRow { key, cells })
-    }
-
     /// The parts of a cell that passes every rule, or the rule that it does not pass.
-    fn judge(
+    pub(crate) fn judge(
         &self,
         measure: &Measure,
+        facts: &Facts,
         cell: &CellEvidence,
         evidence: &MeasureEvidence,
     ) -> Result<Vec<Number>, (&'static str, Reason)> {
-        let facts = self.facts(measure);
         let case = Case {
             cell,
             evidence,
-            facts: &facts,
+            facts,
             params: self.params,
         };
         if let Some(found) = rules::judge(&case) {
             return Err(found);
         }
-        protect::rounded(measure, &facts, cell, evidence, self.params).ok_or_else(|| {
+        protect::rounded(measure, facts, cell, evidence, self.params).ok_or_else(|| {
             let reason = Reason {
                 why: "the value cannot be rounded safely".to_owned(),
                 statistic: None,
@@ -212,33 +144,48 @@ impl Sheet<'_> {
         })
     }
 
-    fn facts(&self, measure: &Measure) -> Facts {
-        facts(measure, self.question, self.codebook).unwrap_or_default()
-    }
-
-    fn id(&self, key: &[Scalar], measure: &Measure) -> ReleaseId {
-        let (question, params) = (self.question, self.params);
-        let predicate = cell_predicate(question, key, self.codebook);
-        ReleaseId {
-            predicate: predicate_id(&question.rows, &question.joined, &predicate),
-            vec: vec_id(measure, question, self.codebook),
-            epoch: self.epoch.to_owned(),
-            protection: format!("round k={} base={}", params.k, params.round_base),
+    /// The rows of the table, and whether that they are there says nothing about the data.
+    pub(crate) fn keys(&self) -> (Vec<Vec<Scalar>>, bool) {
+        match domain::cells(self.question, self.codebook) {
+            Some(keys) => (keys, true),
+            None => (self.evidence.cells.keys().cloned().collect(), false),
         }
     }
 
-    fn entry(&self, key: &[Scalar], id: ReleaseId, parts: Vec<Number>) -> Entry {
-        Entry {
-            id,
-            shape: Shape {
-                rows: self.question.rows.clone(),
-                joined: self.question.joined.clone(),
-                predicate: cell_predicate(self.question, key, self.codebook),
-            },
-            state: State::Released(parts),
-            project: self.project.to_owned(),
-            core: self.core,
-            facets: Vec::new(),
+    /// What the cells of this sheet would be known by if released.
+    #[must_use]
+    pub fn ids(&self) -> Vec<ReleaseId> {
+        let (keys, _) = self.keys();
+        let of_row = |key: &Vec<Scalar>| {
+            let shape = self.shape(key);
+            let measures = self.question.measures.iter();
+            measures.map(move |measure| self.id(&shape, measure))
+        };
+        keys.iter().flat_map(of_row).collect()
+    }
+
+    /// What the codebook says about a measure.
+    pub(crate) fn facts(&self, measure: &Measure) -> Facts {
+        facts(measure, self.question, self.codebook).unwrap_or_default()
+    }
+
+    /// Tables and boxes of a cell.
+    pub(crate) fn shape(&self, key: &[Scalar]) -> Shape {
+        Shape {
+            rows: self.question.rows.clone(),
+            joined: self.question.joined.clone(),
+            predicate: cell_predicate(self.question, key, self.codebook),
+        }
+    }
+
+    /// What a release of this measure of this shape is known by.
+    pub(crate) fn id(&self, shape: &Shape, measure: &Measure) -> ReleaseId {
+        let params = self.params;
+        ReleaseId {
+            predicate: predicate_id(&shape.rows, &shape.joined, &shape.predicate),
+            vec: vec_id(measure, self.question, self.codebook),
+            epoch: self.epoch.to_owned(),
+            protection: format!("round k={} base={}", params.k, params.round_base),
         }
     }
 }

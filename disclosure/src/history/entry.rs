@@ -37,11 +37,18 @@ pub struct Shape {
 pub enum State {
     /// It left with these parts.
     Released(Vec<Number>),
+    /// These parts of an earlier, nearly equal release left in its place. It has no facets.
+    Near(Vec<Number>),
     /// It was given up so that others could leave: it stays withheld.
     Sacrificed,
+    /// No cell: what released cells of one table add up to. Whoever has the table has this too.
+    Union {
+        /// Whether the shape says exactly whose rows these are. Else it says within which they lie.
+        exact: bool,
+    },
 }
 
-/// A cell that left, or was given up.
+/// A cell that left or was given up, or what cells add up to.
 #[derive(Clone, PartialEq)]
 pub struct Entry {
     /// What it is known by.

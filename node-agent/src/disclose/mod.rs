@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 pub use quorate_disclosure::Finding;
-use quorate_disclosure::history::{self, Entry, State};
-use quorate_disclosure::{Sheet, exact, protected};
+use quorate_disclosure::history::{self, Entry, History, Shape, State};
+use quorate_disclosure::{Sheet, decide, exact};
 use quorate_query::answer::{Mode, NodeTable, Protection};
 use quorate_query::canonical::predicate_bytes;
 
@@ -132,12 +132,9 @@ pub fn disclose<'a>(node: &Node, raw: Raw<'a>) -> Result<Released<'a>, StoreErro
         project: "",
         core: false,
     };
-    let stored = |id: &history::ReleaseId| {
-        node.with_store(|store| store.released(&release_id(&population.name, id)))
-    };
     let outcome = match mode {
         Mode::None => exact(&sheet),
-        Mode::Round => protected(&sheet, stored)?,
+        Mode::Round => decide(&sheet, &mut earlier(node, &sheet)?),
     };
     Ok(Released {
         approved: parts.approved,
@@ -148,6 +145,30 @@ pub fn disclose<'a>(node: &Node, raw: Raw<'a>) -> Result<Released<'a>, StoreErro
         repeated: outcome.repeated,
         findings: outcome.findings,
     })
+}
+
+/// What has left before of the cells of this sheet.
+fn earlier(node: &Node, sheet: &Sheet<'_>) -> Result<History, StoreError> {
+    let population = &node.policy.population;
+    let mut history = History::new();
+    for id in sheet.ids() {
+        let stored = node.with_store(|store| store.released(&release_id(&population.name, &id)))?;
+        if let Some(parts) = stored {
+            history.add(Entry {
+                id,
+                shape: Shape {
+                    rows: sheet.question.rows.clone(),
+                    joined: sheet.question.joined.clone(),
+                    predicate: sheet.question.filter.clone(),
+                },
+                state: State::Released(parts),
+                project: String::new(),
+                core: false,
+                facets: Vec::new(),
+            });
+        }
+    }
+    Ok(history)
 }
 
 fn release_id(population: &str, id: &history::ReleaseId) -> ReleaseId {
@@ -162,8 +183,8 @@ fn release_id(population: &str, id: &history::ReleaseId) -> ReleaseId {
 
 fn releases(population: &str, fresh: Vec<Entry>) -> Vec<Release> {
     let release = |entry: Entry| match entry.state {
-        State::Sacrificed => None,
-        State::Released(parts) => Some(Release {
+        State::Sacrificed | State::Union { .. } => None,
+        State::Released(parts) | State::Near(parts) => Some(Release {
             id: release_id(population, &entry.id),
             boxes: predicate_bytes(
                 &entry.shape.rows,

@@ -1,0 +1,18 @@
+//! A facet of a cell that is not released yet, with what only a new cell has: every contribution.
+
+use std::borrow::Cow;
+
+use super::entry::Facet;
+use crate::evidence::Contributions;
+
+/// A facet under judgement.
+pub struct FacetCandidate<'a> {
+    /// What would be released.
+    pub facet: Facet,
+    /// What each person adds; `None` if each adds one.
+    pub contributions: Option<Cow<'a, Contributions>>,
+    /// The largest size that one person's contribution can have, from public bounds.
+    pub clamp: i128,
+    /// Whether a person adds the same in whatever box: true of persons and of unit tables.
+    pub same_in_every_box: bool,
+}
