@@ -102,7 +102,7 @@ fn attack(section: &Section<'_>) -> Option<Attack> {
     let id = section.need::<String>("id");
     let title = section.need::<String>("title");
     let class = section.need::<String>("class");
-    section.one_of("world", &[("clinic", ())]);
+    let _ = section.one_of("world", &[("clinic", ())]);
     let victim = victim(&section.section_or_empty("victim"));
     let stops = section.need::<Vec<String>>("stops").unwrap_or_default();
     let list = section.value("steps").and_then(|value| value.need_list());

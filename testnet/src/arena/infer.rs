@@ -34,6 +34,8 @@ pub enum Seen {
     Number(BigRational),
     /// The number of an earlier, nearly equal question.
     Near(BigRational),
+    /// Without protection: a group that is not there, which counts nobody.
+    Nobody,
     /// Withheld, or refused with the whole question.
     Nothing,
 }
@@ -105,10 +107,11 @@ impl Infer {
             Self::Number(number) => Some(number.clone()),
             Self::Term(term) => match see(term)? {
                 Seen::Number(number) | Seen::Near(number) => Some(number),
+                Seen::Nobody => Some(BigRational::zero()),
                 Seen::Nothing => None,
             },
             Self::Shown(term) => {
-                let shown = i64::from(see(term)? != Seen::Nothing);
+                let shown = i64::from(!matches!(see(term)?, Seen::Nobody | Seen::Nothing));
                 Some(BigRational::from_integer(BigInt::from(shown)))
             }
             Self::Binary(operator, left, right) => match (left.value(see)?, right.value(see)?) {

@@ -8,5 +8,7 @@
 
 pub mod clinic;
 pub mod corpus;
+pub mod duel;
 pub mod house;
 pub mod infer;
+pub mod noninterference;

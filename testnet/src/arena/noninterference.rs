@@ -1,0 +1,337 @@
+//! Whether a node says more than it may: what two nodes say whose databases differ in one person.
+//!
+//! Transcripts are compared up to their first difference: statuses, codes, rows, cells and sizes.
+//! A difference is explained only if one statistic lies on both sides of its threshold by that
+//! person alone, or one exact number on both sides of a rounding boundary. Digests of data and
+//! places in ledgers are not compared: they differ between any two states.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, anyhow};
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::Signed;
+use quorate_node::disclose::Finding;
+use quorate_node::trial::Shown;
+use quorate_query::answer::{Cell, NodeTable};
+use quorate_query::codebook::Codebook;
+use quorate_query::measure::facts::facts;
+use quorate_query::measure::moments::{self, CellSize, ExactMoments};
+use quorate_query::number::Number;
+use quorate_query::question::{Body, Measure, TableQuestion};
+use quorate_query::release::{ReleaseParams, round_count};
+use quorate_query::value::Scalar;
+
+use super::corpus::Attack;
+use super::duel::{Bout, codebook_at};
+use super::house::{Ask, Plan, Said, Told};
+
+/// The first step at which two sides were told different things.
+#[must_use]
+pub fn first_difference(zero: &Bout, one: &Bout) -> Option<usize> {
+    let steps: BTreeSet<usize> = zero.said.keys().chain(one.said.keys()).copied().collect();
+    let differs = |step: &usize| match (zero.said.get(step), one.said.get(step)) {
+        (Some(zero), Some(one)) => !alike(zero, one),
+        _ => true,
+    };
+    steps.into_iter().find(differs)
+}
+
+/// Whether whoever listens cannot tell the two apart.
+#[must_use]
+pub fn alike(zero: &Said, one: &Said) -> bool {
+    match (zero, one) {
+        (Said::Silent, Said::Silent) => true,
+        (
+            Said::Refused { code, bytes },
+            Said::Refused {
+                code: other,
+                bytes: length,
+            },
+        ) => code == other && bytes == length,
+        (Said::Answered(zero), Said::Answered(one)) => {
+            zero.bytes == one.bytes
+                && zero.payload.table == one.payload.table
+                && zero.payload.protection == one.payload.protection
+                && zero.payload.notes == one.payload.notes
+        }
+        _ => false,
+    }
+}
+
+/// One question at the first difference, with all that can explain it.
+pub struct Scene<'a> {
+    said: [&'a Said; 2],
+    tried: [Option<&'a Shown>; 2],
+    exact: [Option<&'a Told>; 2],
+    question: TableQuestion,
+    codebook: Codebook,
+}
+
+type Key = Vec<Scalar>;
+
+impl<'a> Scene<'a> {
+    /// The scene of a step: both protected sides with their rehearsals, and the exact numbers.
+    ///
+    /// # Errors
+    /// If a side is not complete.
+    pub fn of(
+        ask: &Ask,
+        attack: &Attack,
+        step: usize,
+        sides: [&'a Bout; 2],
+        exact: &'a [Bout; 2],
+    ) -> Result<Self> {
+        let books = Plan::clinic(BTreeMap::new()).codebooks;
+        let name = codebook_at(attack, step);
+        let text = books.get(name).context("no such codebook")?;
+        let codebook = quorate_query::codebook::read(text, name)?;
+        let read = quorate_query::sql::read(&ask.sql, &ask.params, &codebook);
+        let read = read.map_err(|_| anyhow!("step {step} cannot be read"))?;
+        let Body::Table(question) = read.body;
+        let [zero, one] = sides;
+        let said = |bout: &'a Bout| bout.said.get(&step).context("nothing said");
+        let tried = |bout: &'a Bout| bout.tried.get(&step).and_then(|tried| tried.as_ref().ok());
+        let [exact_zero, exact_one] = exact;
+        let told = |bout: &'a Bout| bout.said.get(&step).and_then(Said::told);
+        Ok(Self {
+            said: [said(zero)?, said(one)?],
+            tried: [tried(zero), tried(one)],
+            exact: [told(exact_zero), told(exact_one)],
+            question,
+            codebook,
+        })
+    }
+
+    /// What explains the difference, or what does not.
+    ///
+    /// # Errors
+    /// What is different and has no reason.
+    pub fn explain(&self) -> Result<String, String> {
+        let [Said::Answered(zero), Said::Answered(one)] = self.said else {
+            return Err("one side is answered and the other is not, or codes differ".to_owned());
+        };
+        let differing = differing(&zero.payload.table, &one.payload.table);
+        if differing.is_empty() {
+            return Err(format!(
+                "only sizes differ: {} and {}",
+                zero.bytes, one.bytes
+            ));
+        }
+        let (mut direct, mut following) = (Vec::new(), Vec::new());
+        for (key, measure) in differing {
+            let cells = [cell(zero, &key, measure), cell(one, &key, measure)];
+            match self.reason(&key, measure, cells) {
+                Ok(Reason::Direct(why)) => direct.push(why),
+                Ok(Reason::Following(why)) => following.push(why),
+                Err(why) => return Err(format!("{key:?} measure {measure}: {why}")),
+            }
+        }
+        match direct.first() {
+            Some(why) => Ok(why.clone()),
+            None => Err(format!(
+                "no statistic decides it, only what follows from one: {}",
+                following.join("; ")
+            )),
+        }
+    }
+
+    /// Why one cell differs.
+    fn reason(&self, key: &Key, measure: usize, cells: [&Cell; 2]) -> Result<Reason, String> {
+        let [zero, one] = cells;
+        let withheld = match (zero, one) {
+            (Cell::Suppressed, _) => 0,
+            (_, Cell::Suppressed) => 1,
+            _ => return self.rounding(key, measure, cells).map(Reason::Direct),
+        };
+        let tried = self.tried.get(withheld).copied().flatten();
+        let findings = tried.map(|shown| shown.findings.as_slice());
+        let of_cell = |finding: &&Finding| {
+            (finding.key == *key && finding.measure == measure) || finding.key.is_empty()
+        };
+        let found: Vec<&Finding> = findings
+            .unwrap_or_default()
+            .iter()
+            .filter(of_cell)
+            .collect();
+        let moved = self.moves(key, measure);
+        for finding in &found {
+            if let Some(statistic) = &finding.statistic
+                && let Some(reach) = reach(statistic.name, moved)
+                && statistic.value < statistic.threshold
+                && statistic.value.saturating_add(reach) >= statistic.threshold
+            {
+                return Ok(Reason::Direct(format!(
+                    "{}: {} is {} on one side, {} needed",
+                    finding.rule, statistic.name, statistic.value, statistic.threshold
+                )));
+            }
+        }
+        match found.iter().find(|finding| finding.rule.starts_with('H')) {
+            Some(finding) => Ok(Reason::Following(format!(
+                "{}: {}",
+                finding.rule, finding.why
+            ))),
+            None => Err(format!(
+                "withheld on one side only: {found:?}",
+                found = texts(&found)
+            )),
+        }
+    }
+
+    /// Whether both values are the right rounding of exact numbers that differ by one person.
+    fn rounding(&self, key: &Key, measure: usize, cells: [&Cell; 2]) -> Result<String, String> {
+        let spec = self
+            .question
+            .measures
+            .get(measure)
+            .ok_or("no such measure")?;
+        let reach = self.rows_of_one();
+        let mut counts = Vec::new();
+        for (cell, exact) in cells.into_iter().zip(self.exact) {
+            let Cell::Value(parts) = cell else {
+                return Err("an earlier answer on one side only".to_owned());
+            };
+            let exact = exact.ok_or("the unprotected twin was refused")?;
+            let exact = match self::cell(exact, key, measure) {
+                Cell::Value(parts) => parts.clone(),
+                _ => vec![Number::from(0_u64); parts.len()],
+            };
+            let expected = self.rounded(spec, &exact, parts);
+            if expected.as_ref() != Some(parts) {
+                return Err(format!("{parts:?} is not the rounding of {exact:?}"));
+            }
+            counts.push(exact);
+        }
+        let [zero, one] = counts.as_slice() else {
+            return Err("two sides".to_owned());
+        };
+        let far = zero.iter().zip(one).take(2).any(|(zero, one)| {
+            let apart = (zero.to_rational() - one.to_rational()).abs();
+            apart > BigRational::from_integer(BigInt::from(reach))
+        });
+        if far {
+            return Err(format!(
+                "{zero:?} and {one:?} differ by more than one person"
+            ));
+        }
+        Ok(format!(
+            "rounding: {zero:?} and {one:?} are shown differently"
+        ))
+    }
+
+    /// The parts that must be shown for exact parts; sizes of means as they were shown.
+    fn rounded(&self, spec: &Measure, exact: &[Number], parts: &[Number]) -> Option<Vec<Number>> {
+        let params = self.params();
+        let whole = |number: &Number| u64::try_from(number.to_integer()?).ok();
+        if !matches!(spec, Measure::Moments { .. }) {
+            let round = |part| Some(Number::from(round_count(whole(part)?, params.round_base)));
+            return exact.iter().map(round).collect();
+        }
+        let known = facts(spec, &self.question, &self.codebook)?;
+        let column = quorate_query::measure::facts::column_of(spec)?;
+        let scale = self.codebook.column(column)?.ty.scale()?;
+        let [persons, rows, sum, squares] = exact else {
+            return None;
+        };
+        let exact = ExactMoments {
+            persons: whole(persons)?,
+            rows: whole(rows)?,
+            sum: sum.at_scale(scale)?,
+            sum_sq: squares.at_scale(scale.saturating_mul(2))?,
+            scale,
+        };
+        let size = CellSize {
+            persons: whole(parts.first()?)?,
+            rows: whole(parts.get(1)?)?,
+        };
+        moments::protect(&exact, known.bounds?, size, &params)
+    }
+
+    fn params(&self) -> ReleaseParams {
+        let shown = self.said.iter().find_map(|said| said.told());
+        let protection = shown.map(|told| told.payload.protection);
+        ReleaseParams {
+            k: protection.map_or(self.codebook.release.k, |p| p.k),
+            round_base: protection.map_or(self.codebook.release.round_base, |p| p.round_base),
+            ..self.codebook.release.clone()
+        }
+    }
+
+    /// How many rows one person can add.
+    fn rows_of_one(&self) -> u64 {
+        let table = self.codebook.tables.get(&self.question.rows);
+        match table.map(|table| table.rows) {
+            Some(quorate_query::codebook::RowsPer::Many { max_rows }) => u64::from(max_rows),
+            _ => 1,
+        }
+    }
+
+    /// Whether the victim changes the exact numbers of a cell at all.
+    fn moves(&self, key: &Key, measure: usize) -> bool {
+        let [zero, one] = self
+            .exact
+            .map(|told| told.map(|told| cell(told, key, measure)));
+        zero != one
+    }
+}
+
+/// Why a cell differs.
+enum Reason {
+    /// A statistic or a rounding boundary of the cell itself.
+    Direct(String),
+    /// History or secondary suppression, which follows from another cell.
+    Following(String),
+}
+
+/// How far one person moves a statistic: a number of persons by one; a magnitude as far as it
+/// must, but only where the person is in the cell.
+fn reach(name: &str, moved: bool) -> Option<i128> {
+    let magnitudes = [
+        "share",
+        "dominance",
+        "rest",
+        "remainder",
+        "spread",
+        "abs",
+        "sum",
+    ];
+    if !magnitudes.iter().any(|word| name.contains(word)) {
+        return Some(1);
+    }
+    moved.then_some(i128::MAX)
+}
+
+fn texts(findings: &[&Finding]) -> Vec<String> {
+    findings.iter().map(ToString::to_string).collect()
+}
+
+/// Every cell that one side shows otherwise than the other.
+fn differing(zero: &NodeTable, one: &NodeTable) -> Vec<(Key, usize)> {
+    let rows = |table: &NodeTable| -> BTreeMap<Key, Vec<Cell>> {
+        let rows = table.rows.iter();
+        rows.map(|row| (row.key.clone(), row.cells.clone()))
+            .collect()
+    };
+    let (zero, one) = (rows(zero), rows(one));
+    let keys: BTreeSet<&Key> = zero.keys().chain(one.keys()).collect();
+    let mut found = Vec::new();
+    for key in keys {
+        let [left, right] = [zero.get(key), one.get(key)].map(|row| row.map_or(&[][..], |row| row));
+        let hidden = Cell::Suppressed;
+        for measure in 0..left.len().max(right.len()) {
+            let [left, right] = [left, right].map(|row| row.get(measure).unwrap_or(&hidden));
+            if left != right {
+                found.push((key.clone(), measure));
+            }
+        }
+    }
+    found
+}
+
+/// A cell of an answer; a row that is not listed is withheld.
+fn cell<'t>(told: &'t Told, key: &Key, measure: usize) -> &'t Cell {
+    const HIDDEN: &Cell = &Cell::Suppressed;
+    let row = told.payload.table.rows.iter().find(|row| row.key == *key);
+    row.and_then(|row| row.cells.get(measure)).unwrap_or(HIDDEN)
+}
