@@ -138,20 +138,15 @@ impl<'a> Scene<'a> {
 
     /// Why one cell differs.
     fn reason(&self, key: &Key, measure: usize, cells: [&Cell; 2]) -> Result<Reason, String> {
-        let [zero, one] = cells;
-        let withheld = match (zero, one) {
-            (Cell::Suppressed, _) => 0,
-            (_, Cell::Suppressed) => 1,
-            _ => return self.rounding(key, measure, cells).map(Reason::Direct),
-        };
-        let tried = self.tried.get(withheld).copied().flatten();
-        let findings = tried.map(|shown| shown.findings.as_slice());
+        if let [Cell::Value(_), Cell::Value(_)] | [Cell::Near(_), Cell::Near(_)] = cells {
+            return self.rounding(key, measure, cells).map(Reason::Direct);
+        }
         let of_cell = |finding: &&Finding| {
             (finding.key == *key && finding.measure == measure) || finding.key.is_empty()
         };
-        let found: Vec<&Finding> = findings
-            .unwrap_or_default()
-            .iter()
+        let tried = self.tried.iter().flatten();
+        let found: Vec<&Finding> = tried
+            .flat_map(|shown| &shown.findings)
             .filter(of_cell)
             .collect();
         let moved = self.moves(key, measure);
@@ -167,15 +162,10 @@ impl<'a> Scene<'a> {
                 )));
             }
         }
-        match found.iter().find(|finding| finding.rule.starts_with('H')) {
-            Some(finding) => Ok(Reason::Following(format!(
-                "{}: {}",
-                finding.rule, finding.why
-            ))),
-            None => Err(format!(
-                "withheld on one side only: {found:?}",
-                found = texts(&found)
-            )),
+        let history = |finding: &&&Finding| finding.rule.starts_with(['H', 'n']);
+        match found.iter().find(history) {
+            Some(finding) => Ok(Reason::Following(finding.to_string())),
+            None => Err(format!("different on one side only: {:?}", texts(&found))),
         }
     }
 
@@ -189,16 +179,16 @@ impl<'a> Scene<'a> {
         let reach = self.rows_of_one();
         let mut counts = Vec::new();
         for (cell, exact) in cells.into_iter().zip(self.exact) {
-            let Cell::Value(parts) = cell else {
-                return Err("an earlier answer on one side only".to_owned());
-            };
             let exact = exact.ok_or("the unprotected twin was refused")?;
+            let (Cell::Value(parts) | Cell::Near(parts)) = cell else {
+                return Err("withheld".to_owned());
+            };
             let exact = match self::cell(exact, key, measure) {
                 Cell::Value(parts) => parts.clone(),
                 _ => vec![Number::from(0_u64); parts.len()],
             };
-            let expected = self.rounded(spec, &exact, parts);
-            if expected.as_ref() != Some(parts) {
+            let earlier = matches!(cell, Cell::Near(_)) || self.repeats();
+            if !earlier && self.rounded(spec, &exact, parts).as_ref() != Some(parts) {
                 return Err(format!("{parts:?} is not the rounding of {exact:?}"));
             }
             counts.push(exact);
@@ -246,6 +236,11 @@ impl<'a> Scene<'a> {
             rows: whole(parts.get(1)?)?,
         };
         moments::protect(&exact, known.bounds?, size, &params)
+    }
+
+    /// Whether a side repeats an earlier answer, whose exact numbers may be those of another epoch.
+    fn repeats(&self) -> bool {
+        self.tried.iter().flatten().any(|shown| shown.repeated > 0)
     }
 
     fn params(&self) -> ReleaseParams {
