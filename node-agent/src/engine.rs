@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::execution::context::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -112,6 +113,33 @@ impl Engine {
         self.inside(async move {
             let limited = tokio::time::timeout(limit, evidence(state, task));
             limited.await.unwrap_or(Err(Fault::Time))
+        })
+        .await?
+    }
+
+    /// Shows every row of a plan to `add`, as when a source is read: no time limit, no evidence.
+    ///
+    /// # Errors
+    /// If the plan fails, or `add` does.
+    pub(crate) async fn scan<S, E>(
+        &self,
+        plan: LogicalPlan,
+        mut so_far: S,
+        add: fn(&mut S, &RecordBatch) -> Result<(), E>,
+    ) -> Result<S, Fault>
+    where
+        S: Send + 'static,
+        E: std::error::Error + 'static,
+    {
+        let state = self.state();
+        self.inside(async move {
+            let plan = state.create_physical_plan(&plan).await?;
+            let mut batches = execute_stream(plan, Arc::new(TaskContext::from(&state)))?;
+            while let Some(batch) = batches.next().await {
+                add(&mut so_far, &batch?).map_err(|error| Fault::Internal(error.to_string()))?;
+                tokio::task::yield_now().await;
+            }
+            Ok(so_far)
         })
         .await?
     }

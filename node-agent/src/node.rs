@@ -16,7 +16,7 @@ use quorate_wire::{Checkpoint, QuestionId};
 use crate::engine::{Engine, StartError};
 use crate::home::{Home, HomeError};
 use crate::ledger::{Event, Head, Interrupted, Ledger, LedgerError};
-use crate::persons::Registry;
+use crate::persons::{Epoch, Epochs, Registry};
 use crate::policy::Policy;
 use crate::record::{self, RecordError};
 use crate::secrets::Secrets;
@@ -60,6 +60,9 @@ pub struct Node {
     pub stopwatch: Stopwatch,
     pub(crate) engine: Engine,
     pub(crate) persons: Arc<Registry>,
+    /// The states that the data have been in.
+    pub(crate) epochs: ArcSwap<Epochs>,
+    pub(crate) noticing: tokio::sync::Mutex<()>,
     secrets: Secrets,
     home: Home,
     roster: ArcSwap<Roster>,
@@ -136,6 +139,7 @@ impl Node {
         let state = opening.policy.node.state.clone();
         let home = Home::open(&state)?;
         let secrets = home.secrets()?;
+        let epochs = Epochs::open(&store)?;
         let persons = Registry::open(&store, secrets.domain(), ledger.is_some())?;
         let codebooks = opening
             .codebooks
@@ -149,6 +153,8 @@ impl Node {
             key: opening.key,
             stopwatch: opening.stopwatch,
             persons: Arc::new(persons),
+            epochs: ArcSwap::from_pointee(epochs),
+            noticing: tokio::sync::Mutex::default(),
             secrets,
             home,
             roster: ArcSwap::from_pointee(opening.roster),
@@ -180,6 +186,13 @@ impl Node {
     #[must_use]
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// The states that the data have been in, oldest first, as history must know them: one that was
+    /// built from another list must be built anew. The last ones may be of other codebooks.
+    #[must_use]
+    pub fn epochs(&self) -> Arc<Vec<Epoch>> {
+        self.epochs.load().list()
     }
 
     /// The roster as last verified.

@@ -22,6 +22,9 @@ pub enum StoreError {
     /// A stored message cannot be read back.
     #[error("a stored message is damaged: {0}")]
     Message(#[from] quorate_wire::WireError),
+    /// Something in it is not what was written.
+    #[error("the release store is damaged ({0}); restore it from the backup")]
+    Damaged(&'static str),
 }
 
 /// An open database.
@@ -69,6 +72,34 @@ const FORM: &[M<'_>] = &[
         one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1),
         next INTEGER NOT NULL
     );",
+    ),
+    M::up(
+        "CREATE TABLE epoch (
+        seq INTEGER PRIMARY KEY NOT NULL,
+        name TEXT NOT NULL,
+        changed BLOB NOT NULL,
+        present INTEGER NOT NULL
+    );
+    CREATE TABLE source_state (
+        name TEXT PRIMARY KEY NOT NULL,
+        content BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE part_state (
+        part BLOB PRIMARY KEY NOT NULL,
+        content BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE person_sum (
+        part BLOB NOT NULL,
+        chunk INTEGER NOT NULL,
+        sums BLOB NOT NULL,
+        UNIQUE (part, chunk)
+    );
+    CREATE TABLE person_was (
+        part BLOB NOT NULL,
+        chunk INTEGER NOT NULL,
+        sums BLOB NOT NULL
+    );
+    CREATE INDEX person_was_by_chunk ON person_was (part, chunk);",
     ),
 ];
 

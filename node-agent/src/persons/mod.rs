@@ -6,10 +6,19 @@
 //! questions, rules of release, who asks.
 
 mod dictionary;
+mod epochs;
+#[cfg(test)]
+mod epochs_tests;
 mod key;
+mod notice;
 mod registry;
+mod rows;
 #[cfg(test)]
 mod tests;
 
+pub use epochs::Epoch;
+pub(crate) use epochs::{Epochs, Part};
 pub use key::UnitKey;
+pub use notice::NoticeError;
+pub(crate) use notice::notice;
 pub use registry::{PersonsError, Registry};

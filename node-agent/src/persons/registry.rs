@@ -164,6 +164,16 @@ impl Registry {
         self.read().next
     }
 
+    /// Whether numbers outlast the process.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable
+    }
+
+    /// A key of the population for one purpose.
+    pub(super) fn key_for(&self, purpose: &[u8]) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&self.key, purpose).as_ref())
+    }
+
     fn mac(&self, key: &UnitKey) -> Mac {
         let tag = hmac::sign(
             &self.key,

@@ -19,6 +19,7 @@ use crate::approve::{self, Approved};
 use crate::engine::Fault;
 use crate::measure::{self, Layout, TooWide};
 use crate::node::Node;
+use crate::persons::{self, NoticeError};
 use crate::refusal::Coded;
 use crate::source::{self, SourceError, SourceFault};
 pub use lower::{LowerError, Tables, lower};
@@ -87,6 +88,9 @@ pub enum PlanError {
     /// A source cannot be used.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// What changed since the last epoch cannot be told.
+    #[error(transparent)]
+    Persons(#[from] NoticeError),
     /// Sums may not fit.
     #[error(transparent)]
     TooWide(#[from] TooWide),
@@ -102,7 +106,9 @@ impl Coded for PlanError {
     fn code(&self) -> Code {
         Code(match self {
             Self::TooManyCells { .. } => "L701",
-            Self::Source(error) => match error.fault {
+            Self::Persons(NoticeError::Store(_)) => "E901",
+            Self::Persons(NoticeError::Engine(_)) => "E900",
+            Self::Source(error) | Self::Persons(NoticeError::Source(error)) => match error.fault {
                 SourceFault::Held => "C603",
                 SourceFault::Internal(_) => "E900",
                 _ => "C604",
@@ -140,6 +146,7 @@ pub async fn plan<'a>(node: &Node, approved: Approved<'a>) -> Result<Planned<'a>
     );
     let loading = async move { source::snapshot(&policy, &book, &wanted, &cache).await };
     let snapshot = node.engine.inside(loading).await??;
+    persons::notice(node, codebook, &snapshot).await?;
     let (plan, layout) = lower(table, codebook, &snapshot.tables, &node.persons)?;
     measure::fits(&layout)?;
     Ok(Planned {

@@ -27,6 +27,7 @@ use datafusion::catalog::TableProvider;
 use quorate_query::codebook::{Codebook, Table};
 use tokio::sync::Mutex;
 
+use crate::persons::Part;
 use crate::policy::{Policy, Refresh, SourceSpec};
 pub use error::{Problem, Problems, SourceError, SourceFault};
 pub use files::FileError;
@@ -44,6 +45,8 @@ pub struct Snapshot {
     pub epoch: String,
     /// The tables asked for that this node holds.
     pub tables: BTreeMap<String, Arc<dyn TableProvider>>,
+    /// Every table that this node holds, asked for or not: how it is read, and of what.
+    pub(crate) parts: Vec<Part>,
 }
 
 /// Typed tables of the present epoch, kept between questions. Knows where it notes which contents
@@ -92,7 +95,7 @@ pub async fn snapshot(
     cache: &Cache,
 ) -> Result<Snapshot, SourceError> {
     let mut state = cache.state.lock().await;
-    let mut digests = BTreeMap::new();
+    let (mut digests, mut parts) = (BTreeMap::new(), Vec::new());
     for (name, spec, table) in held(policy, codebook) {
         let contents = state
             .look(name, spec)
@@ -104,6 +107,11 @@ pub async fn snapshot(
                 .map_err(|fault| fault.of(name))?;
         }
         digests.insert(name, epoch::of_table(&contents, spec, table));
+        parts.push(Part {
+            source: name.to_owned(),
+            part: epoch::of_part(name, spec, table),
+            content: contents,
+        });
     }
     let mut tables = BTreeMap::new();
     for (name, spec, table) in held(policy, codebook).filter(|(name, ..)| wanted.contains(*name)) {
@@ -118,7 +126,11 @@ pub async fn snapshot(
         tables.insert(name.to_owned(), loaded.provider);
     }
     let epoch = epoch::of_all(digests.iter().map(|(name, digest)| (*name, digest)));
-    Ok(Snapshot { epoch, tables })
+    Ok(Snapshot {
+        epoch,
+        tables,
+        parts,
+    })
 }
 
 /// Reads one table anew, for `data check`.

@@ -1,0 +1,244 @@
+//! Laws of `changed`: exact where nobody comes back, and never too large.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use proptest::prelude::*;
+use roaring::RoaringBitmap;
+
+use super::epochs::{Epochs, Part};
+use super::registry::Registry;
+use super::rows::Rows;
+use crate::store::Store;
+
+const TYPED: [u8; 32] = [1; 32];
+
+/// The state in which persons 0, 1, ... have these sums; 0 is nobody.
+fn state(sums: &[u128]) -> (Part, Vec<u128>) {
+    let bytes: Vec<u8> = sums.iter().flat_map(|sum| sum.to_be_bytes()).collect();
+    let part = Part {
+        source: "visit".into(),
+        part: TYPED,
+        content: quorate_identity::sha256(&bytes),
+    };
+    (part, sums.to_vec())
+}
+
+fn name(part: &Part) -> String {
+    hex::encode(part.content)
+}
+
+/// The node notices a state, as `notice` does.
+fn see(epochs: Epochs, store: &mut Store, sums: &[u128]) -> Epochs {
+    let (part, sums) = state(sums);
+    let (name, parts) = (name(&part), [part.clone()]);
+    if epochs.knows(&name, &parts) {
+        return epochs;
+    }
+    let read: Vec<_> = parts
+        .iter()
+        .filter(|part| epochs.is_stale(part))
+        .map(|part| (part.clone(), Some(sums.clone())))
+        .collect();
+    let next = epochs.begin(store, true, &name, &parts, &read).unwrap();
+    assert!(next.knows(&name, &parts));
+    next
+}
+
+fn changed(epochs: &Epochs) -> Vec<Vec<u32>> {
+    let list = epochs.list();
+    list.iter().map(|e| e.changed.iter().collect()).collect()
+}
+
+#[test]
+fn whoever_differs_is_changed() {
+    let mut store = Store::empty().unwrap();
+    let mut epochs = Epochs::default();
+    for sums in [&[5, 6, 7, 0][..], &[5, 9, 7, 0], &[5, 9, 0, 8, 1]] {
+        epochs = see(epochs, &mut store, sums);
+    }
+    assert_eq!(changed(&epochs), [vec![], vec![1], vec![2, 3, 4]]);
+    assert_eq!(changed(&Epochs::open(&store).unwrap()), changed(&epochs));
+}
+
+#[test]
+fn whoever_comes_back_changed_nowhere() {
+    let mut store = Store::empty().unwrap();
+    let mut epochs = Epochs::default();
+    for sums in [&[5, 6, 7][..], &[5, 9, 8], &[5, 6, 1]] {
+        epochs = see(epochs, &mut store, sums);
+    }
+    assert_eq!(changed(&epochs), [vec![], vec![2], vec![2]]);
+    let names: BTreeSet<String> = epochs.list().iter().map(|e| e.name.clone()).collect();
+    assert_eq!(names.len(), 3);
+    epochs = see(epochs, &mut store, &[5, 6, 7]);
+    assert_eq!(changed(&epochs), [vec![], vec![], vec![], vec![]]);
+    assert_eq!(epochs.list()[0].name, epochs.list()[3].name);
+    assert_eq!(changed(&Epochs::open(&store).unwrap()), changed(&epochs));
+}
+
+#[test]
+fn another_codebook_over_the_same_data_changes_nobody() {
+    let mut store = Store::empty().unwrap();
+    let epochs = see(Epochs::default(), &mut store, &[5, 6]);
+    let (first, _) = state(&[5, 6]);
+    let other = |part: &Part| Part {
+        part: [2; 32],
+        ..part.clone()
+    };
+    let read = [(other(&first), Some(vec![50, 60]))];
+    let epochs = epochs
+        .begin(&mut store, true, "other", &[other(&first)], &read)
+        .unwrap();
+    assert!(epochs.knows("other", &[other(&first)]) && epochs.knows(&name(&first), &[first]));
+    // the first codebook sees the change, and it is the state of both
+    let epochs = see(epochs, &mut store, &[5, 7]);
+    let (second, _) = state(&[5, 7]);
+    let read = [(other(&second), Some(vec![50, 70]))];
+    let epochs = epochs
+        .begin(&mut store, true, "other 2", &[other(&second)], &read)
+        .unwrap();
+    assert_eq!(changed(&epochs), [vec![], vec![], vec![1], vec![]]);
+}
+
+#[test]
+fn what_cannot_be_compared_changes_nobody() {
+    let mut store = Store::empty().unwrap();
+    let epochs = see(Epochs::default(), &mut store, &[5, 6]);
+    let (broken, _) = state(&[1, 1]);
+    let read = [(broken.clone(), None)];
+    let epochs = epochs
+        .begin(&mut store, true, "broken", &[broken.clone()], &read)
+        .unwrap();
+    assert!(
+        !epochs.is_stale(&broken),
+        "it is not read at every question"
+    );
+    let epochs = see(epochs, &mut store, &[5, 9]);
+    assert_eq!(changed(&epochs), vec![Vec::<u32>::new(); 3]);
+    let epochs = see(epochs, &mut store, &[5, 8]);
+    assert_eq!(changed(&epochs)[3], [1]);
+}
+
+#[test]
+fn a_trial_sees_the_change_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    let epochs = see(Epochs::default(), &mut store, &[5, 6]);
+    let mut look = Store::look(folder.path()).unwrap();
+    let (part, sums) = state(&[5, 7]);
+    let tried = epochs
+        .begin(
+            &mut look,
+            false,
+            "new",
+            &[part.clone()],
+            &[(part, Some(sums))],
+        )
+        .unwrap();
+    assert_eq!(changed(&tried), [vec![], vec![1]]);
+    assert_eq!(
+        changed(&Epochs::open(&store).unwrap()),
+        [vec![]; 1] as [Vec<u32>; 1]
+    );
+}
+
+fn batch(rows: &[(i64, &str, Option<i64>)]) -> RecordBatch {
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.0)));
+    let kinds: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.1)));
+    let costs: ArrayRef = Arc::new(Int64Array::from_iter(rows.iter().map(|r| r.2)));
+    let columns = [
+        ("kind", kinds, true),
+        ("id", ids, true),
+        ("cost", costs, true),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
+fn sums(batches: &[Vec<(i64, &str, Option<i64>)>], registry: &Arc<Registry>) -> Vec<u128> {
+    let mut rows = Rows::new(registry, &TYPED, 1);
+    for rows_of_batch in batches {
+        rows.add(&batch(rows_of_batch)).unwrap();
+    }
+    rows.finish()
+}
+
+#[test]
+fn every_value_and_every_row_counts() {
+    let registry = Registry::open(&Store::empty().unwrap(), &[3; 32], true).unwrap();
+    let registry = Arc::new(registry);
+    let base = vec![(7, "a", Some(1)), (8, "b", None), (7, "a", Some(1))];
+    let first = sums(&[base.clone()], &registry);
+    let mut others = vec![base.clone(), base.clone(), base.clone(), base.clone()];
+    others[0][0].1 = "c";
+    others[1][2].2 = None;
+    others[2].pop();
+    others[3].push((7, "a", Some(1)));
+    for other in others {
+        let other = sums(&[other], &registry);
+        assert!(other[0] != first[0] && other[1] == first[1]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The order of rows and the borders of batches do not matter.
+    #[test]
+    fn sums_do_not_depend_on_order(
+        rows in prop::collection::vec((0_i64..6, prop::option::of(-2_i64..3)), 0..40),
+        cut in 0_usize..40,
+    ) {
+        let registry = Registry::open(&Store::empty().unwrap(), &[3; 32], true).unwrap();
+        let registry = Arc::new(registry);
+        let rows: Vec<_> = rows.into_iter().map(|(id, cost)| (id, "x", cost)).collect();
+        let whole = sums(&[rows.clone()], &registry);
+        let mut turned = rows.clone();
+        turned.reverse();
+        let at = cut.min(turned.len());
+        let parts = [turned[at..].to_vec(), turned[..at].to_vec()];
+        prop_assert_eq!(sums(&parts, &registry), whole);
+    }
+
+    /// Between any two epochs, nobody counts as changed whose data are the same in both; and
+    /// whoever never comes back to an earlier state counts wherever he differs.
+    #[test]
+    fn changed_is_never_too_large(
+        states in prop::collection::vec(prop::collection::vec(0_u128..4, 6), 1..7),
+        restart in any::<bool>(),
+    ) {
+        let mut store = Store::empty().unwrap();
+        let mut epochs = Epochs::default();
+        let mut seen: Vec<Vec<u128>> = Vec::new();
+        for sums in states {
+            if seen.last() != Some(&sums) {
+                seen.push(sums.clone());
+            }
+            epochs = see(epochs, &mut store, &sums);
+            if restart {
+                epochs = Epochs::open(&store).unwrap();
+            }
+        }
+        let list = epochs.list();
+        prop_assert_eq!(list.len(), seen.len());
+        for first in 0..seen.len() {
+            for last in first + 1..seen.len() {
+                let mut union = RoaringBitmap::new();
+                list[first + 1..=last].iter().for_each(|e| union |= &e.changed);
+                for person in 0..6_usize {
+                    let at = |i: usize| seen[i][person];
+                    let counts = union.contains(u32::try_from(person).unwrap());
+                    prop_assert!(!counts || at(first) != at(last) || at(first) == 0);
+                    let comes_back = (0..seen.len()).any(|i| {
+                        (i + 1..seen.len()).any(|j| at(i) == at(j) && at(i) != 0
+                            && (i..j).any(|k| at(k) != at(i)))
+                    });
+                    if !comes_back && at(first) != at(last) {
+                        prop_assert!(counts);
+                    }
+                }
+            }
+        }
+    }
+}
