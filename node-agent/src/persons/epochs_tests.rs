@@ -73,7 +73,7 @@ fn whoever_comes_back_changed_nowhere() {
     let names: BTreeSet<String> = epochs.list().iter().map(|e| e.name.clone()).collect();
     assert_eq!(names.len(), 3);
     epochs = see(epochs, &mut store, &[5, 6, 7]);
-    assert_eq!(changed(&epochs), [vec![], vec![], vec![], vec![]]);
+    assert_eq!(changed(&epochs), vec![Vec::<u32>::new(); 4]);
     assert_eq!(epochs.list()[0].name, epochs.list()[3].name);
     assert_eq!(changed(&Epochs::open(&store).unwrap()), changed(&epochs));
 }
