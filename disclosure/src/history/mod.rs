@@ -5,6 +5,7 @@
 
 mod candidate;
 mod entry;
+pub mod family;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,531 @@
+//! The index of all families, and the reduced bases that are kept between questions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use quorate_query::release::k_eff;
+use roaring::RoaringBitmap;
+
+use super::axis::{Atom, Axis};
+use super::basis::Amounts;
+use super::field::Fp;
+use super::grid::{Cover, Covers, Dims, Grid, TooLarge};
+use super::judge::{Judge, Member};
+use super::place::{Dim, Place};
+use super::search;
+use super::shelf::{Base, DimNo, Names, Pair, Parts, allowed, pairs, removals};
+use super::{Conflict, Setting};
+use crate::Statistic;
+use crate::history::Facet;
+
+/// Bases of smaller families are quicker built than kept.
+const WORTH_KEEPING: usize = 4;
+/// When the kept bases have more numbers than this, all are forgotten and built again as needed.
+const MOST_NUMBERS: usize = 1 << 24;
+
+/// All families of everything released.
+///
+/// Call [`add`](Self::add) once for each facet of a durable release, in the order of release, and
+/// [`begin_epoch`](Self::begin_epoch) between the releases of two epochs. Only facets whose shape
+/// says exactly whose rows they are may be added. For a question: call [`audit`](Self::audit) for
+/// each facet of a cell that passed the other rules; if none has a conflict, [`hold`](Self::hold)
+/// them, so that the cells of one table are audited against each other; when the question is
+/// decided, [`roll_back`](Self::roll_back) and `add` what became durable.
+///
+/// Every facet has a number by which [`Releases`](super::Releases) finds it again: the caller's
+/// choice, never given twice among the facets that are in at a time (an index will do; held facets
+/// free theirs with `roll_back`). Facets are looked up at the next `audit`, not before.
+///
+/// Reduced bases are built when a family is first asked about and kept across questions. `add`
+/// carries them on by one row; `hold` does so on a copy that `roll_back` throws away, at the cost
+/// of copying the families of the held facets once a question. `begin_epoch` forgets all bases.
+#[derive(Default)]
+pub struct FamilyAudit {
+    names: Names,
+    known: BTreeMap<usize, Known>,
+    shelves: BTreeMap<Base, Shelf>,
+    /// For each epoch but the present one: whose data differ now.
+    changed_since: Vec<RoaringBitmap>,
+    /// Told of, not yet listed: number and epoch.
+    waiting: Vec<(usize, usize)>,
+    held: Vec<usize>,
+    /// Families as they were before anything was held; `None` if not kept then.
+    before: BTreeMap<(Base, Pair), Option<Kept>>,
+    numbers: usize,
+    codebook: String,
+}
+
+/// A facet that is in.
+struct Known {
+    parts: Parts,
+    epoch: usize,
+    vec: [u8; 32],
+    events: Option<String>,
+}
+
+/// Releases with one base, by the dimensions taken away for it, and kept families of them.
+#[derive(Default)]
+struct Shelf {
+    releases: BTreeMap<BTreeSet<DimNo>, Vec<usize>>,
+    kept: BTreeMap<Pair, Kept>,
+}
+
+/// A family: its grid, its members and whose data have changed since the oldest of them.
+#[derive(Clone)]
+struct Kept {
+    grid: Result<Grid, TooLarge>,
+    members: Vec<(usize, Covers)>,
+    changed: RoaringBitmap,
+}
+
+impl FamilyAudit {
+    /// Nothing released yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in a facet that has left for good. What is held is forgotten.
+    pub fn add(&mut self, number: usize) {
+        self.roll_back();
+        self.waiting.push((number, self.changed_since.len()));
+    }
+
+    /// Takes in a facet for the rest of this question.
+    pub fn hold(&mut self, number: usize) {
+        self.held.push(number);
+    }
+
+    /// Forgets what is held.
+    pub fn roll_back(&mut self) {
+        for number in std::mem::take(&mut self.held) {
+            let Some(known) = self.known.remove(&number) else {
+                continue;
+            };
+            for removal in self.removals(&known) {
+                let Some(shelf) = self.shelves.get_mut(&removal.base) else {
+                    continue;
+                };
+                if let Some(list) = shelf.releases.get_mut(&removal.removed) {
+                    list.retain(|other| *other != number);
+                    if list.is_empty() {
+                        shelf.releases.remove(&removal.removed);
+                    }
+                }
+                if shelf.releases.is_empty() {
+                    self.shelves.remove(&removal.base);
+                }
+            }
+        }
+        for ((base, pair), kept) in std::mem::take(&mut self.before) {
+            let Some(shelf) = self.shelves.get_mut(&base) else {
+                continue;
+            };
+            match kept {
+                Some(kept) => shelf.kept.insert(pair, kept),
+                None => shelf.kept.remove(&pair),
+            };
+        }
+    }
+
+    /// Begins an epoch: these persons' data differ from the epoch before. Nothing may be held.
+    pub fn begin_epoch(&mut self, changed: &RoaringBitmap) {
+        self.roll_back();
+        for since in &mut self.changed_since {
+            *since |= changed;
+        }
+        self.changed_since.push(changed.clone());
+        self.forget();
+    }
+
+    /// Why a facet of the present epoch may not leave beside what is in, if so.
+    pub fn audit(&mut self, facet: &Facet, setting: &Setting<'_>) -> Option<Conflict> {
+        self.catch_up(setting);
+        let place = Place::of(&facet.shape, setting.codebook)?;
+        let candidate = Known {
+            parts: self.names.parts(&place),
+            epoch: self.changed_since.len(),
+            vec: facet.vec,
+            events: place.events.clone(),
+        };
+        for removal in self.removals(&candidate) {
+            let Some(shelf) = self.shelves.get(&removal.base) else {
+                continue;
+            };
+            let others: BTreeSet<DimNo> = shelf.releases.keys().flatten().copied().collect();
+            let mut done = BTreeSet::new();
+            for pair in pairs(&removal.removed, &others, &self.names) {
+                let Some(pair) = self.varying(&removal.base, pair, &candidate) else {
+                    continue;
+                };
+                if !done.insert(pair) {
+                    continue;
+                }
+                let conflict = self.audit_in(&removal.base, pair, &candidate, facet, setting);
+                if conflict.is_some() {
+                    return conflict;
+                }
+            }
+        }
+        None
+    }
+
+    /// Lists everything that it was told of.
+    fn catch_up(&mut self, setting: &Setting<'_>) {
+        // Bases are cut along the domains of one codebook.
+        if self.codebook != setting.codebook.digest {
+            self.codebook.clone_from(&setting.codebook.digest);
+            self.forget();
+        }
+        for (number, epoch) in std::mem::take(&mut self.waiting) {
+            self.insert(number, epoch, false, setting);
+        }
+        if self.numbers > MOST_NUMBERS && self.before.is_empty() {
+            self.forget();
+        }
+        let now = self.changed_since.len();
+        for number in self.held.clone() {
+            if !self.known.contains_key(&number) {
+                self.insert(number, now, true, setting);
+            }
+        }
+    }
+
+    fn insert(&mut self, number: usize, epoch: usize, holding: bool, setting: &Setting<'_>) {
+        let Some(facet) = setting.releases.facet(number) else {
+            return;
+        };
+        let Some(place) = Place::of(&facet.shape, setting.codebook) else {
+            return;
+        };
+        let known = Known {
+            parts: self.names.parts(&place),
+            epoch,
+            vec: facet.vec,
+            events: place.events,
+        };
+        for removal in self.removals(&known) {
+            let (names, base) = (&self.names, removal.base);
+            let shelf = self.shelves.entry(base.clone()).or_default();
+            for (pair, kept) in &mut shelf.kept {
+                if !removal.removed.is_subset(&allowed(*pair, names)) {
+                    continue;
+                }
+                if holding {
+                    let key = (base.clone(), *pair);
+                    self.before.entry(key).or_insert_with(|| Some(kept.clone()));
+                }
+                let size = kept.size();
+                let covers = covers(&known, &base, *pair, names);
+                kept.admit(number, covers, facet);
+                self.numbers = self
+                    .numbers
+                    .saturating_add(kept.size())
+                    .saturating_sub(size);
+            }
+            shelf
+                .releases
+                .entry(removal.removed)
+                .or_default()
+                .push(number);
+        }
+        self.known.insert(number, known);
+    }
+
+    fn forget(&mut self) {
+        for shelf in self.shelves.values_mut() {
+            shelf.kept.clear();
+        }
+        self.before.clear();
+        self.numbers = 0;
+    }
+
+    fn removals(&self, known: &Known) -> Vec<super::shelf::Removal> {
+        removals(known.vec, known.events.as_ref(), &known.parts, &self.names)
+    }
+
+    /// The numbers of the releases in a family.
+    fn members(&self, base: &Base, pair: Pair) -> Vec<usize> {
+        let allowed = allowed(pair, &self.names);
+        let lists = self.shelves.get(base).into_iter().flat_map(|s| &s.releases);
+        let mut members: Vec<usize> = lists
+            .filter(|(removed, _)| removed.is_subset(&allowed))
+            .flat_map(|(_, list)| list)
+            .copied()
+            .collect();
+        members.sort_unstable();
+        members
+    }
+
+    /// The pair without a dimension in which nobody differs; `None` if the family is part of a
+    /// larger one, or has nobody else in it.
+    fn varying(&self, base: &Base, pair: Pair, candidate: &Known) -> Option<Pair> {
+        let members = self.members(base, pair);
+        let all = || {
+            let known = members.iter().filter_map(|number| self.known.get(number));
+            known.chain([candidate])
+        };
+        let differ = |dim: DimNo| {
+            let covered = |known: &Known| {
+                let part = known.parts.get(&dim).copied();
+                (part, is_present(known, base, dim, &self.names))
+            };
+            let own = covered(candidate);
+            all().any(|known| covered(known) != own)
+        };
+        let restricts = |dim: DimNo| candidate.parts.contains_key(&dim);
+        match (pair, differ(pair.0), pair.1.is_some_and(differ)) {
+            (_, true, true) | ((_, None), true, _) => Some(pair),
+            ((a, Some(b)), true, false) if !restricts(b) => Some((a, None)),
+            ((a, Some(b)), false, true) if !restricts(a) => Some((b, None)),
+            _ => None,
+        }
+    }
+
+    fn audit_in(
+        &mut self,
+        base: &Base,
+        pair: Pair,
+        candidate: &Known,
+        facet: &Facet,
+        setting: &Setting<'_>,
+    ) -> Option<Conflict> {
+        let new = covers(candidate, base, pair, &self.names);
+        let mut family = self.take(base, pair, setting);
+        let conflict = family.conflict(&new, facet, self.is_of_rows(base, pair), setting);
+        if family.members.len() >= WORTH_KEEPING {
+            self.numbers = self.numbers.saturating_add(family.size());
+            let shelf = self.shelves.entry(base.clone()).or_default();
+            shelf.kept.insert(pair, family);
+        }
+        conflict
+    }
+
+    /// A family, out of what is kept or built.
+    fn take(&mut self, base: &Base, pair: Pair, setting: &Setting<'_>) -> Kept {
+        let kept = self
+            .shelves
+            .get_mut(base)
+            .and_then(|s| s.kept.remove(&pair));
+        if let Some(kept) = kept {
+            self.numbers = self.numbers.saturating_sub(kept.size());
+            return kept;
+        }
+        if !self.held.is_empty() {
+            self.before.entry((base.clone(), pair)).or_insert(None);
+        }
+        self.build(base, pair, setting)
+    }
+
+    fn build(&self, base: &Base, pair: Pair, setting: &Setting<'_>) -> Kept {
+        let now = self.changed_since.len();
+        let k_diff = u64::from(k_eff(setting.params.k, setting.params.round_base));
+        let mut oldest = now;
+        let mut members = Vec::new();
+        for number in self.members(base, pair) {
+            let Some((known, facet)) = self.known.get(&number).zip(setting.releases.facet(number))
+            else {
+                continue;
+            };
+            let changed = self.changed_since.get(known.epoch);
+            let gone = changed
+                .is_some_and(|changed| changed.intersection_len(&facet.footprint.people) >= k_diff);
+            if !gone {
+                oldest = oldest.min(known.epoch);
+                members.push((number, known, facet));
+            }
+        }
+        let mut family = Kept {
+            grid: self.grid(base, pair, setting).ok_or(TooLarge { atoms: 0 }),
+            members: Vec::new(),
+            changed: self.changed_since.get(oldest).cloned().unwrap_or_default(),
+        };
+        for (number, known, facet) in members {
+            family.admit(number, covers(known, base, pair, &self.names), facet);
+        }
+        family
+    }
+
+    fn grid(&self, base: &Base, pair: Pair, setting: &Setting<'_>) -> Option<Grid> {
+        let absent = |dim: DimNo| {
+            let Some(Dim::Column(column)) = self.names.dim(dim) else {
+                return false;
+            };
+            let given = self
+                .names
+                .table(dim)
+                .is_some_and(|t| base.parts.contains_key(&t));
+            !given && base.events.as_ref() != Some(&column.table)
+        };
+        let dims = Dims {
+            first: self.names.dim(pair.0)?.clone(),
+            second: match pair.1 {
+                Some(dim) => Some(self.names.dim(dim)?.clone()),
+                None => None,
+            },
+            may_be_absent: [absent(pair.0), pair.1.is_some_and(absent)],
+        };
+        Some(Grid::new(dims, setting.codebook))
+    }
+
+    fn is_of_rows(&self, base: &Base, pair: Pair) -> bool {
+        let place = Place {
+            events: base.events.clone(),
+            parts: BTreeMap::new(),
+        };
+        let dims = [Some(pair.0), pair.1].into_iter().flatten();
+        dims.filter_map(|dim| self.names.dim(dim))
+            .any(|dim| place.is_of_rows(dim))
+    }
+}
+
+impl Kept {
+    fn size(&self) -> usize {
+        let numbers = |grid: &Grid| grid.basis.rank().saturating_mul(grid.basis.width());
+        self.grid.as_ref().map_or(0, numbers)
+    }
+
+    fn amounts(&self, facet: &Facet) -> Amounts {
+        let footprint = &facet.footprint;
+        let persons = footprint.people.difference_len(&self.changed);
+        Amounts {
+            persons: Fp::of(persons.into()),
+            size: Fp::of(footprint.abs),
+        }
+    }
+
+    fn admit(&mut self, number: usize, covers: Covers, facet: &Facet) {
+        let amounts = self.amounts(facet);
+        if let Ok(grid) = &mut self.grid
+            && let Err(too_large) = grid.admit(&covers, amounts)
+        {
+            self.grid = Err(too_large);
+        }
+        self.members.push((number, covers));
+    }
+
+    /// Why a new release may not join the family, if so.
+    fn conflict(
+        &mut self,
+        new: &Covers,
+        facet: &Facet,
+        of_rows: bool,
+        setting: &Setting<'_>,
+    ) -> Option<Conflict> {
+        let amounts = self.amounts(facet);
+        let grid = match &mut self.grid {
+            Ok(grid) => grid,
+            Err(too_large) => return Some(too_large.conflict()),
+        };
+        let mut cut;
+        let grid = if grid.fits(new) {
+            grid
+        } else {
+            // Only what leaves cuts for good.
+            cut = grid.clone();
+            if let Err(too_large) = cut.cut(new) {
+                return Some(too_large.conflict());
+            }
+            &mut cut
+        };
+        let residue = grid.residue(new, amounts)?;
+        let (before, after) = grid.prints(&residue);
+        let grid = &*grid;
+        let member = |(number, covers): &(usize, Covers)| {
+            let facet = setting.releases.facet(*number)?;
+            let region = grid.region(covers);
+            Some(Member { facet, region })
+        };
+        let own = Member {
+            facet,
+            region: grid.region(new),
+        };
+        let mut judge: Option<Judge<'_>> = None;
+        let own_sides = grid.sides(new);
+        let found = search::search(&grid.axes, &before, &after, |found| {
+            let runs = [found.first, found.second];
+            if is_told(&grid.axes, &runs) || is_exactly(&own_sides, &runs) {
+                return ControlFlow::Continue(());
+            }
+            let judge = judge.get_or_insert_with(|| Judge {
+                members: self
+                    .members
+                    .iter()
+                    .filter_map(member)
+                    .chain([Member {
+                        facet: own.facet,
+                        region: own.region.clone(),
+                    }])
+                    .collect(),
+                params: setting.params,
+                counts: facet.counts,
+                of_rows,
+                mixed: !self.changed.is_empty(),
+            });
+            let region = || rectangle(&grid.axes, &runs);
+            match judge.judge(found.amounts, region) {
+                Some(conflict) => ControlFlow::Break(conflict),
+                None => ControlFlow::Continue(()),
+            }
+        });
+        found.break_value()
+    }
+}
+
+impl TooLarge {
+    fn conflict(self) -> Conflict {
+        let atoms = i128::try_from(self.atoms).unwrap_or(i128::MAX);
+        Conflict {
+            statistic: Statistic {
+                name: "family_atoms",
+                value: -atoms,
+                threshold: -4096,
+            },
+            why: "earlier answers cut these two columns into more parts than can be audited"
+                .to_owned(),
+        }
+    }
+}
+
+/// What a release covers in a family.
+fn covers(known: &Known, base: &Base, pair: Pair, names: &Names) -> Covers {
+    let cover = |dim: Option<DimNo>| {
+        let part = dim.and_then(|dim| known.parts.get(&dim));
+        Cover {
+            part: part.and_then(|part| names.part(*part)).cloned(),
+            present: dim.is_none_or(|dim| is_present(known, base, dim, names)),
+        }
+    };
+    [cover(Some(pair.0)), cover(pair.1)]
+}
+
+/// Whether a release is of persons only that are in the table of a column.
+fn is_present(known: &Known, base: &Base, dim: DimNo, names: &Names) -> bool {
+    let Some(Dim::Column(column)) = names.dim(dim) else {
+        return true;
+    };
+    let joined = names.table(dim);
+    joined.is_some_and(|table| known.parts.contains_key(&table))
+        || base.events.as_ref() == Some(&column.table)
+}
+
+/// Whether a run is what the codebook lets everybody know: how many values are missing.
+fn is_told(axes: &[Axis; 2], runs: &[&search::Run; 2]) -> bool {
+    axes.iter().zip(runs).any(|(axis, run)| {
+        let missing = |(at, atom): (usize, &Atom)| run.has(at) == (*atom == Atom::Null);
+        axis.missing_public && axis.atoms.iter().enumerate().all(missing)
+    })
+}
+
+fn is_exactly(sides: &[Vec<bool>; 2], runs: &[&search::Run; 2]) -> bool {
+    sides.iter().zip(runs).all(|(side, run)| {
+        let mut atoms = side.iter().enumerate();
+        atoms.all(|(at, inside)| run.has(at) == *inside)
+    })
+}
+
+fn rectangle(axes: &[Axis; 2], runs: &[&search::Run; 2]) -> Vec<bool> {
+    let ([first, second], [a, b]) = (axes, runs);
+    let line = |at: usize| (0..second.atoms.len()).map(move |other| a.has(at) && b.has(other));
+    (0..first.atoms.len()).flat_map(line).collect()
+}

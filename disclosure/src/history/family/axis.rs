@@ -1,0 +1,166 @@
+//! One dimension of a family, cut into atoms: the parts that no release tells apart yet.
+//!
+//! A run is a set of neighbouring atoms that is worth hiding: an interval where values have an
+//! order, else one value, two, or all. What it must not know: releases, persons.
+
+use quorate_query::codebook::Codebook;
+use quorate_query::question::Values;
+use quorate_query::set::{domain_values, ordinal};
+use quorate_query::value::{ColumnType, Scalar};
+
+use super::place::{Dim, Part};
+
+/// A piece of a dimension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Atom {
+    /// In the cohort, present in the table.
+    In,
+    /// Not so.
+    Out,
+    /// These values.
+    Values(Values),
+    /// Missing.
+    Null,
+    /// The person has no row in the column's table.
+    Absent,
+}
+
+/// A dimension and its atoms. Those of an ordered column ascend; missing and absent come last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Axis {
+    pub(super) atoms: Vec<Atom>,
+    ordered: bool,
+    /// How many are missing may be known.
+    pub(super) missing_public: bool,
+}
+
+impl Axis {
+    /// A dimension that nothing cuts yet. `may_be_absent`: persons without the table count too.
+    pub(super) fn whole(dim: &Dim, codebook: &Codebook, may_be_absent: bool) -> Self {
+        let Dim::Column(name) = dim else {
+            return Self {
+                atoms: vec![Atom::In, Atom::Out],
+                ordered: false,
+                missing_public: false,
+            };
+        };
+        let column = codebook.column(name);
+        let closed = column.and_then(domain_values);
+        let text = column.is_some_and(|column| column.ty == ColumnType::Text);
+        let ordered = closed.is_none() && !text;
+        let values = match (closed, column) {
+            (Some(domain), Some(column)) => explicit(&domain, column.ty),
+            _ => Values::All,
+        };
+        let never_missing = false;
+        let mut atoms = vec![Atom::Values(values)];
+        atoms.extend((!never_missing).then_some(Atom::Null));
+        atoms.extend(may_be_absent.then_some(Atom::Absent));
+        Self {
+            atoms,
+            ordered,
+            missing_public: column.is_some_and(|column| column.missing_public),
+        }
+    }
+
+    /// The second dimension of a family that has only one.
+    pub(super) fn single() -> Self {
+        Self {
+            atoms: vec![Atom::In],
+            ordered: false,
+            missing_public: false,
+        }
+    }
+
+    /// Cuts atoms that lie in a part only partly; says for each new atom which it was cut from.
+    /// `None` if there is nothing to cut.
+    pub(super) fn cut(&self, part: &Part) -> Option<(Self, Vec<usize>)> {
+        let Part::Among(set) = part else {
+            return None;
+        };
+        let mut atoms = Vec::with_capacity(self.atoms.len() + 2);
+        let mut origin = Vec::with_capacity(self.atoms.len() + 2);
+        for (index, atom) in self.atoms.iter().enumerate() {
+            let pieces = match atom {
+                Atom::Values(values) => self.pieces(values, &set.values),
+                other => vec![other.clone()],
+            };
+            origin.extend(pieces.iter().map(|_| index));
+            atoms.extend(pieces);
+        }
+        let cut = atoms.len() > self.atoms.len();
+        let axis = Self {
+            atoms,
+            ..self.clone()
+        };
+        cut.then_some((axis, origin))
+    }
+
+    fn pieces(&self, values: &Values, set: &Values) -> Vec<Atom> {
+        let inside = values.intersect(set);
+        let outside = values.intersect(&set.complement());
+        if inside.is_empty() || outside.is_empty() {
+            return vec![Atom::Values(values.clone())];
+        }
+        let (true, Values::Ranges(a), Values::Ranges(b)) = (self.ordered, &inside, &outside) else {
+            return vec![Atom::Values(inside), Atom::Values(outside)];
+        };
+        let mut ranges: Vec<_> = a.iter().chain(b).copied().collect();
+        ranges.sort_unstable_by_key(|range| (range.0.is_some(), range.0));
+        let piece = |range| Atom::Values(Values::from_ranges([range]));
+        ranges.into_iter().map(piece).collect()
+    }
+
+    /// Which atoms a part covers; `None` covers everything. The atoms must be cut to it.
+    pub(super) fn inside(&self, part: Option<&Part>, present: bool) -> Vec<bool> {
+        let within = |atom: &Atom| match (part, atom) {
+            (_, Atom::Absent) => !present,
+            (None, _) | (Some(Part::In), Atom::In) | (Some(Part::Out), Atom::Out) => true,
+            (Some(Part::Among(set)), Atom::Values(values)) => {
+                !set.values.intersect(values).is_empty()
+            }
+            (Some(Part::Among(set)), Atom::Null) => set.null,
+            (Some(_), _) => false,
+        };
+        self.atoms.iter().map(within).collect()
+    }
+
+    /// How many atoms stand for values in order; runs over these are intervals.
+    pub(super) fn in_order(&self) -> usize {
+        if !self.ordered {
+            return 0;
+        }
+        let values = |atom: &&Atom| matches!(atom, Atom::Values(_));
+        self.atoms.iter().filter(values).count()
+    }
+
+    /// Runs that are not intervals of the atoms in order, as ascending lists of atoms: where there
+    /// is no order, one value, two, and of four also three; everything with a value; everything.
+    pub(super) fn other_runs(&self) -> Vec<Vec<usize>> {
+        let (all, ordered) = (self.atoms.len(), self.in_order());
+        let mut runs: Vec<Vec<usize>> = (ordered..all).map(|atom| vec![atom]).collect();
+        if ordered == 0 {
+            let pairs = (0..all).flat_map(|a| (a + 1..all).map(move |b| vec![a, b]));
+            runs.extend(pairs);
+            let but_one = |left_out| (0..all).filter(|atom| *atom != left_out).collect();
+            runs.extend((0..all).filter(|_| all == 4).map(but_one));
+        }
+        let has_value = |atom: &&Atom| !matches!(atom, Atom::Null | Atom::Absent);
+        let valued = self.atoms.iter().filter(has_value).count();
+        runs.extend((valued..=all).map(|end| (0..end).collect()));
+        runs.sort_unstable();
+        runs.dedup();
+        runs
+    }
+}
+
+/// A closed domain as a set of its own values, not as `All`.
+fn explicit(domain: &[Scalar], ty: ColumnType) -> Values {
+    if ty == ColumnType::Text {
+        return Values::texts(domain.iter().filter_map(|value| match value {
+            Scalar::Text(text) => Some(text.clone()),
+            _ => None,
+        }));
+    }
+    Values::points(domain.iter().filter_map(|value| ordinal(value, ty)))
+}

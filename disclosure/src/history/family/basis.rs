@@ -1,0 +1,195 @@
+//! What follows from some releases: the space of their regions, as a reduced basis.
+//!
+//! A region is a vector of zeros and ones over the places of a grid. The basis is kept in reduced
+//! row echelon form. A place that is split in two is a column that is written twice, so the form
+//! survives splitting. Every row carries amounts (persons, sizes): where a region follows from the
+//! releases, its amounts follow too.
+//!
+//! What it must not know: columns of tables, boxes, persons.
+
+use super::field::Fp;
+
+/// What a region holds: persons, and the sum of the sizes of what they add.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Amounts {
+    pub(super) persons: Fp,
+    pub(super) size: Fp,
+}
+
+impl Amounts {
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            persons: self.persons.plus(other.persons),
+            size: self.size.plus(other.size),
+        }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self {
+            persons: self.persons.minus(other.persons),
+            size: self.size.minus(other.size),
+        }
+    }
+
+    fn times(self, factor: Fp) -> Self {
+        Self {
+            persons: self.persons.times(factor),
+            size: self.size.times(factor),
+        }
+    }
+}
+
+/// One row: one at its pivot, where every other row is zero.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    pivot: usize,
+    coefs: Vec<Fp>,
+    amounts: Amounts,
+}
+
+/// What a new region adds to a basis: one at its pivot, zero at every pivot of the basis.
+pub(super) struct Residue(Row);
+
+/// A reduced basis over some places.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Basis {
+    width: usize,
+    rows: Vec<Row>,
+}
+
+/// A fingerprint per place: the sum over a region is zero if and, but for a chance of 2^-61, only
+/// if the region follows. The sum of the amounts over a region that follows are its amounts.
+#[derive(Clone)]
+pub(super) struct Prints {
+    pub(super) follows: Vec<Fp>,
+    pub(super) amounts: Vec<Amounts>,
+}
+
+impl Basis {
+    pub(super) fn new(width: usize) -> Self {
+        Self {
+            width,
+            rows: Vec::new(),
+        }
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(super) fn rank(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// What a region adds; `None` if it follows already.
+    pub(super) fn residue(&self, region: &[bool], amounts: Amounts) -> Option<Residue> {
+        let one = |inside: &bool| if *inside { Fp::ONE } else { Fp::ZERO };
+        let mut coefs: Vec<Fp> = region.iter().map(one).collect();
+        let mut rest = amounts;
+        for row in &self.rows {
+            if region.get(row.pivot) != Some(&true) {
+                continue;
+            }
+            for (coef, known) in coefs.iter_mut().zip(&row.coefs) {
+                *coef = coef.minus(*known);
+            }
+            rest = rest.minus(row.amounts);
+        }
+        let (pivot, lead) = coefs
+            .iter()
+            .enumerate()
+            .find(|(_, coef)| **coef != Fp::ZERO)?;
+        let scale = lead.inverse();
+        let coefs = coefs.iter().map(|coef| coef.times(scale)).collect();
+        Some(Residue(Row {
+            pivot,
+            coefs,
+            amounts: rest.times(scale),
+        }))
+    }
+
+    /// Takes in what a region adds.
+    pub(super) fn insert(&mut self, Residue(new): Residue) {
+        for row in &mut self.rows {
+            let factor = row.coefs.get(new.pivot).copied().unwrap_or(Fp::ZERO);
+            if factor == Fp::ZERO {
+                continue;
+            }
+            for (coef, known) in row.coefs.iter_mut().zip(&new.coefs) {
+                if *known != Fp::ZERO {
+                    *coef = coef.minus(known.times(factor));
+                }
+            }
+            row.amounts = row.amounts.minus(new.amounts.times(factor));
+        }
+        self.rows.push(new);
+    }
+
+    /// Splits places: `origin` says for each new place in which old one it lay.
+    pub(super) fn split(&mut self, origin: &[usize]) {
+        for row in &mut self.rows {
+            let old = |place: &usize| row.coefs.get(*place).copied().unwrap_or(Fp::ZERO);
+            let coefs = origin.iter().map(old).collect();
+            row.pivot = origin
+                .iter()
+                .position(|place| *place == row.pivot)
+                .unwrap_or(0);
+            row.coefs = coefs;
+        }
+        self.width = origin.len();
+    }
+
+    /// Fingerprints of all places.
+    pub(super) fn prints(&self) -> Prints {
+        let mut prints = Prints {
+            follows: (0..self.width).map(Fp::weight).collect(),
+            amounts: vec![Amounts::default(); self.width],
+        };
+        for row in &self.rows {
+            // A pivot place is, up to what follows, minus the rest of its row.
+            let rest = weigh(&row.coefs).minus(Fp::weight(row.pivot));
+            set(&mut prints.follows, row.pivot, Fp::ZERO.minus(rest));
+            set(&mut prints.amounts, row.pivot, row.amounts);
+        }
+        prints
+    }
+
+    /// Fingerprints as they would be with what a region adds.
+    pub(super) fn prints_with(&self, before: &Prints, Residue(new): &Residue) -> Prints {
+        let mut after = before.clone();
+        let weight = weigh(&new.coefs);
+        for row in &self.rows {
+            let factor = row.coefs.get(new.pivot).copied().unwrap_or(Fp::ZERO);
+            if factor == Fp::ZERO {
+                continue;
+            }
+            if let Some(print) = after.follows.get_mut(row.pivot) {
+                *print = print.plus(weight.times(factor));
+            }
+            if let Some(amounts) = after.amounts.get_mut(row.pivot) {
+                *amounts = amounts.minus(new.amounts.times(factor));
+            }
+        }
+        if let Some(print) = after.follows.get_mut(new.pivot) {
+            *print = print.minus(weight);
+        }
+        set(&mut after.amounts, new.pivot, new.amounts);
+        after
+    }
+}
+
+fn weigh(coefs: &[Fp]) -> Fp {
+    coefs
+        .iter()
+        .enumerate()
+        .filter(|(_, coef)| **coef != Fp::ZERO)
+        .fold(Fp::ZERO, |sum, (place, coef)| {
+            sum.plus(coef.times(Fp::weight(place)))
+        })
+}
+
+fn set<T>(list: &mut [T], at: usize, value: T) {
+    if let Some(place) = list.get_mut(at) {
+        *place = value;
+    }
+}

@@ -1,0 +1,193 @@
+//! One family: two dimensions, cut into atoms by the releases in it, and what follows from these.
+//!
+//! What it must not know: which releases belong to it, and which runs are too small.
+
+use quorate_query::codebook::Codebook;
+
+use super::axis::{Atom, Axis};
+use super::basis::{Amounts, Basis, Prints, Residue};
+use super::place::{Dim, Part};
+
+/// More atoms than this are not judged: the family answers nothing new.
+const MOST: usize = 4096;
+
+/// Part of a dimension that one release covers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Cover {
+    /// `None` covers everything.
+    pub(super) part: Option<Part>,
+    /// Only persons that are in the column's table.
+    pub(super) present: bool,
+}
+
+/// A release within a family: what it covers of either dimension.
+pub(super) type Covers = [Cover; 2];
+
+/// The two dimensions of a family; one that differs in a single column has no second.
+#[derive(Clone, Debug)]
+pub(super) struct Dims {
+    pub(super) first: Dim,
+    pub(super) second: Option<Dim>,
+    /// Whether persons without the column's table belong to the family.
+    pub(super) may_be_absent: [bool; 2],
+}
+
+/// Atoms of two dimensions, and the reduced basis of the releases over their product.
+#[derive(Clone)]
+pub(super) struct Grid {
+    pub(super) axes: [Axis; 2],
+    pub(super) basis: Basis,
+    dims: Dims,
+    prints: Option<Prints>,
+}
+
+/// A family with more atoms than can be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooLarge {
+    pub(super) atoms: usize,
+}
+
+impl Grid {
+    /// A family without releases.
+    pub(super) fn new(dims: Dims, codebook: &Codebook) -> Self {
+        let [first_absent, second_absent] = dims.may_be_absent;
+        let second = dims.second.as_ref();
+        let axes = [
+            Axis::whole(&dims.first, codebook, first_absent),
+            second.map_or_else(Axis::single, |dim| {
+                Axis::whole(dim, codebook, second_absent)
+            }),
+        ];
+        let width = axes[0].atoms.len() * axes[1].atoms.len();
+        let mut grid = Self {
+            axes,
+            basis: Basis::new(width),
+            dims,
+            prints: None,
+        };
+        grid.know_the_impossible();
+        grid
+    }
+
+    /// Cuts atoms until a release is a union of them.
+    pub(super) fn cut(&mut self, covers: &Covers) -> Result<(), TooLarge> {
+        let [first, second] = covers;
+        if let Some((axis, origin)) = first.part.as_ref().and_then(|p| self.axes[0].cut(p)) {
+            let width = self.axes[1].atoms.len();
+            check(origin.len(), width)?;
+            let places = origin
+                .iter()
+                .flat_map(|old| (0..width).map(move |at| old * width + at));
+            self.basis.split(&places.collect::<Vec<_>>());
+            self.axes[0] = axis;
+            self.know_the_impossible();
+        }
+        if let Some((axis, origin)) = second.part.as_ref().and_then(|p| self.axes[1].cut(p)) {
+            let (height, width) = (self.axes[0].atoms.len(), self.axes[1].atoms.len());
+            check(height, origin.len())?;
+            let places =
+                (0..height).flat_map(|line| origin.iter().map(move |old| line * width + old));
+            self.basis.split(&places.collect::<Vec<_>>());
+            self.axes[1] = axis;
+            self.know_the_impossible();
+        }
+        Ok(())
+    }
+
+    /// Whether a release is a union of atoms already.
+    pub(super) fn fits(&self, covers: &Covers) -> bool {
+        let cuts = |(axis, cover): (&Axis, &Cover)| {
+            let part = cover.part.as_ref();
+            part.is_some_and(|part| axis.cut(part).is_some())
+        };
+        !self.axes.iter().zip(covers).any(cuts)
+    }
+
+    /// The places that a release covers.
+    pub(super) fn region(&self, covers: &Covers) -> Vec<bool> {
+        let [first, second] = self.sides(covers);
+        let line = |inside: &bool| {
+            let inside = *inside;
+            second
+                .iter()
+                .map(move |also| inside && *also)
+                .collect::<Vec<bool>>()
+        };
+        first.iter().flat_map(line).collect()
+    }
+
+    /// The atoms of either dimension that a release covers.
+    pub(super) fn sides(&self, covers: &Covers) -> [Vec<bool>; 2] {
+        let ([a, b], [x, y]) = (&self.axes, covers);
+        [
+            a.inside(x.part.as_ref(), x.present),
+            b.inside(y.part.as_ref(), y.present),
+        ]
+    }
+
+    /// Takes in a release; cuts where it must.
+    pub(super) fn admit(&mut self, covers: &Covers, amounts: Amounts) -> Result<(), TooLarge> {
+        self.cut(covers)?;
+        self.prints = None;
+        if let Some(residue) = self.residue(covers, amounts) {
+            self.basis.insert(residue);
+        }
+        Ok(())
+    }
+
+    /// What a release would add. It must fit.
+    pub(super) fn residue(&self, covers: &Covers, amounts: Amounts) -> Option<Residue> {
+        self.basis.residue(&self.region(covers), amounts)
+    }
+
+    /// Fingerprints without and with what a release would add.
+    pub(super) fn prints(&mut self, new: &Residue) -> (Prints, Prints) {
+        let before = self.prints.get_or_insert_with(|| self.basis.prints());
+        let after = self.basis.prints_with(before, new);
+        (before.clone(), after)
+    }
+
+    /// Places where nobody can be, whatever the data: that they are empty is known.
+    fn know_the_impossible(&mut self) {
+        self.prints = None;
+        let width = self.axes[1].atoms.len();
+        for place in self.impossible() {
+            let all = self.axes[0].atoms.len() * width;
+            let region: Vec<bool> = (0..all).map(|at| at == place).collect();
+            if let Some(residue) = self.basis.residue(&region, Amounts::default()) {
+                self.basis.insert(residue);
+            }
+        }
+    }
+
+    /// Places where nobody can be: without the table in one dimension and with it in the other, or
+    /// in a cohort and not in a wider one.
+    fn impossible(&self) -> Vec<usize> {
+        let Some(second) = &self.dims.second else {
+            return Vec::new();
+        };
+        let first = &self.dims.first;
+        let same_table = first.table().is_some() && first.table() == second.table();
+        let (narrower, wider) = (first.is_within(second), second.is_within(first));
+        let width = self.axes[1].atoms.len();
+        let mut places = Vec::new();
+        for (line, a) in self.axes[0].atoms.iter().enumerate() {
+            for (at, b) in self.axes[1].atoms.iter().enumerate() {
+                let torn = same_table && (*a == Atom::Absent) != (*b == Atom::Absent);
+                let escaped = (narrower && (a, b) == (&Atom::In, &Atom::Out))
+                    || (wider && (a, b) == (&Atom::Out, &Atom::In));
+                places.extend((torn || escaped).then_some(line * width + at));
+            }
+        }
+        places
+    }
+}
+
+fn check(height: usize, width: usize) -> Result<(), TooLarge> {
+    let atoms = height.saturating_mul(width);
+    if atoms <= MOST {
+        Ok(())
+    } else {
+        Err(TooLarge { atoms })
+    }
+}

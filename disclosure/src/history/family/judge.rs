@@ -1,0 +1,262 @@
+//! Whether a run that would follow says too much: of too few persons, or dominated by one or two.
+//!
+//! What it must not know: how it was found that the run follows.
+
+use std::collections::BTreeMap;
+
+use quorate_query::release::{ReleaseParams, k_eff};
+use roaring::RoaringBitmap;
+
+use super::Conflict;
+use super::basis::Amounts;
+use super::field::Fp;
+use crate::Statistic;
+use crate::history::Facet;
+
+/// A release of the family: its persons and the places it covers.
+pub(super) struct Member<'a> {
+    pub(super) facet: &'a Facet,
+    pub(super) region: Vec<bool>,
+}
+
+/// Which places a run covers.
+type Region = Vec<bool>;
+
+/// All that is needed to judge a run.
+pub(super) struct Judge<'a> {
+    /// Everything released in the family, the new one last.
+    pub(super) members: Vec<Member<'a>>,
+    pub(super) params: &'a ReleaseParams,
+    /// Whether a count is audited, not the sum of a column.
+    pub(super) counts: bool,
+    /// Whether one of the dimensions belongs to rows of events: persons do not add up over it.
+    pub(super) of_rows: bool,
+    /// Whether some of it is from other states of the data.
+    pub(super) mixed: bool,
+}
+
+impl Judge<'_> {
+    /// Why a run may not follow, if so. Its amounts follow with it, unless they are of rows.
+    pub(super) fn judge(&self, amounts: Amounts, region: impl Fn() -> Region) -> Option<Conflict> {
+        let threshold = k_eff(self.params.k, self.params.round_base);
+        if self.of_rows {
+            return self.judge_rows(&region(), threshold.into());
+        }
+        let persons = amounts.persons.least();
+        let public = persons == 0 && self.counts && self.params.zeros_public;
+        if public {
+            return None;
+        }
+        if persons < threshold.into() {
+            return Some(too_few("family_persons", persons, threshold.into()));
+        }
+        if self.counts {
+            return None;
+        }
+        self.judge_sum(amounts.size, persons, region)
+    }
+
+    /// Rows of events: how many persons have rows in a run does not follow from anything, so a lower
+    /// bound must do. Sums over rows have none.
+    fn judge_rows(&self, run: &Region, threshold: u64) -> Option<Conflict> {
+        let bound = if self.counts { self.surely_in(run) } else { 0 };
+        (bound < threshold).then(|| too_few("family_rows_persons", bound, threshold))
+    }
+
+    /// At least so many persons have rows in a run: those of a release within it, or those of a
+    /// release around it who are in no release beside it, if what is beside it is covered.
+    fn surely_in(&self, run: &Region) -> u64 {
+        let within = self.members.iter().filter(|m| covers(run, &m.region));
+        let within = within.map(|m| m.facet.footprint.people.len()).max();
+        let beside: Vec<&Member<'_>> = self
+            .members
+            .iter()
+            .filter(|m| !meet(&m.region, run))
+            .collect();
+        let mut covered = run.clone();
+        let mut people = RoaringBitmap::new();
+        for member in beside {
+            people |= &member.facet.footprint.people;
+            for (place, inside) in covered.iter_mut().zip(&member.region) {
+                *place |= inside;
+            }
+        }
+        let around = self
+            .members
+            .iter()
+            .filter(|m| covers(&m.region, run) && covers(&covered, &m.region));
+        let around = around.map(|m| {
+            let all = &m.facet.footprint.people;
+            all.len() - all.intersection_len(&people)
+        });
+        within.max(around.max()).unwrap_or(0)
+    }
+
+    /// R4 to R6 on what the persons of a run add.
+    fn judge_sum(&self, size: Fp, persons: u64, region: impl Fn() -> Region) -> Option<Conflict> {
+        let members = || self.members.iter();
+        let largest = members()
+            .filter_map(|m| m.facet.footprint.largest.first())
+            .map(|one| one.1.saturating_abs())
+            .max()
+            .unwrap_or(0);
+        let size = i128::from(size.least());
+        // A residue that stands for more than it can hold says nothing about sizes.
+        let known = !self.mixed && largest < i128::from(1_u64 << 56);
+        let one_each = i128::from(persons);
+        let alike = size % one_each == 0 && size / one_each <= largest;
+        if known && !alike && !self.dominates(size, largest, largest) {
+            return None;
+        }
+        if !known {
+            return Some(dominated(0, 1));
+        }
+        let top = Top::of(self.persons_of(&region()), &self.members);
+        let (first, second) = top.two();
+        if self.dominates(size, first, second) {
+            let left = size - first - second;
+            return Some(dominated(left, size - left));
+        }
+        (alike && top.may_all_be(size / one_each)).then(|| dominated(0, 1))
+    }
+
+    /// R4 (p%) and R5 (n, k) with the two largest, or bounds above them.
+    fn dominates(&self, size: i128, first: i128, second: i128) -> bool {
+        let (p, share) = (i128::from(self.params.p_pct), i128::from(self.params.nk.1));
+        let two = first.saturating_add(second);
+        let hundred = |x: i128| x.saturating_mul(100);
+        hundred(size.saturating_sub(two)) < p.saturating_mul(first)
+            || hundred(two) >= share.saturating_mul(size)
+    }
+
+    /// The persons of a run that follows: those whose releases are those of a place in it.
+    fn persons_of(&self, run: &Region) -> RoaringBitmap {
+        let mut around = self.members.iter().filter(|m| covers(&m.region, run));
+        let everybody = || {
+            let people = self.members.iter().map(|m| &m.facet.footprint.people);
+            people.fold(RoaringBitmap::new(), |all, some| all | some)
+        };
+        let (people, places) = match around.next() {
+            Some(one) => (one.facet.footprint.people.clone(), one.region.clone()),
+            None => (everybody(), vec![true; run.len()]),
+        };
+        let mut found = RoaringBitmap::new();
+        let mut open = vec![(people, places, 0)];
+        while let Some((people, places, next)) = open.pop() {
+            if people.is_empty() || !meet(&places, run) {
+                continue;
+            }
+            if covers(run, &places) {
+                found |= people;
+                continue;
+            }
+            let Some(member) = self.members.get(next) else {
+                continue;
+            };
+            let split = |wanted: bool| -> Vec<bool> {
+                let both = places.iter().zip(&member.region);
+                both.map(|(place, inside)| *place && *inside == wanted)
+                    .collect()
+            };
+            let theirs = &member.facet.footprint.people;
+            open.push((&people & theirs, split(true), next + 1));
+            open.push((&people - theirs, split(false), next + 1));
+        }
+        found
+    }
+}
+
+/// What is known of the largest contributions in a run.
+struct Top {
+    persons: u64,
+    /// Known contributions of persons in the run.
+    known: BTreeMap<u32, i128>,
+    /// No other contribution is larger.
+    others: i128,
+}
+
+impl Top {
+    fn of(people: RoaringBitmap, members: &[Member<'_>]) -> Self {
+        let mut known = BTreeMap::new();
+        let mut others: Option<i128> = None;
+        for member in members {
+            let footprint = &member.facet.footprint;
+            let kept = footprint.largest.iter();
+            known.extend(kept.filter(|one| people.contains(one.0)).copied());
+            if people.is_subset(&footprint.people) {
+                let complete = u64::try_from(footprint.largest.len())
+                    .is_ok_and(|kept| kept == footprint.people.len());
+                let least = footprint
+                    .largest
+                    .last()
+                    .map_or(0, |one| one.1.saturating_abs());
+                let bound = if complete { 0 } else { least };
+                others = Some(others.map_or(bound, |known| known.min(bound)));
+            }
+        }
+        let largest = known.values().map(|x: &i128| x.saturating_abs()).max();
+        Self {
+            persons: people.len(),
+            known,
+            others: others.or(largest).unwrap_or(0),
+        }
+    }
+
+    fn unknown(&self) -> u64 {
+        let known = u64::try_from(self.known.len()).unwrap_or(u64::MAX);
+        self.persons.saturating_sub(known)
+    }
+
+    /// The two largest sizes, or bounds above them.
+    fn two(&self) -> (i128, i128) {
+        let known = self.known.values().map(|x| x.saturating_abs());
+        let others = (0..self.unknown().min(2)).map(|_| self.others);
+        let mut all: Vec<i128> = known.chain(others).collect();
+        all.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
+        let mut all = all.into_iter();
+        (all.next().unwrap_or(0), all.next().unwrap_or(0))
+    }
+
+    /// R6: whether all of them may be of this size.
+    fn may_all_be(&self, size: i128) -> bool {
+        self.known.values().all(|x| x.saturating_abs() == size)
+            && (self.unknown() == 0 || self.others >= size)
+    }
+}
+
+fn too_few(name: &'static str, value: u64, threshold: u64) -> Conflict {
+    Conflict {
+        statistic: Statistic {
+            name,
+            value: value.into(),
+            threshold: threshold.into(),
+        },
+        why: format!(
+            "with earlier answers it would show a group of {value} persons, the threshold is {threshold}"
+        ),
+    }
+}
+
+fn dominated(value: i128, threshold: i128) -> Conflict {
+    Conflict {
+        statistic: Statistic {
+            name: "family_dominance",
+            value,
+            threshold,
+        },
+        why: "with earlier answers it would show a group whose sum one or two persons make up"
+            .to_owned(),
+    }
+}
+
+/// Whether the second region lies within the first.
+fn covers(outer: &[bool], inner: &[bool]) -> bool {
+    outer
+        .iter()
+        .zip(inner)
+        .all(|(outer, inner)| *outer || !*inner)
+}
+
+fn meet(a: &[bool], b: &[bool]) -> bool {
+    a.iter().zip(b).any(|(a, b)| *a && *b)
+}
