@@ -11,8 +11,8 @@ use quorate_query::value::Scalar;
 use crate::evidence::CellEvidence;
 use crate::facets::Subject;
 use crate::history::{Entry, FacetCandidate, History, State};
-use crate::rules::r11_size;
-use crate::table::{Finding, Outcome, Sheet, withheld_whole};
+use crate::rules::Judge;
+use crate::table::{Finding, Outcome, Sheet};
 
 /// Decides every cell of a sheet. The history is the same afterwards: what comes back as fresh is
 /// added by the caller, once it is durable.
@@ -20,19 +20,24 @@ use crate::table::{Finding, Outcome, Sheet, withheld_whole};
 /// Closed domains list every cell, open ones only rows with something to show.
 pub fn decide(sheet: &Sheet<'_>, history: &mut History) -> Outcome {
     let (keys, is_closed) = sheet.keys();
+    let judge = sheet.judge();
     let mut draft = Draft::default();
     for key in &keys {
-        draft.add_row(sheet, key, history);
+        draft.add_row(sheet, &judge, key, history);
     }
     draft.pending.sort_by_key(Pending::rank);
     for pending in std::mem::take(&mut draft.pending) {
         draft.release(pending);
     }
     let outcome = draft.finish(is_closed);
-    if !is_closed && !r11_size::fits(&outcome.table.rows, sheet.params) {
-        return withheld_whole(sheet.params);
+    let rows = u64::try_from(outcome.table.rows.len()).unwrap_or(u64::MAX);
+    match judge.rows(rows).filter(|_| !is_closed) {
+        Some(found) => Outcome {
+            findings: vec![Finding::new(Vec::new(), 0, found)],
+            ..Outcome::default()
+        },
+        None => outcome,
     }
-    outcome
 }
 
 /// A cell that passed its own rules and is to be compared with what was released.
@@ -62,11 +67,11 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn add_row(&mut self, sheet: &Sheet<'a>, key: &[Scalar], history: &History) {
+    fn add_row(&mut self, sheet: &Sheet<'a>, judge: &Judge<'a>, key: &[Scalar], history: &History) {
         let cell = sheet.evidence.cells.get(key).unwrap_or(sheet.nobody);
         let mut cells = Vec::with_capacity(cell.measures.len());
         for index in 0..cell.measures.len() {
-            cells.push(self.first_look(sheet, key, cell, index, history));
+            cells.push(self.first_look(sheet, judge, key, (cell, index), history));
         }
         self.rows.push(NodeRow {
             key: key.to_vec(),
@@ -78,9 +83,9 @@ impl<'a> Draft<'a> {
     fn first_look(
         &mut self,
         sheet: &Sheet<'a>,
+        judge: &Judge<'a>,
         key: &[Scalar],
-        cell: &'a CellEvidence,
-        index: usize,
+        (cell, index): (&'a CellEvidence, usize),
         history: &History,
     ) -> Cell {
         let found = (sheet.question.measures.get(index), cell.measures.get(index));
@@ -89,16 +94,13 @@ impl<'a> Draft<'a> {
         };
         let (shape, facts) = (sheet.shape(key), sheet.facts(measure));
         let id = sheet.id(&shape, measure);
-        let parts = match sheet.judge(measure, &facts, cell, evidence) {
+        let withheld = judge.cell(key, cell, evidence).map_or(Ok(()), Err);
+        let parts = withheld.and_then(|()| sheet.parts(measure, &facts, cell, evidence));
+        let parts = match parts {
             Ok(parts) => parts,
-            Err((rule, reason)) => {
-                self.outcome.findings.push(Finding {
-                    key: key.to_vec(),
-                    measure: index,
-                    rule,
-                    why: reason.why,
-                    statistic: reason.statistic,
-                });
+            Err(found) => {
+                let finding = Finding::new(key.to_vec(), index, found);
+                self.outcome.findings.push(finding);
                 return Cell::Suppressed;
             }
         };

@@ -14,8 +14,8 @@ use quorate_query::value::Scalar;
 
 use crate::evidence::{CellEvidence, Evidence, MeasureEvidence};
 use crate::history::{Entry, ReleaseId, Shape};
-use crate::rules::case::{Case, Reason, Statistic};
-use crate::rules::{self, protect};
+use crate::rules::case::{Reason, Statistic};
+use crate::rules::{Judge, Withheld, protect};
 
 /// Evidence of a question with all that judging it needs.
 pub struct Sheet<'a> {
@@ -103,38 +103,39 @@ pub fn exact(sheet: &Sheet<'_>) -> Outcome {
     }
 }
 
-pub(crate) fn withheld_whole(params: &ReleaseParams) -> Outcome {
-    let finding = Finding {
-        key: Vec::new(),
-        measure: 0,
-        rule: "R11",
-        why: format!("more rows than {}: the whole table", params.max_cells),
-        statistic: None,
-    };
-    Outcome {
-        findings: vec![finding],
-        ..Outcome::default()
+impl Finding {
+    /// What a rule found about one measure of a cell.
+    pub(crate) fn new(key: Vec<Scalar>, measure: usize, (rule, reason): Withheld) -> Self {
+        Self {
+            key,
+            measure,
+            rule,
+            why: reason.why,
+            statistic: reason.statistic,
+        }
     }
 }
 
-impl Sheet<'_> {
-    /// The parts of a cell that passes every rule, or the rule that it does not pass.
-    pub(crate) fn judge(
+impl<'a> Sheet<'a> {
+    /// The rules of this table.
+    pub(crate) fn judge(&self) -> Judge<'a> {
+        Judge::of(
+            self.question,
+            self.codebook,
+            self.evidence,
+            self.nobody,
+            self.params,
+        )
+    }
+
+    /// The parts of a cell that passes every rule of its table.
+    pub(crate) fn parts(
         &self,
         measure: &Measure,
         facts: &Facts,
         cell: &CellEvidence,
         evidence: &MeasureEvidence,
-    ) -> Result<Vec<Number>, (&'static str, Reason)> {
-        let case = Case {
-            cell,
-            evidence,
-            facts,
-            params: self.params,
-        };
-        if let Some(found) = rules::judge(&case) {
-            return Err(found);
-        }
+    ) -> Result<Vec<Number>, Withheld> {
         protect::rounded(measure, facts, cell, evidence, self.params).ok_or_else(|| {
             let reason = Reason {
                 why: "the value cannot be rounded safely".to_owned(),

@@ -65,11 +65,15 @@ fn cell((zeros, ones, aged, contributing): Counts) -> CellEvidence {
         people,
         elsewhere,
     };
-    let age = |i: u64| if i < contributing { 40 } else { 0 };
-    let totals = (0..aged)
+    let age = |i: u64| match i {
+        i if i >= contributing => 0,
+        i => i128::from(40 + i % 2),
+    };
+    let ages: Vec<(u32, i128)> = (0..aged)
         .map(|i| (u32::try_from(i).unwrap(), age(i)))
         .collect();
-    let totals = Contributions::of(totals).unwrap();
+    let squares = ages.iter().map(|(_, age)| age * age).sum();
+    let totals = Contributions::of(ages).unwrap();
     CellEvidence {
         people: people(persons),
         rows: persons,
@@ -77,7 +81,7 @@ fn cell((zeros, ones, aged, contributing): Counts) -> CellEvidence {
             MeasureEvidence::Count(Contributions::ones(people(persons))),
             MeasureEvidence::Moments(Moments {
                 rows: aged,
-                squares: totals.sum() * 40,
+                squares,
                 totals,
                 scale: 0,
             }),
@@ -149,8 +153,14 @@ fn thresholds_are_met_to_the_person() {
             .collect::<Vec<_>>()
     };
     assert_eq!(shown((4, 3, 7, 7)), [false, false, false]);
-    assert_eq!(shown((4, 4, 8, 8)), [true, true, false]);
-    assert_eq!(shown((8, 8, 8, 8)), [true, true, true]);
+    assert_eq!(shown((4, 4, 8, 8)), [true, false, false]);
+    assert_eq!(
+        shown((6, 6, 12, 12)),
+        [true, false, false],
+        "a mean needs more persons"
+    );
+    assert_eq!(shown((6, 7, 13, 13)), [true, true, false]);
+    assert_eq!(shown((8, 8, 13, 8)), [true, true, true]);
     assert_eq!(
         shown((8, 8, 7, 7)),
         [true, false, true],
@@ -230,7 +240,7 @@ fn a_stored_value_is_shown_again() {
     let earlier = vec![Number::new(999, 0)];
     let outcome = judge(
         CLOSED,
-        &[(0, (9, 9, 9, 9))],
+        &[(0, (9, 9, 18, 18))],
         &ReleaseParams::default(),
         |_| Some(earlier.clone()),
     );

@@ -107,6 +107,15 @@ fn release(lines: &mut Vec<String>, old: &Codebook, new: &Codebook) {
     line("nk", format!("{:?}", a.nk), format!("{:?}", b.nk));
     line("dof", a.dof.to_string(), b.dof.to_string());
     line(
+        "group_share",
+        a.group_share.to_string(),
+        b.group_share.to_string(),
+    );
+    let sparse = |p: &quorate_query::release::ReleaseParams| {
+        p.sparse.map_or("off".to_owned(), |s| s.to_string())
+    };
+    line("sparse", sparse(a), sparse(b));
+    line(
         "max_cells",
         a.max_cells.to_string(),
         b.max_cells.to_string(),
@@ -178,11 +187,14 @@ fn compare_columns(lines: &mut Vec<String>, place: &str, old: &Column, new: &Col
     };
     line("bands", list(&old.bands), list(&new.bands));
     line("cuts", list(&old.cuts), list(&new.cuts));
-    line(
-        "sensitive",
-        old.sensitive.to_string(),
-        new.sensitive.to_string(),
-    );
+    let sensitive = |column: &Column| match column.sensitive_values.as_slice() {
+        [] => column.sensitive.to_string(),
+        values => {
+            let each: Vec<String> = values.iter().map(ToString::to_string).collect();
+            format!("[{}]", each.join(", "))
+        }
+    };
+    line("sensitive", sensitive(old), sensitive(new));
     line(
         "missing_public",
         old.missing_public.to_string(),

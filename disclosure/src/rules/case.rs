@@ -1,6 +1,5 @@
 //! What a rule looks at, and what it may say.
 
-use quorate_query::measure::facts::Facts;
 use quorate_query::release::{ReleaseParams, k_eff};
 
 use crate::evidence::{CellEvidence, MeasureEvidence};
@@ -11,9 +10,8 @@ pub(crate) struct Case<'a> {
     pub(crate) cell: &'a CellEvidence,
     /// What the node knows of the measure.
     pub(crate) evidence: &'a MeasureEvidence,
-    /// What the codebook says about the measured column.
-    #[expect(dead_code, reason = "for the rule about missing values")]
-    pub(crate) facts: &'a Facts,
+    /// Why the group that the cell belongs to is withheld, if it is.
+    pub(crate) group: Option<&'a Reason>,
     /// Parameters of release.
     pub(crate) params: &'a ReleaseParams,
 }

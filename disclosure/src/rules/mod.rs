@@ -1,18 +1,34 @@
-//! The rules of a single cell, one pure rule per file, applied as an ordered table. To add a rule,
-//! add a file, a line here and a page in `docs/disclosure/`.
+//! The rules of a table and its cells, one pure rule per file, applied as an ordered table. To add a
+//! rule, add a file, a line here and a page in `docs/disclosure/`.
 
 pub(crate) mod case;
+mod dominance;
 pub(crate) mod protect;
-pub(crate) mod r11_size;
+mod r11_size;
 mod r1_persons;
 mod r1b_contributors;
 mod r2_zeros;
+mod r3_missing;
+mod r4_p_percent;
+mod r5_dominance;
+mod r6_homogeneity;
+mod r7_group;
+mod r8_freedom;
+mod r9_sparse;
 mod small_domain;
 
+use quorate_query::codebook::Codebook;
+use quorate_query::domain;
+use quorate_query::question::TableQuestion;
+use quorate_query::release::ReleaseParams;
+use quorate_query::value::Scalar;
+
+use crate::evidence::{CellEvidence, Evidence, MeasureEvidence};
 use case::{Case, Reason, Rule, Verdict};
+use r7_group::Groups;
 
 /// The rules of a cell, in order; the first that does not pass is the reason.
-pub(crate) const RULES: [Rule; 4] = [
+pub(crate) const RULES: [Rule; 10] = [
     Rule {
         name: "R2",
         judge: r2_zeros::judge,
@@ -22,6 +38,10 @@ pub(crate) const RULES: [Rule; 4] = [
         judge: r1_persons::judge,
     },
     Rule {
+        name: "R3",
+        judge: r3_missing::judge,
+    },
+    Rule {
         name: "small domain",
         judge: small_domain::judge,
     },
@@ -29,11 +49,101 @@ pub(crate) const RULES: [Rule; 4] = [
         name: "R1b",
         judge: r1b_contributors::judge,
     },
+    Rule {
+        name: "R4",
+        judge: r4_p_percent::judge,
+    },
+    Rule {
+        name: "R5",
+        judge: r5_dominance::judge,
+    },
+    Rule {
+        name: "R6",
+        judge: r6_homogeneity::judge,
+    },
+    Rule {
+        name: "R7",
+        judge: r7_group::judge,
+    },
+    Rule {
+        name: "R8",
+        judge: r8_freedom::judge,
+    },
 ];
 
-/// The first rule that withholds a case, and why; `None` if it may leave. Every rule judges every
-/// case, whatever the others say: how long that takes tells nobody which rule it was.
-pub(crate) fn judge(case: &Case<'_>) -> Option<(&'static str, Reason)> {
+/// Why something is withheld: the name of a rule, and what it found.
+pub(crate) type Withheld = (&'static str, Reason);
+
+/// The rules of one table: what needs all of its cells is judged once, when it is made.
+pub(crate) struct Judge<'a> {
+    params: &'a ReleaseParams,
+    groups: Groups,
+    sparse: Option<Reason>,
+}
+
+impl<'a> Judge<'a> {
+    /// Judges groups (R7) and, in a closed domain, how many cells are withheld (R9). `nobody` is
+    /// the evidence of a cell that nobody is in.
+    pub(crate) fn of(
+        question: &TableQuestion,
+        codebook: &Codebook,
+        evidence: &Evidence,
+        nobody: &CellEvidence,
+        params: &'a ReleaseParams,
+    ) -> Self {
+        let mut judge = Self {
+            params,
+            groups: Groups::of(question, codebook, evidence, params),
+            sparse: None,
+        };
+        if let Some(keys) = domain::cells(question, codebook) {
+            judge.sparse = judge.sparse(&keys, evidence, nobody);
+        }
+        judge
+    }
+
+    /// The first rule that withholds one measure of a cell, and why; `None` if it may leave.
+    pub(crate) fn cell(
+        &self,
+        key: &[Scalar],
+        cell: &CellEvidence,
+        evidence: &MeasureEvidence,
+    ) -> Option<Withheld> {
+        let found = judge(&Case {
+            cell,
+            evidence,
+            group: self.groups.withhold(key),
+            params: self.params,
+        });
+        found.or_else(|| Some(("R9", self.sparse.clone()?)))
+    }
+
+    /// R11: whether an open table leaves so many rows.
+    pub(crate) fn rows(&self, rows: u64) -> Option<Withheld> {
+        reason(r11_size::judge(rows, self.params)).map(|reason| ("R11", reason))
+    }
+
+    fn sparse(
+        &self,
+        keys: &[Vec<Scalar>],
+        evidence: &Evidence,
+        nobody: &CellEvidence,
+    ) -> Option<Reason> {
+        let (mut withheld, mut cells) = (0_u64, 0_u64);
+        for key in keys {
+            let cell = evidence.cells.get(key).unwrap_or(nobody);
+            for measure in &cell.measures {
+                cells = cells.saturating_add(1);
+                withheld = withheld.saturating_add(self.cell(key, cell, measure).is_some().into());
+            }
+        }
+        reason(r9_sparse::judge(withheld, cells, self.params))
+    }
+}
+
+/// Every rule judges every case, whatever the others say: how long that takes tells nobody which
+/// rule it was.
+fn judge(case: &Case<'_>) -> Option<Withheld> {
     let verdicts = RULES.map(|rule| (rule.name, (rule.judge)(case)));
     for (name, verdict) in verdicts {
         match verdict {
@@ -43,4 +153,11 @@ pub(crate) fn judge(case: &Case<'_>) -> Option<(&'static str, Reason)> {
         }
     }
     None
+}
+
+fn reason(verdict: Verdict) -> Option<Reason> {
+    match verdict {
+        Verdict::Withhold(reason) => Some(reason),
+        Verdict::Pass | Verdict::Public => None,
+    }
 }

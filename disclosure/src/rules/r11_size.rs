@@ -1,12 +1,16 @@
 //! R11, result size: a table of an open domain with more rows than `max_cells` leaves no rows at
 //! all. Closed domains are refused before anything runs, because their size is public.
 //!
-//! Page: `docs/disclosure/README.md`, "Rules in force".
+//! Page: `docs/disclosure/R11.md`.
 
-use quorate_query::answer::NodeRow;
 use quorate_query::release::ReleaseParams;
 
-/// Whether the listed rows are few enough.
-pub(crate) fn fits(rows: &[NodeRow], params: &ReleaseParams) -> bool {
-    u64::try_from(rows.len()).is_ok_and(|rows| rows <= u64::from(params.max_cells))
+use super::case::{Statistic, Verdict};
+
+/// Judges how many rows of an open table may leave.
+pub(crate) fn judge(rows: u64, params: &ReleaseParams) -> Verdict {
+    let statistic = Statistic::new("max_cells", params.max_cells, rows);
+    Verdict::at_least(statistic, |s| {
+        format!("more rows than {}: the whole table", s.value)
+    })
 }

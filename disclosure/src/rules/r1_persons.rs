@@ -6,8 +6,7 @@
 use super::case::{Case, Statistic, Verdict};
 
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
-    let persons = case.persons().min(case.cell.people.len());
-    let needed = Statistic::new("persons", persons, case.threshold());
+    let needed = Statistic::new("persons", case.cell.people.len(), case.threshold());
     Verdict::at_least(needed, |s| {
         format!("{} persons, the threshold is {}", s.value, s.threshold)
     })

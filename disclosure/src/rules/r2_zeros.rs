@@ -9,7 +9,8 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let count = matches!(case.evidence, MeasureEvidence::Count(_));
     // A zero beside a few persons would say that the cell is there at all.
     let told = case.cell.people.is_empty() || case.cell.people.len() >= case.threshold();
-    if case.persons() == 0 && count && told && case.params.zeros_public {
+    let public = case.params.zeros_public && case.group.is_none();
+    if case.persons() == 0 && count && told && public {
         return Verdict::Public;
     }
     let needed = Statistic::new("persons", case.persons(), 1);

@@ -231,6 +231,8 @@ impl Policy {
                 .max_cells
                 .unwrap_or(floor.max_cells)
                 .min(floor.max_cells),
+            group_share: floor.group_share,
+            sparse: floor.sparse,
             min_nodes: floor.min_nodes,
             zeros_public: floor.zeros_public,
         }

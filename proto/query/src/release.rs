@@ -21,6 +21,10 @@ pub struct ReleaseParams {
     pub nk: (u32, u32),
     /// R8: least degrees of freedom.
     pub dof: u32,
+    /// R7: the share of a group, in hundredths, from which a sensitive value is everybody's.
+    pub group_share: u32,
+    /// R9: the percentage of withheld cells above which a closed table leaves nothing; off if absent.
+    pub sparse: Option<u32>,
     /// R11: listed cells in open domains, all cells in closed ones.
     pub max_cells: u32,
     /// Quorum for a whole question.
@@ -38,6 +42,8 @@ impl Default for ReleaseParams {
             p_pct: 10,
             nk: (2, 90),
             dof: 10,
+            group_share: 90,
+            sparse: None,
             max_cells: 1000,
             min_nodes: 1,
             zeros_public: false,

@@ -12,9 +12,12 @@ use crate::oracle::exact::{
 };
 use crate::oracle::heart::{HOSPITALS, columns, people};
 use crate::oracle::rules::{
-    Combined, Released, SLACK, combine, mean_and_variance, release, site_value,
+    Combined, Released, SLACK, combine, mean_and_variance, release, site_value, withheld_groups,
 };
 use crate::support::{self, Answer};
+
+/// Columns that the codebook tags as sensitive.
+const SENSITIVE: [&str; 2] = ["disease", "num"];
 
 /// Questions that together touch every column, every kind of key and every statistic.
 fn asks() -> Vec<Ask> {
@@ -140,6 +143,9 @@ fn protected_cells_are_what_the_rules_make_of_the_files() {
                 let released: Vec<Released> = cells
                     .iter()
                     .map(|cells| {
+                        if withheld_groups(&ask, cells, &SENSITIVE).contains(&key) {
+                            return Released::Withheld;
+                        }
                         release(
                             *stat,
                             cells.get(&key).map_or(&[], Vec::as_slice),

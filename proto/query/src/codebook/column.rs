@@ -39,11 +39,10 @@ fn column(section: &Section<'_>) -> Option<Column> {
     let ty = column_type(section);
     let roles = roles(section);
     let unit = unit_of_measure(section);
-    let sensitive = section.or("sensitive", false);
     let missing_public = section.or("missing_public", false);
     let Some(ty) = ty else {
         // Without a type nothing else can be judged; these keys are known nevertheless.
-        section.skip(&["domain", "bounds", "bands", "cuts", "when"]);
+        section.skip(&["sensitive", "domain", "bounds", "bands", "cuts", "when"]);
         return None;
     };
     let domain = section
@@ -52,6 +51,7 @@ fn column(section: &Section<'_>) -> Option<Column> {
     let bounds = section
         .value("bounds")
         .and_then(|bounds| self::bounds(&bounds, ty));
+    let (sensitive, sensitive_values) = sensitive(section, ty);
     let mut column = Column {
         ty,
         unit,
@@ -61,6 +61,7 @@ fn column(section: &Section<'_>) -> Option<Column> {
         bands: numbers(section, "bands", ty),
         cuts: numbers(section, "cuts", ty),
         sensitive,
+        sensitive_values,
         missing_public,
         when: whens(section, ty),
     };
@@ -142,6 +143,21 @@ fn domain(value: Value<'_>, ty: ColumnType) -> Option<Vec<(Scalar, String)>> {
         }
     }
     Some(domain.into_iter().collect())
+}
+
+/// `true` for every value, or the values that are sensitive, such as `[1]`.
+fn sensitive(section: &Section<'_>, ty: ColumnType) -> (bool, Vec<Scalar>) {
+    let Some(value) = section.value("sensitive") else {
+        return (false, Vec::new());
+    };
+    let Some(entries) = value.as_list() else {
+        return (value.read().unwrap_or(false), Vec::new());
+    };
+    if entries.is_empty() {
+        value.mistake("no value is listed, write `true` for every value or remove it");
+    }
+    let values = entries.iter().filter_map(|entry| scalar(entry, ty));
+    (true, values.collect())
 }
 
 fn bounds(value: &Value<'_>, ty: ColumnType) -> Option<(Number, Number)> {
@@ -305,6 +321,13 @@ fn check_bands(section: &Section<'_>, column: &Column) {
 }
 
 fn check_domain(section: &Section<'_>, column: &Column) {
+    if let Some(domain) = &column.domain {
+        let unknown = |value: &&Scalar| !domain.iter().any(|(known, _)| known == *value);
+        if let Some(value) = column.sensitive_values.iter().find(unknown) {
+            let text = format!("{value} is not in the domain, write values of it");
+            section.mistake("sensitive", text);
+        }
+    }
     let (Some(domain), Some((low, high))) = (&column.domain, column.bounds) else {
         let large = column
             .domain

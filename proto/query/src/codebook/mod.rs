@@ -119,6 +119,8 @@ pub struct Column {
     pub cuts: Vec<Number>,
     /// Sensitive: see R7 and H.
     pub sensitive: bool,
+    /// Which values of it are: those listed, or every one if the list is empty.
+    pub sensitive_values: Vec<Scalar>,
     /// How many values are missing may leave a node.
     pub missing_public: bool,
     /// Bounds that hold only where another column lies in a set.
@@ -149,6 +151,14 @@ impl Column {
     #[must_use]
     pub fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)
+    }
+
+    /// Whether nobody may learn that a whole group has this value.
+    #[must_use]
+    pub fn is_sensitive(&self, value: &Scalar) -> bool {
+        let values = &self.sensitive_values;
+        let listed = values.is_empty() || values.contains(value);
+        self.sensitive && listed && *value != Scalar::Null
     }
 
     /// The label of a value of a closed domain.

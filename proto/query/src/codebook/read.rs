@@ -117,6 +117,11 @@ fn release_params(section: &Section<'_>) -> ReleaseParams {
             .and_then(|nk| dominance(&nk))
             .unwrap_or(default.nk),
         dof: number("dof", 1, 1000, default.dof),
+        group_share: section
+            .value("group_share")
+            .and_then(|share| hundredths(&share))
+            .unwrap_or(default.group_share),
+        sparse: section.has("sparse").then(|| number("sparse", 1, 100, 100)),
         max_cells: number("max_cells", 1, 100_000, default.max_cells),
         min_nodes: number("min_nodes", 1, 1000, default.min_nodes),
         zeros_public: section.or("zeros_public", default.zeros_public),
@@ -139,6 +144,18 @@ fn dominance(value: &Value<'_>) -> Option<(u32, u32)> {
         let text = "write the number of contributors (1 to 10) and their share in hundredths, \
                     such as [2, 0.90]";
         value.mistake(text);
+    }
+    found
+}
+
+/// `0.90`: above one half, so that at most one value of a group can reach it.
+fn hundredths(share: &Value<'_>) -> Option<u32> {
+    let found = share
+        .as_number()
+        .and_then(|number| u32::try_from(number.at_scale(2)?).ok())
+        .filter(|share| (51..=100).contains(share));
+    if found.is_none() {
+        share.mistake("write a share from 0.51 to 1.00 in hundredths, such as 0.90");
     }
     found
 }

@@ -67,6 +67,19 @@ fn many_mistakes_in_one_file() {
 }
 
 #[test]
+fn sensitive_means_every_value_or_those_listed() {
+    let with = |written: &str| {
+        let text = CVD.replace("sensitive = true", written);
+        let book = read(&text, "b.toml").unwrap();
+        let column = &book.tables["person"].columns["disease"];
+        [0_i64, 1].map(|value| column.is_sensitive(&Scalar::Number(Number::from(value))))
+    };
+    assert_eq!(with("sensitive = true"), [true, true]);
+    assert_eq!(with("sensitive = [1]"), [false, true]);
+    assert_eq!(with("sensitive = false"), [false, false]);
+}
+
+#[test]
 fn an_empty_file_says_what_is_needed() {
     assert_eq!(
         mistakes(""),
@@ -111,6 +124,12 @@ table.person.column.age.bands: a band has a width above 0, write widths such as 
         ("values = [3004249]", "values = []", "set.sbp.values: the set is empty, write at least one value"),
         ("values = [3004249]", "file = \"sbp.csv\"", "set.sbp.file: the members are in another file, so this text is not complete: publish it (publishing puts them in), or write `values = [...]` instead"),
         ("nk = [2, 0.90]", "nk = [2, 90]", "release.nk: write the number of contributors (1 to 10) and their share in hundredths, such as [2, 0.90]"),
+        ("nk = [2, 0.90]", "nk = [2, 0.90]\ngroup_share = 0.5", "release.group_share: write a share from 0.51 to 1.00 in hundredths, such as 0.90"),
+        ("nk = [2, 0.90]", "nk = [2, 0.90]\nsparse = 0", "release.sparse: 0 is out of range, write a value from 1 to 100"),
+        ("sensitive = true", "sensitive = [2]", "table.person.column.disease.sensitive: 2 is not in the domain, write values of it"),
+        ("sensitive = true", "sensitive = []", "table.person.column.disease.sensitive: no value is listed, write `true` for every value or remove it"),
+        ("sensitive = true", "sensitive = [\"x\"]", "table.person.column.disease.sensitive[1]: no value of type int, write a whole number"),
+        ("sensitive = true", "sensitive = 1", "table.person.column.disease.sensitive: this is a whole number, write true or false such as `true`"),
         ("chol = {", "Chol = {", "table.person.column.Chol: not a plain name, write lower-case letters, digits and _ only, at most 63, the first no digit"),
         ("sensitive = true", "sensitve = true", "table.person.column.disease.sensitve: unknown key, write `sensitive`"),
         ("sql = \"SELECT sex, count(*) FROM person GROUP BY sex\"", "query = 1", "core[1]: `sql` is missing, write `sql = \"...\"`

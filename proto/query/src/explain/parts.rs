@@ -62,9 +62,21 @@ fn about(column: Option<&Column>) -> String {
     let mut words = vec![column.ty.to_string()];
     words.extend(column.unit.clone());
     if column.sensitive {
-        words.push("sensitive".to_owned());
+        words.push(sensitive(column));
     }
     format!(" ({})", words.join(", "))
+}
+
+fn sensitive(column: &Column) -> String {
+    let values: Vec<String> = column
+        .sensitive_values
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    match values.as_slice() {
+        [] => "sensitive".to_owned(),
+        _ => format!("sensitive: {}", values.join(", ")),
+    }
 }
 
 /// What a node does with its own rows, in order.

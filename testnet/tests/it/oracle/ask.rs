@@ -54,7 +54,7 @@ impl By {
         }
     }
 
-    fn column(self) -> &'static str {
+    pub(crate) fn column(self) -> &'static str {
         match self {
             Self::Column(column) | Self::Band(column, _) => column,
         }

@@ -9,7 +9,7 @@ use num_rational::BigRational;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::exact::{nearest, nearest_root, one_two_five, ratio, ten, whole};
-use super::rules::{K_EFF, Moments, Released, round_count};
+use super::rules::{FOR_A_MEAN, K_EFF, Moments, Released, round_count};
 
 /// One row of an event table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub(crate) fn release_moments(events: &[Event], bounds: (i128, i128)) -> Release
         .cloned()
         .collect();
     let n = persons(&known);
-    if persons(events) < K_EFF || n < K_EFF {
+    if persons(events) < K_EFF || n < FOR_A_MEAN {
         return Released::Withheld;
     }
     let (mean, variance) = exact_moments(&known, bounds);

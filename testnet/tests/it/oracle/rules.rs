@@ -1,13 +1,17 @@
 //! The rules of release, written again: thresholds, rounding, means on their grid, intervals.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use num_rational::BigRational;
 use num_traits::Zero;
 
-use super::ask::{Column, Person, Stat, find};
+use super::ask::{Ask, Column, Key, Person, Stat, find};
 use super::exact::{nearest, nearest_root, one_two_five, printed, ratio, ten, whole};
 
 /// Threshold that starts a rounding bin, for k = 8 and base 5.
 pub(crate) const K_EFF: i128 = 8;
+/// Ten degrees of freedom, and the start of a rounding bin.
+pub(crate) const FOR_A_MEAN: i128 = 13;
 const BASE: i128 = 5;
 /// A rounded count is at most this far from the true one.
 pub(crate) const SLACK: i128 = 2;
@@ -34,6 +38,45 @@ pub(crate) enum Released {
     Moments(Moments),
     /// Rounded counts per value of a small domain.
     Values(Vec<(i128, i128)>),
+}
+
+/// The keys of cells that are withheld with their group, and why that is so: nine tenths of the
+/// group have one sensitive value, or too few have any. An ordinary value is 0.
+pub(crate) fn withheld_groups(
+    ask: &Ask,
+    cells: &BTreeMap<Key, Vec<&Person>>,
+    sensitive: &[&str],
+) -> BTreeSet<Key> {
+    let mut withheld = BTreeSet::new();
+    let by = ask.by.iter().enumerate();
+    for (place, _) in by.filter(|(_, by)| sensitive.contains(&by.column())) {
+        let others = |key: &Key| {
+            let mut key = key.clone();
+            key.remove(place);
+            key
+        };
+        for key in cells.keys() {
+            let group = cells.iter().filter(|(k, _)| others(k) == others(key));
+            let group: Vec<(bool, i128)> = group
+                .map(|(k, people)| (k[place] != Some(0), count(people)))
+                .collect();
+            let ill = || group.iter().filter(|(ill, _)| *ill).map(|(_, n)| *n);
+            let everybody: i128 = group.iter().map(|(_, n)| n).sum();
+            if ill().max().unwrap_or(0) * 10 >= everybody * 9 || ill().sum::<i128>() < K_EFF {
+                withheld.insert(key.clone());
+            }
+        }
+    }
+    withheld
+}
+
+/// Whether a few values are (nearly) all of a sum, or all values are the same.
+fn dominated(values: &[i128]) -> bool {
+    let mut sizes: Vec<i128> = values.iter().map(|v| v.abs()).collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    let all: i128 = sizes.iter().sum();
+    let rest = all - sizes[0] - sizes[1];
+    rest * 10 < sizes[0] || (all - rest) * 10 >= all * 9 || values.iter().all(|v| *v == values[0])
 }
 
 /// Applies the rules to the persons of a cell.
@@ -101,7 +144,7 @@ fn moments(n: i128, values: &[i128], column: &Column, bounds: (i128, i128)) -> R
         .collect();
     let known = i128::try_from(clamped.len()).unwrap();
     let non_zero = i128::try_from(clamped.iter().filter(|v| **v != 0).count()).unwrap();
-    if known < K_EFF || non_zero < K_EFF {
+    if known < FOR_A_MEAN || non_zero < K_EFF || dominated(&clamped) {
         return Released::Withheld;
     }
     let persons = round_count(if column.missing_public { known } else { n });
