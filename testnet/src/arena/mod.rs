@@ -12,3 +12,4 @@ pub mod duel;
 pub mod house;
 pub mod infer;
 pub mod noninterference;
+pub mod ordinary;

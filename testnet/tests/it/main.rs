@@ -21,6 +21,8 @@ mod omop;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod ordinary;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod threats;
