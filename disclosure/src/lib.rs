@@ -17,4 +17,5 @@ mod tests;
 
 pub use decide::decide;
 pub use rules::case::Statistic;
+pub use rules::protect::{NOISE_BOUND, NoiseKey, other_protection, protection_name};
 pub use table::{Finding, Outcome, Sheet, exact};

@@ -15,6 +15,7 @@ use quorate_query::value::Scalar;
 use crate::evidence::{CellEvidence, Evidence, MeasureEvidence};
 use crate::history::{Entry, ReleaseId, Shape};
 use crate::rules::case::{Reason, Statistic};
+use crate::rules::protect::{Noise, NoiseKey, parts, protection_name};
 use crate::rules::{Judge, Withheld, protect};
 
 /// Evidence of a question with all that judging it needs.
@@ -35,6 +36,8 @@ pub struct Sheet<'a> {
     pub project: &'a str,
     /// Whether it is a core table of the epoch.
     pub core: bool,
+    /// The key of the noise where counts are perturbed; they are rounded without one.
+    pub noise: Option<&'a NoiseKey>,
 }
 
 /// What came of a sheet.
@@ -136,7 +139,11 @@ impl<'a> Sheet<'a> {
         cell: &CellEvidence,
         evidence: &MeasureEvidence,
     ) -> Result<Vec<Number>, Withheld> {
-        protect::rounded(measure, facts, cell, evidence, self.params).ok_or_else(|| {
+        let noise = self.noise.map(|key| Noise {
+            key,
+            sum: vec_id(measure, self.question, self.codebook),
+        });
+        parts(measure, facts, cell, evidence, self.params, noise).ok_or_else(|| {
             let reason = Reason {
                 why: "the value cannot be rounded safely".to_owned(),
                 statistic: None,
@@ -181,12 +188,11 @@ impl<'a> Sheet<'a> {
 
     /// What a release of this measure of this shape is known by.
     pub(crate) fn id(&self, shape: &Shape, measure: &Measure) -> ReleaseId {
-        let params = self.params;
         ReleaseId {
             predicate: predicate_id(&shape.rows, &shape.joined, &shape.predicate),
             vec: vec_id(measure, self.question, self.codebook),
             epoch: self.epoch.to_owned(),
-            protection: format!("round k={} base={}", params.k, params.round_base),
+            protection: protection_name(self.params, self.noise.is_some()),
         }
     }
 }

@@ -121,6 +121,7 @@ fn judge(
         epoch: "e",
         project: "p",
         core: false,
+        noise: None,
     };
     let mut history = History::new();
     for id in sheet.ids() {

@@ -131,6 +131,7 @@ pub fn disclose<'a>(node: &Node, raw: Raw<'a>) -> Result<Released<'a>, StoreErro
         epoch: &parts.epoch,
         project: "",
         core: false,
+        noise: None,
     };
     let outcome = match mode {
         Mode::None => exact(&sheet),
@@ -164,6 +165,7 @@ fn earlier(node: &Node, sheet: &Sheet<'_>) -> Result<History, StoreError> {
                 state: State::Released(parts),
                 project: String::new(),
                 core: false,
+        noise: None,
                 facets: Vec::new(),
             });
         }

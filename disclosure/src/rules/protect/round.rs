@@ -1,4 +1,5 @@
-//! From exact evidence to the parts that are shown: the arithmetic that all parties share.
+//! Mode round: counts to the nearest multiple of the base, means to their grid, with the arithmetic
+//! that all parties share. Rounding is deterministic: asking again gives nothing new.
 
 use quorate_query::measure::facts::Facts;
 use quorate_query::measure::moments::{CellSize, ExactMoments};
@@ -10,7 +11,7 @@ use quorate_query::release::ReleaseParams;
 use crate::evidence::{CellEvidence, Contributions, MeasureEvidence, Moments, Values};
 
 /// The rounded parts of one measure; `None` if the arithmetic itself finds too few persons.
-pub(crate) fn rounded(
+pub(super) fn parts(
     measure: &Measure,
     facts: &Facts,
     cell: &CellEvidence,
@@ -23,17 +24,7 @@ pub(crate) fn rounded(
             _ => persons::protect(counted.persons(), params),
         },
         MeasureEvidence::Moments(found) => {
-            let shown = if facts.complete {
-                CellSize {
-                    persons: found.totals.persons(),
-                    rows: found.rows,
-                }
-            } else {
-                CellSize {
-                    persons: cell.people.len(),
-                    rows: cell.rows,
-                }
-            };
+            let shown = size(facts, cell, found);
             moments::protect(&exact_moments(found), facts.bounds?, shown, params)
         }
         MeasureEvidence::Values(found) => {
@@ -47,23 +38,27 @@ pub(crate) fn rounded(
     }
 }
 
-/// The parts without protection, for synthetic populations.
-pub(crate) fn exact(measure: &Measure, evidence: &MeasureEvidence) -> Option<Vec<Number>> {
-    Some(match evidence {
-        MeasureEvidence::Count(counted) => match measure {
-            Measure::Events { .. } => events::exact(rows(counted)?),
-            _ => persons::exact(counted.persons()),
-        },
-        MeasureEvidence::Moments(found) => moments::exact(&exact_moments(found)),
-        MeasureEvidence::Values(found) => value_counts::exact(&counts(found)),
-    })
+/// The sizes that leave beside a mean: of those with a value only where how many have none is
+/// public.
+pub(super) fn size(facts: &Facts, cell: &CellEvidence, found: &Moments) -> CellSize {
+    if facts.complete {
+        CellSize {
+            persons: found.totals.persons(),
+            rows: found.rows,
+        }
+    } else {
+        CellSize {
+            persons: cell.people.len(),
+            rows: cell.rows,
+        }
+    }
 }
 
-fn rows(counted: &Contributions) -> Option<u64> {
+pub(super) fn rows(counted: &Contributions) -> Option<u64> {
     u64::try_from(counted.sum()).ok()
 }
 
-fn exact_moments(found: &Moments) -> ExactMoments {
+pub(super) fn exact_moments(found: &Moments) -> ExactMoments {
     ExactMoments {
         persons: found.totals.persons(),
         rows: found.rows,
@@ -74,6 +69,6 @@ fn exact_moments(found: &Moments) -> ExactMoments {
 }
 
 /// Rows per value; on a unit table they are the persons.
-fn counts(found: &Values) -> Vec<u64> {
+pub(super) fn counts(found: &Values) -> Vec<u64> {
     found.values.iter().map(|value| value.rows).collect()
 }
