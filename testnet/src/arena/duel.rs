@@ -14,7 +14,7 @@ use quorate_query::number::Number;
 
 use super::clinic::Clinic;
 use super::corpus::{Attack, Step};
-use super::house::{Ask, House, Plan, Said};
+use super::house::{House, Plan, Said};
 use super::infer::{Infer, Seen, Term};
 use super::noninterference::{Scene, first_difference};
 
@@ -235,11 +235,7 @@ impl Outcome {
             return Ok(());
         };
         let again = play(attack, 1, true, Tries::At(step))?;
-        let Some(Step::Ask(ask, _)) = attack.steps.get(step.saturating_sub(1)) else {
-            return Ok(());
-        };
-        let scene = Scene::of(ask, attack, step, [zero, &again], exact)?;
-        match scene.explain() {
+        match Scene::of(attack, step, [zero, &again], exact)?.explain() {
             Ok(why) => self.explained = Some(format!("step {step}: {why}")),
             Err(why) => self
                 .wrong
@@ -247,6 +243,35 @@ impl Outcome {
         }
         Ok(())
     }
+}
+
+/// Only compares what protected nodes say to a sequence of questions.
+///
+/// # Errors
+/// If the arena itself fails.
+pub fn compare(sequence: &Attack) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let sides = [
+        play(sequence, 0, true, Tries::Never)?,
+        play(sequence, 1, true, Tries::Never)?,
+    ];
+    let [zero, one] = &sides;
+    for side in &sides {
+        outcome.check_refusals(sequence, side);
+    }
+    let Some(step) = first_difference(zero, one) else {
+        return Ok(outcome);
+    };
+    let sides = [
+        play(sequence, 0, true, Tries::At(step))?,
+        play(sequence, 1, true, Tries::At(step))?,
+    ];
+    let exact = [
+        play(sequence, 0, false, Tries::Never)?,
+        play(sequence, 1, false, Tries::Never)?,
+    ];
+    outcome.compare(sequence, &sides, &exact)?;
+    Ok(outcome)
 }
 
 /// The codebook that a step's question is read against.
@@ -311,10 +336,4 @@ fn printed(key: &quorate_query::value::Scalar) -> String {
 
 fn shown(value: Option<&BigRational>) -> String {
     value.map_or("nothing".to_owned(), ToString::to_string)
-}
-
-/// An ask of plain text, for sequences that are no attack.
-#[must_use]
-pub fn steps(asks: Vec<Ask>) -> Vec<Step> {
-    asks.into_iter().map(|ask| Step::Ask(ask, None)).collect()
 }

@@ -13,3 +13,4 @@ pub mod house;
 pub mod infer;
 pub mod noninterference;
 pub mod ordinary;
+pub mod sequences;

@@ -22,9 +22,9 @@ use quorate_query::question::{Body, Measure, TableQuestion};
 use quorate_query::release::{ReleaseParams, round_count};
 use quorate_query::value::Scalar;
 
-use super::corpus::Attack;
+use super::corpus::{Attack, Step};
 use super::duel::{Bout, codebook_at};
-use super::house::{Ask, Plan, Said, Told};
+use super::house::{Plan, Said, Told};
 
 /// The first step at which two sides were told different things.
 #[must_use]
@@ -76,12 +76,14 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// If a side is not complete.
     pub fn of(
-        ask: &Ask,
         attack: &Attack,
         step: usize,
         sides: [&'a Bout; 2],
         exact: &'a [Bout; 2],
     ) -> Result<Self> {
+        let Some(Step::Ask(ask, _)) = attack.steps.get(step.saturating_sub(1)) else {
+            return Err(anyhow!("step {step} asks nothing"));
+        };
         let books = Plan::clinic(BTreeMap::new()).codebooks;
         let name = codebook_at(attack, step);
         let text = books.get(name).context("no such codebook")?;

@@ -17,6 +17,8 @@ mod house;
 #[cfg(test)]
 mod liar;
 #[cfg(test)]
+mod noninterference;
+#[cfg(test)]
 mod omop;
 #[cfg(test)]
 mod oracle;

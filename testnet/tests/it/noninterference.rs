@@ -1,0 +1,137 @@
+//! What nodes say whose databases differ in one person, over sequences that nobody thought of; and
+//! that the comparison notices a node that says too much. The corpus of attacks is compared in
+//! `attacks.rs`.
+
+use std::sync::Mutex;
+
+use quorate_query::answer::Cell;
+use quorate_query::number::Number;
+use quorate_testnet::arena::corpus::{Attack, Step};
+use quorate_testnet::arena::duel::{Bout, Tries, compare, play};
+use quorate_testnet::arena::house::{Ask, Said};
+use quorate_testnet::arena::noninterference::{Scene, first_difference};
+use quorate_testnet::arena::sequences::sequence;
+
+use crate::attacks::together;
+
+/// Sequences that are played, and questions in each.
+const SEQUENCES: u64 = 24;
+const QUESTIONS: usize = 8;
+
+/// One sequence of `QUORATE_SEED`, or all of them.
+fn seeds() -> Vec<u64> {
+    match std::env::var("QUORATE_SEED") {
+        Ok(seed) => vec![seed.parse().expect("a number")],
+        Err(_) => (1..=SEQUENCES).collect(),
+    }
+}
+
+#[test]
+fn differences_of_generated_sequences_have_a_reason() {
+    let lines = Mutex::new(Vec::new());
+    let wrong = Mutex::new(Vec::new());
+    let seeds = seeds();
+    together(&seeds, |seed| {
+        let sequence = sequence(*seed, QUESTIONS);
+        let outcome = compare(&sequence).unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
+        let why = outcome.explained.unwrap_or("the same bytes".to_owned());
+        lines.lock().unwrap().push((*seed, why));
+        let found = outcome.wrong.into_iter();
+        wrong
+            .lock()
+            .unwrap()
+            .extend(found.map(|why| format!("QUORATE_SEED={seed}: {why}\n{:#?}", sequence.steps)));
+    });
+    let mut lines = lines.into_inner().unwrap();
+    lines.sort();
+    println!("{} sequences of {QUESTIONS} questions:", seeds.len());
+    lines
+        .iter()
+        .for_each(|(seed, why)| println!("  seed {seed}: {why}"));
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Two databases, one of which has a case more in a town, and one question about it.
+fn one_case_more() -> Attack {
+    let mut attack = sequence(1, 0);
+    let ill = |value: &str| {
+        let columns = [("disease", value), ("town", "b"), ("age", "50")];
+        Some(columns.map(|(k, v)| (k.to_owned(), v.to_owned())).into())
+    };
+    attack.victim = [ill("0"), ill("1")];
+    let sql = "SELECT town, count(*) AS n FROM person WHERE disease = 1 GROUP BY town";
+    attack.steps = vec![Step::Ask(Ask::plain(sql), None)];
+    attack
+}
+
+/// What the comparison says of two sides.
+fn verdict(attack: &Attack, sides: &[Bout; 2], exact: &[Bout; 2]) -> Result<String, String> {
+    let [zero, one] = sides;
+    let step = first_difference(zero, one).expect("a difference");
+    Scene::of(attack, step, [zero, one], exact)
+        .unwrap()
+        .explain()
+}
+
+fn both(attack: &Attack, protected: bool) -> [Bout; 2] {
+    [0, 1].map(|side| play(attack, side, protected, Tries::Always).unwrap())
+}
+
+/// Changes the cell of town b in what one side was told.
+fn tamper(bout: &mut Bout, change: impl Fn(&mut Cell)) {
+    for said in bout.said.values_mut() {
+        let Said::Answered(told) = said else {
+            continue;
+        };
+        let row = told.payload.table.rows.iter_mut();
+        let row = row.into_iter().find(|row| row.key[0].to_string() == "b");
+        change(&mut row.expect("town b").cells[0]);
+    }
+}
+
+#[test]
+fn a_node_without_protection_is_noticed() {
+    let attack = one_case_more();
+    let exact = both(&attack, false);
+    let why = verdict(&attack, &both(&attack, false), &exact).unwrap_err();
+    assert!(why.contains("is not the rounding"), "{why}");
+}
+
+#[test]
+fn a_node_that_withholds_by_a_secret_is_noticed() {
+    let attack = one_case_more();
+    let (mut sides, exact) = (both(&attack, true), both(&attack, false));
+    tamper(&mut sides[1], |cell| *cell = Cell::Suppressed);
+    let why = verdict(&attack, &sides, &exact).unwrap_err();
+    assert!(why.contains("on one side only"), "{why}");
+}
+
+#[test]
+fn a_node_that_rounds_by_a_secret_is_noticed() {
+    let attack = one_case_more();
+    let (mut sides, exact) = (both(&attack, true), both(&attack, false));
+    tamper(&mut sides[1], |cell| {
+        let Cell::Value(parts) = cell else {
+            panic!("shown");
+        };
+        parts[0] = Number::from(parts[0].to_integer().unwrap() as u64 + 5);
+    });
+    let why = verdict(&attack, &sides, &exact).unwrap_err();
+    assert!(why.contains("is not the rounding"), "{why}");
+}
+
+#[test]
+fn a_node_whose_answers_have_other_lengths_is_noticed() {
+    let attack = one_case_more();
+    let (mut sides, exact) = (both(&attack, true), both(&attack, true));
+    for said in sides[1].said.values_mut() {
+        let Said::Answered(told) = said else {
+            panic!("answered");
+        };
+        told.bytes += 1;
+        told.payload = exact[0].said[&1].told().unwrap().payload.clone();
+    }
+    let why = verdict(&attack, &sides, &exact).unwrap_err();
+    assert!(why.contains("sizes differ"), "{why}");
+}
