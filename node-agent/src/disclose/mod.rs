@@ -131,7 +131,6 @@ pub fn disclose<'a>(node: &Node, raw: Raw<'a>) -> Result<Released<'a>, StoreErro
         epoch: &parts.epoch,
         project: "",
         core: false,
-        noise: None,
     };
     let outcome = match mode {
         Mode::None => exact(&sheet),
@@ -165,7 +164,6 @@ fn earlier(node: &Node, sheet: &Sheet<'_>) -> Result<History, StoreError> {
                 state: State::Released(parts),
                 project: String::new(),
                 core: false,
-        noise: None,
                 facets: Vec::new(),
             });
         }
