@@ -131,6 +131,7 @@ pub fn disclose<'a>(node: &Node, raw: Raw<'a>) -> Result<Released<'a>, StoreErro
         epoch: &parts.epoch,
         project: "",
         core: false,
+        noise: None,
     };
     let outcome = match mode {
         Mode::None => exact(&sheet),
