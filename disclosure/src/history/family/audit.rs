@@ -11,7 +11,7 @@ use super::basis::Amounts;
 use super::field::Fp;
 use super::grid::{Cover, Covers, Dims, Grid, TooLarge};
 use super::judge::{Judge, Member};
-use super::place::{Dim, Place};
+use super::place::{Dim, Part, Place};
 use super::search;
 use super::shelf::{Base, DimNo, Names, Pair, Parts, allowed, pairs, removals};
 use super::{Conflict, Setting};
@@ -364,8 +364,19 @@ impl FamilyAudit {
                 None => None,
             },
             may_be_absent: [absent(pair.0), pair.1.is_some_and(absent)],
+            cohorts: self.cohorts(base),
         };
         Some(Grid::new(dims, setting.codebook))
+    }
+
+    fn cohorts(&self, base: &Base) -> Vec<(Dim, Part)> {
+        let named = |(dim, part): (&DimNo, &u32)| {
+            let dim = self.names.dim(*dim)?;
+            let is_cohort = matches!(dim, Dim::Cohort(_));
+            let part = self.names.part(*part).filter(|_| is_cohort)?;
+            Some((dim.clone(), part.clone()))
+        };
+        base.parts.iter().filter_map(named).collect()
     }
 
     fn is_of_rows(&self, base: &Base, pair: Pair) -> bool {

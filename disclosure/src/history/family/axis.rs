@@ -1,7 +1,7 @@
 //! One dimension of a family, cut into atoms: the parts that no release tells apart yet.
 //!
-//! A run is a set of neighbouring atoms that is worth hiding: an interval where values have an
-//! order, else one value, two, or all. What it must not know: releases, persons.
+//! A run is a set of neighbouring atoms that is worth hiding: an interval where values have an order
+//! (missing comes after the last), else one value or two; also all but such. What it must not know: releases, persons.
 
 use quorate_query::codebook::Codebook;
 use quorate_query::question::Values;
@@ -29,7 +29,7 @@ pub(super) enum Atom {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Axis {
     pub(super) atoms: Vec<Atom>,
-    ordered: bool,
+    pub(super) ordered: bool,
     /// How many are missing may be known.
     pub(super) missing_public: bool,
 }
@@ -125,29 +125,20 @@ impl Axis {
         self.atoms.iter().map(within).collect()
     }
 
-    /// How many atoms stand for values in order; runs over these are intervals.
-    pub(super) fn in_order(&self) -> usize {
-        if !self.ordered {
-            return 0;
-        }
-        let values = |atom: &&Atom| matches!(atom, Atom::Values(_));
-        self.atoms.iter().filter(values).count()
-    }
-
-    /// Runs that are not intervals of the atoms in order, as ascending lists of atoms: where there
-    /// is no order, one value, two, and of four also three; everything with a value; everything.
-    pub(super) fn other_runs(&self) -> Vec<Vec<usize>> {
-        let (all, ordered) = (self.atoms.len(), self.in_order());
-        let mut runs: Vec<Vec<usize>> = (ordered..all).map(|atom| vec![atom]).collect();
-        if ordered == 0 {
-            let pairs = (0..all).flat_map(|a| (a + 1..all).map(move |b| vec![a, b]));
-            runs.extend(pairs);
-            let but_one = |left_out| (0..all).filter(|atom| *atom != left_out).collect();
-            runs.extend((0..all).filter(|_| all == 4).map(but_one));
-        }
+    /// The runs of an axis without order, as ascending lists of atoms: one atom, two, all but one or
+    /// two, everything with a value, everything.
+    pub(super) fn lists(&self) -> Vec<Vec<usize>> {
+        let all = self.atoms.len();
+        let few: Vec<Vec<usize>> = (0..all)
+            .flat_map(|a| (a..all).map(move |b| if a == b { vec![a] } else { vec![a, b] }))
+            .collect();
+        let but = |few: &Vec<usize>| (0..all).filter(|atom| !few.contains(atom)).collect();
+        let mut runs: Vec<Vec<usize>> = few.iter().map(but).collect();
         let has_value = |atom: &&Atom| !matches!(atom, Atom::Null | Atom::Absent);
         let valued = self.atoms.iter().filter(has_value).count();
-        runs.extend((valued..=all).map(|end| (0..end).collect()));
+        runs.extend([(0..valued).collect(), (0..all).collect()]);
+        runs.extend(few);
+        runs.retain(|run| !run.is_empty());
         runs.sort_unstable();
         runs.dedup();
         runs

@@ -24,7 +24,7 @@ impl Amounts {
         }
     }
 
-    fn minus(self, other: Self) -> Self {
+    pub(super) fn minus(self, other: Self) -> Self {
         Self {
             persons: self.persons.minus(other.persons),
             size: self.size.minus(other.size),

@@ -30,6 +30,8 @@ pub(super) struct Dims {
     pub(super) second: Option<Dim>,
     /// Whether persons without the column's table belong to the family.
     pub(super) may_be_absent: [bool; 2],
+    /// Cohorts that all members are in, or out of.
+    pub(super) cohorts: Vec<(Dim, Part)>,
 }
 
 /// Atoms of two dimensions, and the reduced basis of the releases over their product.
@@ -163,24 +165,37 @@ impl Grid {
     /// Places where nobody can be: without the table in one dimension and with it in the other, or
     /// in a cohort and not in a wider one.
     fn impossible(&self) -> Vec<usize> {
-        let Some(second) = &self.dims.second else {
-            return Vec::new();
-        };
-        let first = &self.dims.first;
-        let same_table = first.table().is_some() && first.table() == second.table();
-        let (narrower, wider) = (first.is_within(second), second.is_within(first));
+        let dims = &self.dims;
+        let of_table = |dim: &Dim| dim.table().is_some();
+        let second = dims.second.as_ref();
+        let same_table =
+            second.is_some_and(|second| of_table(second) && second.table() == dims.first.table());
         let width = self.axes[1].atoms.len();
         let mut places = Vec::new();
         for (line, a) in self.axes[0].atoms.iter().enumerate() {
             for (at, b) in self.axes[1].atoms.iter().enumerate() {
                 let torn = same_table && (*a == Atom::Absent) != (*b == Atom::Absent);
-                let escaped = (narrower && (a, b) == (&Atom::In, &Atom::Out))
-                    || (wider && (a, b) == (&Atom::Out, &Atom::In));
-                places.extend((torn || escaped).then_some(line * width + at));
+                let contradicts = |dim: &Dim, atom: &Atom| {
+                    let fixed = dims.cohorts.iter();
+                    let mut fixed = fixed.map(|(cohort, part)| (cohort, *part == Part::In));
+                    let own = *atom == Atom::In;
+                    fixed.any(|(cohort, is_in)| torn_apart(dim, own, cohort, is_in))
+                };
+                let escaped = second.is_some_and(|second| {
+                    torn_apart(&dims.first, *a == Atom::In, second, *b == Atom::In)
+                        || contradicts(second, b)
+                });
+                let impossible = torn || escaped || contradicts(&dims.first, a);
+                places.extend(impossible.then_some(line * width + at));
             }
         }
         places
     }
+}
+
+/// Whether nobody can be in one cohort and not in the other, because one lies within the other.
+fn torn_apart(a: &Dim, in_a: bool, b: &Dim, in_b: bool) -> bool {
+    (in_a && !in_b && a.is_within(b)) || (in_b && !in_a && b.is_within(a))
 }
 
 fn check(height: usize, width: usize) -> Result<(), TooLarge> {

@@ -13,6 +13,8 @@ use super::field::Fp;
 pub(super) enum Run {
     /// From the first to before the second.
     Span(usize, usize),
+    /// All but those.
+    Around(usize, usize),
     /// These, ascending.
     List(Vec<usize>),
 }
@@ -22,6 +24,7 @@ impl Run {
     pub(super) fn has(&self, atom: usize) -> bool {
         match self {
             Self::Span(from, to) => (*from..*to).contains(&atom),
+            Self::Around(from, to) => !(*from..*to).contains(&atom),
             Self::List(atoms) => atoms.binary_search(&atom).is_ok(),
         }
     }
@@ -51,6 +54,14 @@ impl Sum {
         }
     }
 
+    fn minus(self, other: Self) -> Self {
+        Self {
+            after: self.after.minus(other.after),
+            before: self.before.minus(other.before),
+            amounts: self.amounts.minus(other.amounts),
+        }
+    }
+
     fn is_new(&self) -> bool {
         self.after == Fp::ZERO && self.before != Fp::ZERO
     }
@@ -67,23 +78,35 @@ pub(super) fn search<B>(
     let sums = sums(before, after);
     let lines: Vec<&[Sum]> = sums.chunks(second.atoms.len().max(1)).collect();
     let columns = Columns {
-        ordered: second.in_order(),
-        other: second.other_runs().into_iter().map(Run::List).collect(),
+        ordered: second.ordered,
+        other: second.lists().into_iter().map(Run::List).collect(),
     };
     let empty = vec![Sum::default(); second.atoms.len()];
-    for from in 0..first.in_order() {
-        let mut line = empty.clone();
-        for (to, next) in lines.iter().enumerate().take(first.in_order()).skip(from) {
-            add(&mut line, next);
-            columns.search(&Run::Span(from, to + 1), &line, &mut each)?;
+    if !first.ordered {
+        for run in first.lists() {
+            let mut line = empty.clone();
+            for next in run.iter().filter_map(|at| lines.get(*at)) {
+                add(&mut line, next);
+            }
+            columns.search(&Run::List(run), &line, &mut each)?;
         }
+        return ControlFlow::Continue(());
     }
-    for run in first.other_runs() {
+    let mut all = empty.clone();
+    for line in &lines {
+        add(&mut all, line);
+    }
+    for from in 0..lines.len() {
         let mut line = empty.clone();
-        for next in run.iter().filter_map(|at| lines.get(*at)) {
+        for (to, next) in (1..).zip(&lines).skip(from) {
             add(&mut line, next);
+            columns.search(&Run::Span(from, to), &line, &mut each)?;
+            if from > 0 && to < lines.len() {
+                let rest = all.iter().zip(&line).map(|(all, line)| all.minus(*line));
+                let rest: Vec<Sum> = rest.collect();
+                columns.search(&Run::Around(from, to), &rest, &mut each)?;
+            }
         }
-        columns.search(&Run::List(run), &line, &mut each)?;
     }
     ControlFlow::Continue(())
 }
@@ -105,8 +128,14 @@ fn add(line: &mut [Sum], next: &[Sum]) {
 }
 
 struct Columns {
-    ordered: usize,
+    ordered: bool,
     other: Vec<Run>,
+}
+
+/// The sum before an atom.
+struct Prefix {
+    sum: Sum,
+    at: usize,
 }
 
 impl Columns {
@@ -116,59 +145,83 @@ impl Columns {
         line: &[Sum],
         each: &mut impl FnMut(&Found<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        self.spans(first, line, each)?;
-        for run in &self.other {
-            let Run::List(atoms) = run else { continue };
+        if self.ordered {
+            return in_order(first, line, each);
+        }
+        for second in &self.other {
+            let Run::List(atoms) = second else { continue };
             let sum = atoms
                 .iter()
                 .filter_map(|at| line.get(*at))
                 .fold(Sum::default(), |sum, next| sum.plus(*next));
             if sum.is_new() {
+                let amounts = sum.amounts;
                 each(&Found {
                     first,
-                    second: run,
-                    amounts: sum.amounts,
+                    second,
+                    amounts,
                 })?;
             }
         }
         ControlFlow::Continue(())
     }
+}
 
-    /// Intervals: two prefixes with the same print enclose one that follows.
-    fn spans<B>(
-        &self,
-        first: &Run,
-        line: &[Sum],
-        each: &mut impl FnMut(&Found<'_>) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        let mut prefix = Sum::default();
-        let mut prefixes = Vec::with_capacity(self.ordered + 1);
-        prefixes.push((Fp::ZERO, 0, Fp::ZERO));
-        for (at, next) in line.iter().enumerate().take(self.ordered) {
-            prefix = prefix.plus(*next);
-            prefixes.push((prefix.after, at + 1, prefix.before));
-        }
-        prefixes.sort_unstable();
-        for group in prefixes.chunk_by(|a, b| a.0 == b.0) {
-            if group
-                .windows(2)
-                .all(|two| two.first().map(|x| x.2) == two.last().map(|x| x.2))
-            {
-                continue;
-            }
-            for (index, (_, from, low)) in group.iter().enumerate() {
-                for (_, to, _) in group.iter().skip(index + 1).filter(|end| end.2 != *low) {
-                    let within = line.iter().take(*to).skip(*from);
-                    let amounts =
-                        within.fold(Amounts::default(), |all, next| all.plus(next.amounts));
+/// Intervals, and all but an interval: two prefixes with the same print enclose one that follows;
+/// two whose prints differ by that of everything leave out one that does.
+fn in_order<B>(
+    first: &Run,
+    line: &[Sum],
+    each: &mut impl FnMut(&Found<'_>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    let mut sum = Sum::default();
+    let mut prefixes = vec![Prefix { sum, at: 0 }];
+    for (at, next) in (1..).zip(line) {
+        sum = sum.plus(*next);
+        prefixes.push(Prefix { sum, at });
+    }
+    let (all, whole) = (sum, line.len());
+    prefixes.sort_unstable_by_key(|prefix| (prefix.sum.after, prefix.at));
+    let differ = |group: &[Prefix]| {
+        let low = group.first().map(|one| one.sum.before);
+        group.iter().any(|one| Some(one.sum.before) != low)
+    };
+    let groups: Vec<&[Prefix]> = prefixes
+        .chunk_by(|a, b| a.sum.after == b.sum.after)
+        .collect();
+    for group in groups.iter().filter(|group| differ(group)) {
+        for (index, low) in group.iter().enumerate() {
+            for high in group.iter().skip(index + 1) {
+                let sum = high.sum.minus(low.sum);
+                if sum.is_new() {
+                    let (second, amounts) = (&Run::Span(low.at, high.at), sum.amounts);
                     each(&Found {
                         first,
-                        second: &Run::Span(*from, *to),
+                        second,
                         amounts,
                     })?;
                 }
             }
         }
-        ControlFlow::Continue(())
     }
+    for low in prefixes.iter().filter(|low| low.at > 0) {
+        let wanted = low.sum.after.plus(all.after);
+        let group = groups.partition_point(|g| g.first().is_some_and(|one| one.sum.after < wanted));
+        let group = groups.get(group).copied().unwrap_or_default();
+        for high in group
+            .iter()
+            .filter(|high| low.at < high.at && high.at < whole)
+        {
+            let sum = all.minus(high.sum.minus(low.sum));
+            if sum.is_new() {
+                let (second, amounts) = (&Run::Around(low.at, high.at), sum.amounts);
+                each(&Found {
+                    first,
+                    second,
+                    amounts,
+                })?;
+            }
+        }
+    }
+    ControlFlow::Continue(())
 }

@@ -44,8 +44,10 @@ dose = { type = "int", role = ["filter", "group"], bounds = [0, 30], bands = [1,
 rows = "many"
 max_rows = 20
 unit_key = "person_id"
+date = "date"
 [table.visit.column]
 person_id = { type = "int", role = ["key"] }
+date = { type = "date", role = ["date"] }
 kind = { type = "int", role = ["filter", "group"], domain = { 1 = "home", 2 = "clinic", 3 = "call" } }
 "#;
 
@@ -179,6 +181,17 @@ impl World {
         conflict
     }
 
+    /// The sum of incomes over the same persons.
+    fn incomes(&self, sql: &str) -> Facet {
+        let question = self.question(sql);
+        let shape = Shape {
+            rows: question.rows,
+            joined: question.joined,
+            predicate: question.filter,
+        };
+        self.facet(shape, Some("person.income"))
+    }
+
     fn tell(&mut self, facet: Facet) {
         self.told.push(facet);
         self.audit.add(self.told.len() - 1);
@@ -200,10 +213,19 @@ fn person(sex: i128, town: &str, age: i128, height: Option<i128>) -> Rows {
         ("person.town", Scalar::Text(town.to_owned())),
         ("person.age", int(age)),
         ("person.height", height.map_or(Scalar::Null, int)),
-        ("person.income", int(age * 100)),
+        ("person.income", int(1000)),
     ];
     let row = row.map(|(name, value)| (name.to_owned(), value));
     [("person".to_owned(), vec![row.into()])].into()
+}
+
+/// A person with one more row in a table.
+fn with(person: &Rows, table: &str, values: &[(&str, Scalar)]) -> Rows {
+    let mut person = person.clone();
+    let named = |(column, value): &(&str, Scalar)| (format!("{table}.{column}"), value.clone());
+    let row = values.iter().map(named).collect();
+    person.entry(table.to_owned()).or_default().push(row);
+    person
 }
 
 /// `n` times the same person.
