@@ -30,7 +30,7 @@ pub struct CellEvidence {
 /// Evidence for one measure of a cell.
 #[derive(Clone, PartialEq)]
 pub enum MeasureEvidence {
-    /// Persons with at least one counted row, and their rows.
+    /// Persons with at least one counted row, and their rows; one each where persons are counted.
     Count(Contributions),
     /// Sums over the persons that have a value.
     Moments(Moments),
@@ -77,11 +77,45 @@ pub struct ValueEvidence {
 #[derive(Clone, Default, PartialEq)]
 pub struct Contributions {
     people: RoaringBitmap,
-    /// In ascending order of person; `None` if each adds one.
-    each: Option<Vec<i128>>,
+    each: Each,
     sum: i128,
     abs: i128,
     nonzero: u64,
+}
+
+/// What each adds, in ascending order of person. Of the three the first that can hold it, so that
+/// equal contributions are equal.
+#[derive(Clone, Default, PartialEq)]
+enum Each {
+    /// One each.
+    #[default]
+    One,
+    /// Numbers of 64 bits, as nearly always.
+    Small(Vec<i64>),
+    /// Anything.
+    Large(Vec<i128>),
+}
+
+impl Each {
+    fn small(each: Vec<i64>) -> Self {
+        if each.iter().all(|addend| *addend == 1) {
+            return Self::One;
+        }
+        Self::Small(each)
+    }
+
+    fn large(each: Vec<i128>) -> Self {
+        let small: Option<Vec<i64>> = each.iter().map(|a| i64::try_from(*a).ok()).collect();
+        small.map_or(Self::Large(each), Self::small)
+    }
+
+    fn get(&self, rank: usize) -> Option<i128> {
+        match self {
+            Self::One => Some(1),
+            Self::Small(each) => each.get(rank).map(|addend| (*addend).into()),
+            Self::Large(each) => each.get(rank).copied(),
+        }
+    }
 }
 
 /// The sums of some persons leave their number type. Bounds that were checked exclude it.
@@ -96,7 +130,7 @@ impl Contributions {
         let n = people.len();
         Self {
             people,
-            each: None,
+            each: Each::One,
             sum: n.into(),
             abs: n.into(),
             nonzero: n,
@@ -128,8 +162,32 @@ impl Contributions {
             found.abs = found.abs.checked_add(size).ok_or(Overflow)?;
             found.nonzero += u64::from(*addend != 0);
         }
-        found.each = Some(each);
+        found.each = Each::large(each);
         Ok(found)
+    }
+
+    /// Addends by ascending person. `people` and `each` go together: as many of one as of the other.
+    ///
+    /// # Errors
+    /// If they do not go together, or the sum does not fit.
+    pub fn in_order(people: RoaringBitmap, each: Vec<i64>) -> Result<Self, Overflow> {
+        if usize::try_from(people.len()) != Ok(each.len()) {
+            return Err(Overflow);
+        }
+        let (mut sum, mut abs, mut nonzero) = (0_i128, 0_i128, 0_u64);
+        // 2^32 persons at most, each below 2^63: both sums stay far below 2^127
+        for addend in &each {
+            sum += i128::from(*addend);
+            abs += i128::from(addend.unsigned_abs());
+            nonzero += u64::from(*addend != 0);
+        }
+        Ok(Self {
+            people,
+            each: Each::small(each),
+            sum,
+            abs,
+            nonzero,
+        })
     }
 
     /// Who contributes, if only a zero.
@@ -164,12 +222,8 @@ impl Contributions {
 
     /// Persons and what they add, in ascending order of person.
     pub fn iter(&self) -> impl Iterator<Item = (u32, i128)> + '_ {
-        let each = self.each.as_deref();
-        let addend = move |rank: usize| each.map_or(Some(1), |each| each.get(rank).copied());
-        self.people
-            .iter()
-            .enumerate()
-            .map(move |(rank, person)| (person, addend(rank).unwrap_or(0)))
+        let addends = (0..).map(|rank| self.each.get(rank).unwrap_or(0));
+        self.people.iter().zip(addends)
     }
 
     /// What one person adds; `None` if the person is not among them.
@@ -178,17 +232,14 @@ impl Contributions {
         if !self.people.contains(person) {
             return None;
         }
-        let Some(each) = &self.each else {
-            return Some(1);
-        };
         let rank = usize::try_from(self.people.rank(person)).ok()?;
-        each.get(rank.checked_sub(1)?).copied()
+        self.each.get(rank.checked_sub(1)?)
     }
 
     /// The `n` largest by size, largest first; ties by person.
     #[must_use]
     pub fn largest(&self, n: usize) -> Vec<(u32, i128)> {
-        if self.each.is_none() {
+        if self.each == Each::One {
             return self.iter().take(n).collect();
         }
         let mut top: Vec<(u32, i128)> = Vec::with_capacity(n + 1);
@@ -240,6 +291,22 @@ mod tests {
         assert_eq!(found.of_person(4), Some(0));
         assert_eq!(found.of_person(9), Some(-7));
         assert_eq!(found.of_person(3), None);
+    }
+
+    #[test]
+    fn equal_contributions_are_equal_however_they_were_made() {
+        let pairs = |each: &[i64]| (3..).zip(each.iter().map(|a| i128::from(*a))).collect();
+        for each in [vec![], vec![1, 1], vec![5, -3, 0]] {
+            let of = Contributions::of(pairs(&each)).unwrap();
+            let people = (3..3 + u32::try_from(each.len()).unwrap()).collect();
+            assert!(of == Contributions::in_order(people, each).unwrap());
+        }
+        assert!(
+            Contributions::of(pairs(&[1, 1])).unwrap() == Contributions::ones((3..5).collect())
+        );
+        let large = Contributions::of(vec![(1, i128::from(i64::MAX) + 1), (2, 1)]).unwrap();
+        assert_eq!(large.largest(1), [(1, i128::from(i64::MAX) + 1)]);
+        assert!(Contributions::in_order((0..3).collect(), vec![1]).is_err());
     }
 
     #[test]

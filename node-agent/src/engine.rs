@@ -12,20 +12,21 @@ use arrow::array::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::execution::context::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::functions_aggregate::count::count_udaf;
-use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::{
+    SendableRecordBatchStream, execute_stream, execute_stream_partitioned,
+};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use quorate_disclosure::evidence::Evidence;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
-use crate::measure::{Fold, FoldError, Layout};
+use crate::measure::{Fold, FoldError, Layout, Sorted};
 use crate::policy::Limits;
 
 /// Stack of an engine thread: planning recurses.
@@ -170,7 +171,6 @@ impl Engine {
         SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(Arc::clone(&self.environment))
-            .with_aggregate_functions(vec![count_udaf(), sum_udaf()])
             .build()
     }
 }
@@ -192,16 +192,42 @@ impl<T> Drop for Aborting<T> {
     }
 }
 
+/// Every partition folds its own rows, in parallel; then the folds become one.
 async fn evidence(state: SessionState, task: Task) -> Result<Evidence, Fault> {
     let plan = state.create_physical_plan(&task.plan).await?;
     let context = Arc::new(TaskContext::from(&state));
-    let mut batches = execute_stream(plan, context)?;
-    let mut fold = Fold::new(task.layout);
-    while let Some(batch) = batches.next().await {
+    let mut folding = JoinSet::new();
+    for rows in execute_stream_partitioned(plan, Arc::clone(&context))? {
+        folding.spawn(fold(rows, task.layout.clone(), Arc::clone(&context)));
+    }
+    let (mut folds, mut memory) = (Vec::new(), Vec::new());
+    while let Some(done) = folding.join_next().await {
+        let (fold, held) = done.map_err(|error| Fault::Internal(error.to_string()))??;
+        folds.push(fold);
+        memory.push(held);
+    }
+    let evidence = match Sorted::merged(folds)? {
+        Some(rows) => rows.evidence()?,
+        None => Evidence::default(),
+    };
+    drop(memory);
+    Ok(evidence)
+}
+
+/// Folds one partition, within the memory limit.
+async fn fold(
+    mut rows: SendableRecordBatchStream,
+    layout: Layout,
+    context: Arc<TaskContext>,
+) -> Result<(Sorted, MemoryReservation), Fault> {
+    let memory = MemoryConsumer::new("evidence").register(context.memory_pool());
+    let mut fold = Fold::new(layout);
+    while let Some(batch) = rows.next().await {
         fold.push(&batch?)?;
+        memory.try_resize(fold.bytes())?;
         tokio::task::yield_now().await;
     }
-    Ok(fold.finish()?)
+    Ok((fold.sorted()?, memory))
 }
 
 fn stopped() -> Fault {
@@ -232,7 +258,7 @@ mod tests {
     use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
 
     use super::*;
-    use crate::measure::Part;
+    use crate::measure::{Counted, Part};
 
     fn limits() -> Limits {
         Limits {
@@ -245,7 +271,7 @@ mod tests {
         Layout {
             keys: 1,
             max_rows: None,
-            parts: vec![Part::All],
+            parts: vec![Part::All { of: Counted::Rows }],
         }
     }
 

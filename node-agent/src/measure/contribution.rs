@@ -1,172 +1,246 @@
-//! What one person adds to one measure of a cell, read from a row of the engine.
+//! What each person adds to a measure of a cell: rows in order of person become persons.
+//!
+//! On unit tables a row is a person. On event tables a person's rows count up to `max_rows`, and a
+//! person's total is limited to what the counted rows can add up to: limits of `max_rows` rows would
+//! lift the total of a person with few rows where the least value is above zero.
 
-use arrow::array::{Array, AsArray, BooleanArray, Decimal128Array, Int64Array, RecordBatch};
-use arrow::datatypes::{Decimal128Type, Int64Type};
+use quorate_disclosure::evidence::{
+    CellEvidence, Contributions, MeasureEvidence, Moments, ValueEvidence, Values,
+};
 use quorate_query::measure::moments;
+use roaring::RoaringBitmap;
 
 use super::fold::FoldError;
-use super::layout::Part;
-use super::tally::MeasureTally;
+use super::layout::{Counted, Part};
+use super::tally::Tally;
 
-/// The columns of one measure, found once per batch.
-pub(super) enum Reader<'a> {
-    /// All counted rows of the person.
-    All(&'a [u64]),
-    /// Unit table: whether the column is there.
-    Flag(&'a BooleanArray),
-    /// Event table: rows where the column is there.
-    Rows(&'a Int64Array, u64),
-    /// Unit table: the clamped value.
-    Value(&'a Decimal128Array),
-    /// Event table: totals of a person.
-    Totals(Totals<'a>),
-    /// Unit table: one value of a small domain.
-    Choice(&'a Decimal128Array, &'a [i128]),
-    /// Event table: rows per value of a small domain.
-    Choices(Vec<&'a Int64Array>, &'a [i128], u64),
+/// The persons of one cell, and how many rows of each count.
+pub(super) struct People {
+    people: RoaringBitmap,
+    /// `None` if one each.
+    rows: Option<Vec<i64>>,
+    sum: u64,
 }
 
-/// Totals of a person over an event table, and how far they count.
-pub(super) struct Totals<'a> {
-    rows: &'a Int64Array,
-    sum: &'a Decimal128Array,
-    squares: &'a Decimal128Array,
-    max_rows: u64,
-    bounds: (i128, i128),
-    most_square: i128,
-}
-
-impl<'a> Reader<'a> {
-    pub(super) fn new(
-        part: &'a Part,
-        batch: &'a RecordBatch,
-        max_rows: Option<u64>,
-        counted: &'a [u64],
-    ) -> Result<Self, FoldError> {
-        Ok(match (part, max_rows) {
-            (Part::All, _) => Self::All(counted),
-            (Part::Present { at }, None) => Self::Flag(flag(batch, *at)?),
-            (Part::Present { at }, Some(max)) => Self::Rows(int(batch, *at)?, max),
-            (Part::Moments { at, .. }, None) => Self::Value(decimal(batch, *at)?),
-            (Part::Moments { at, low, high, .. }, Some(max)) => {
-                Self::Totals(Totals::new(batch, *at, max, *low, *high)?)
-            }
-            (Part::Values { at, domain, .. }, None) => Self::Choice(decimal(batch, *at)?, domain),
-            (Part::Values { at, domain, .. }, Some(max)) => {
-                let columns = (0..domain.len()).map(|i| int(batch, at + i));
-                Self::Choices(columns.collect::<Result<_, _>>()?, domain, max)
-            }
-        })
-    }
-
-    /// Adds what the person of this row contributes.
-    pub(super) fn add(
-        &self,
-        row: usize,
-        person: u32,
-        tally: &mut MeasureTally,
-    ) -> Result<(), FoldError> {
-        match self {
-            Self::All(counted) => {
-                tally.add_rows(person, *counted.get(row).ok_or(FoldError::Shape)?)
-            }
-            Self::Flag(flag) => {
-                tally.add_rows(person, u64::from(flag.is_valid(row) && flag.value(row)))
-            }
-            Self::Rows(rows, max) => tally.add_rows(person, count(rows.value(row))?.min(*max)),
-            Self::Value(value) if value.is_null(row) => Ok(()),
-            Self::Value(value) => {
-                let value = value.value(row);
-                tally.add_total(
-                    person,
-                    1,
-                    value,
-                    value.checked_mul(value).ok_or(FoldError::TooMany)?,
-                )
-            }
-            Self::Totals(totals) => totals.add(row, person, tally),
-            Self::Choice(value, _) if value.is_null(row) => Ok(()),
-            Self::Choice(value, domain) => {
-                let rows: Vec<u64> = domain
-                    .iter()
-                    .map(|d| u64::from(*d == value.value(row)))
-                    .collect();
-                tally.add_values(person, &rows, domain)
-            }
-            Self::Choices(columns, domain, max) => {
-                let mut left = *max;
-                let mut rows = Vec::with_capacity(domain.len());
-                for column in columns {
-                    let counted = count(column.value(row))?.min(left);
-                    left -= counted;
-                    rows.push(counted);
-                }
-                tally.add_values(person, &rows, domain)
-            }
+impl People {
+    /// Of rows in order of person.
+    pub(super) fn of(rows: &[u32], max_rows: Option<u64>) -> Result<Self, FoldError> {
+        let Some(max_rows) = max_rows else {
+            let people = bitmap(rows.iter().copied())?;
+            let sum = people.len();
+            // a row is a person
+            let fits = usize::try_from(sum) == Ok(rows.len());
+            return match fits {
+                true => Ok(Self {
+                    people,
+                    rows: None,
+                    sum,
+                }),
+                false => Err(FoldError::Shape),
+            };
+        };
+        let (mut persons, mut counted, mut sum) = (Vec::new(), Vec::new(), 0_u64);
+        for person in rows.chunk_by(|a, b| a == b) {
+            let n = many(person.len())?.min(max_rows);
+            persons.extend(person.first());
+            counted.push(i64::try_from(n).map_err(|_| FoldError::TooMany)?);
+            sum += n;
         }
-    }
-}
-
-impl<'a> Totals<'a> {
-    fn new(
-        batch: &'a RecordBatch,
-        at: usize,
-        max_rows: u64,
-        low: i128,
-        high: i128,
-    ) -> Result<Self, FoldError> {
-        let square = |value: i128| value.checked_mul(value).ok_or(FoldError::TooMany);
         Ok(Self {
-            rows: int(batch, at)?,
-            sum: decimal(batch, at + 1)?,
-            squares: decimal(batch, at + 2)?,
-            max_rows,
-            bounds: (low.min(high), low.max(high)),
-            most_square: square(low)?.max(square(high)?),
+            people: bitmap(persons.into_iter())?,
+            rows: Some(counted),
+            sum,
         })
     }
 
-    fn add(&self, row: usize, person: u32, tally: &mut MeasureTally) -> Result<(), FoldError> {
-        let rows = count(self.rows.value(row))?.min(self.max_rows);
-        if rows == 0 {
-            return Ok(());
+    fn evidence(&self, of: Counted) -> Result<MeasureEvidence, FoldError> {
+        let counted = match (of, &self.rows) {
+            (Counted::Rows, Some(rows)) => contributions(self.people.clone(), rows.clone())?,
+            _ => Contributions::ones(self.people.clone()),
+        };
+        Ok(MeasureEvidence::Count(counted))
+    }
+
+    /// The cell, given its measures.
+    pub(super) fn cell(self, measures: Vec<MeasureEvidence>) -> CellEvidence {
+        CellEvidence {
+            people: self.people,
+            rows: self.sum,
+            measures,
         }
-        // What counts of a person is what the counted rows can add up to: limits of `max_rows` rows
-        // would lift the total of a person with few rows where the least value is above zero.
-        let most = u32::try_from(self.max_rows).unwrap_or(u32::MAX);
-        let sum = moments::clamp_total(self.sum.value(row), rows, most, self.bounds)
-            .ok_or(FoldError::TooMany)?;
-        let most = self
-            .most_square
-            .checked_mul(i128::from(rows))
-            .ok_or(FoldError::TooMany)?;
-        tally.add_total(person, rows, sum, self.squares.value(row).min(most))
+    }
+
+    /// The evidence of one measure of this cell. The tally's rows are in order of person.
+    pub(super) fn measure(
+        &self,
+        part: &Part,
+        tally: &Tally,
+        cell: usize,
+        max_rows: Option<u64>,
+    ) -> Result<MeasureEvidence, FoldError> {
+        match (part, tally) {
+            (Part::All { of }, Tally::All) => self.evidence(*of),
+            (Part::Present { of, .. }, Tally::Present(rows)) => {
+                let rows = rows.get(cell).map_or(&[][..], Vec::as_slice);
+                Self::of(rows, max_rows)?.evidence(*of)
+            }
+            (
+                Part::Moments {
+                    scale, low, high, ..
+                },
+                Tally::Values(rows),
+            ) => {
+                let rows = rows.get(cell).map_or(&[][..], Vec::as_slice);
+                let bounds = (*low.min(high), *low.max(high));
+                let found = match max_rows {
+                    None => of_values(rows, *scale)?,
+                    Some(max_rows) => of_totals(rows, *scale, bounds, max_rows)?,
+                };
+                Ok(MeasureEvidence::Moments(found))
+            }
+            (Part::Values { domain, .. }, Tally::Values(rows)) => {
+                let rows = rows.get(cell).map_or(&[][..], Vec::as_slice);
+                let found = of_domain(rows, domain, max_rows.unwrap_or(1))?;
+                Ok(MeasureEvidence::Values(found))
+            }
+            _ => Err(FoldError::Shape),
+        }
     }
 }
 
-/// A count of the engine; never negative.
-pub(super) fn count(n: i64) -> Result<u64, FoldError> {
-    u64::try_from(n).map_err(|_| FoldError::Shape)
+/// Unit tables: one value a person.
+fn of_values(rows: &[(u32, i64)], scale: u32) -> Result<Moments, FoldError> {
+    // within the bounds that `fits` has checked, no sum of squares leaves its type
+    let squares = rows.iter().map(|row| i128::from(row.1) * i128::from(row.1));
+    let people = bitmap(rows.iter().map(|row| row.0))?;
+    Ok(Moments {
+        totals: contributions(people, rows.iter().map(|row| row.1).collect())?,
+        rows: many(rows.len())?,
+        squares: squares.sum(),
+        scale,
+    })
 }
 
-pub(super) fn int(batch: &RecordBatch, at: usize) -> Result<&Int64Array, FoldError> {
-    let column = batch.columns().get(at).ok_or(FoldError::Shape)?;
-    column
-        .as_primitive_opt::<Int64Type>()
-        .ok_or(FoldError::Shape)
+/// Event tables: a person's total over the rows with a value.
+fn of_totals(
+    rows: &[(u32, i64)],
+    scale: u32,
+    bounds: (i128, i128),
+    max_rows: u64,
+) -> Result<Moments, FoldError> {
+    let square = |n: i128| n.checked_mul(n).ok_or(FoldError::TooMany);
+    let most_square = square(bounds.0)?.max(square(bounds.1)?);
+    let most = u32::try_from(max_rows).unwrap_or(u32::MAX);
+    let (mut persons, mut totals) = (Vec::new(), Vec::new());
+    let (mut counted, mut squares) = (0_u64, 0_i128);
+    for person in rows.chunk_by(|a, b| a.0 == b.0) {
+        let n = many(person.len())?.min(max_rows);
+        let (mut sum, mut of_squares) = (0_i128, 0_i128);
+        for (_, value) in person {
+            sum += i128::from(*value);
+            of_squares += i128::from(*value) * i128::from(*value);
+        }
+        let total = moments::clamp_total(sum, n, most, bounds).ok_or(FoldError::TooMany)?;
+        let limit = most_square
+            .checked_mul(n.into())
+            .ok_or(FoldError::TooMany)?;
+        persons.extend(person.first().map(|row| row.0));
+        totals.push(i64::try_from(total).map_err(|_| FoldError::TooMany)?);
+        counted += n;
+        squares += of_squares.min(limit);
+    }
+    Ok(Moments {
+        totals: contributions(bitmap(persons.into_iter())?, totals)?,
+        rows: counted,
+        squares,
+        scale,
+    })
 }
 
-fn decimal(batch: &RecordBatch, at: usize) -> Result<&Decimal128Array, FoldError> {
-    let column = batch.columns().get(at).ok_or(FoldError::Shape)?;
-    column
-        .as_primitive_opt::<Decimal128Type>()
-        .ok_or(FoldError::Shape)
+/// Rows at each value of a small domain. The first values count first, up to `max_rows` in all, so
+/// that the order of rows does not matter.
+fn of_domain(rows: &[(u32, i64)], domain: &[i128], max_rows: u64) -> Result<Values, FoldError> {
+    let mut found = no_values(domain.len());
+    let mut with: Vec<Vec<u32>> = vec![Vec::new(); domain.len()];
+    let (mut any, mut nonzero) = (Vec::new(), Vec::new());
+    let mut at: Vec<u64> = vec![0; domain.len()];
+    for rows in rows.chunk_by(|a, b| a.0 == b.0) {
+        let Some((person, _)) = rows.first() else {
+            continue;
+        };
+        at.fill(0);
+        for (_, value) in rows {
+            let place = domain.binary_search(&i128::from(*value)).ok();
+            if let Some(n) = place.and_then(|place| at.get_mut(place)) {
+                *n += 1;
+            }
+        }
+        let mut left = max_rows;
+        for n in &mut at {
+            *n = (*n).min(left);
+            left -= *n;
+        }
+        let counted = max_rows - left;
+        if counted == 0 {
+            continue;
+        }
+        any.push(*person);
+        let mut pairs = at.iter().zip(domain);
+        if pairs.any(|(n, value)| *n > 0 && *value != 0) {
+            nonzero.push(*person);
+        }
+        for ((n, value), with) in at.iter().zip(&mut found.values).zip(&mut with) {
+            if *n > 0 {
+                with.push(*person);
+            }
+            value.rows += n;
+            value.elsewhere += u64::from(counted > *n);
+        }
+    }
+    found.any = bitmap(any.into_iter())?;
+    found.nonzero = bitmap(nonzero.into_iter())?;
+    for (value, with) in found.values.iter_mut().zip(with) {
+        value.people = bitmap(with.into_iter())?;
+    }
+    Ok(found)
 }
 
-fn flag(batch: &RecordBatch, at: usize) -> Result<&BooleanArray, FoldError> {
-    batch
-        .columns()
-        .get(at)
-        .and_then(|c| c.as_boolean_opt())
-        .ok_or(FoldError::Shape)
+/// The evidence of a cell that nobody is in.
+pub(crate) fn nobody(parts: &[Part]) -> CellEvidence {
+    let measure = |part: &Part| match part {
+        Part::All { .. } | Part::Present { .. } => MeasureEvidence::Count(Contributions::default()),
+        Part::Moments { scale, .. } => MeasureEvidence::Moments(Moments {
+            totals: Contributions::default(),
+            rows: 0,
+            squares: 0,
+            scale: *scale,
+        }),
+        Part::Values { domain, .. } => MeasureEvidence::Values(no_values(domain.len())),
+    };
+    CellEvidence {
+        people: RoaringBitmap::new(),
+        rows: 0,
+        measures: parts.iter().map(measure).collect(),
+    }
+}
+
+fn no_values(domain: usize) -> Values {
+    Values {
+        any: RoaringBitmap::new(),
+        nonzero: RoaringBitmap::new(),
+        values: vec![ValueEvidence::default(); domain],
+    }
+}
+
+/// Persons in ascending order, each once.
+fn bitmap(persons: impl Iterator<Item = u32>) -> Result<RoaringBitmap, FoldError> {
+    RoaringBitmap::from_sorted_iter(persons).map_err(|_| FoldError::Shape)
+}
+
+fn contributions(people: RoaringBitmap, each: Vec<i64>) -> Result<Contributions, FoldError> {
+    Contributions::in_order(people, each).map_err(|_| FoldError::Shape)
+}
+
+fn many(rows: usize) -> Result<u64, FoldError> {
+    u64::try_from(rows).map_err(|_| FoldError::TooMany)
 }

@@ -19,13 +19,15 @@ pub struct TooWide {
 }
 
 /// Proves that every sum, and every sum of squares, of at most [`MAX_PERSONS`] persons with
-/// `max_rows` rows each stays below 10^38.
+/// `max_rows` rows each stays below 10^38, and every value and every person's total within 64 bits.
 pub fn fits(layout: &Layout) -> Result<(), TooWide> {
     for (measure, part) in layout.parts.iter().enumerate() {
-        let Part::Moments { low, high, .. } = part else {
-            continue;
+        let fits = match part {
+            Part::Moments { low, high, .. } => bounded(*low, *high, layout.max_rows.unwrap_or(1)),
+            Part::Values { domain, .. } => domain.iter().all(|v| i64::try_from(*v).is_ok()),
+            Part::All { .. } | Part::Present { .. } => true,
         };
-        if !bounded(*low, *high, layout.max_rows.unwrap_or(1)) {
+        if !fits {
             return Err(TooWide { measure });
         }
     }
@@ -37,15 +39,19 @@ fn bounded(low: i128, high: i128, max_rows: u64) -> bool {
         .checked_abs()
         .zip(high.checked_abs())
         .map(|(l, h)| l.max(h).max(1));
-    greatest
-        .and_then(|g| g.checked_mul(g))
-        .and_then(|g| g.checked_mul(i128::from(max_rows.max(1))))
-        .and_then(|g| g.checked_mul(i128::from(MAX_PERSONS)))
-        .is_some_and(|total| total < LIMIT)
+    let total = greatest.and_then(|g| g.checked_mul(i128::from(max_rows.max(1))));
+    let small = total.is_some_and(|total| i64::try_from(total).is_ok());
+    small
+        && greatest
+            .and_then(|g| g.checked_mul(g))
+            .and_then(|g| g.checked_mul(i128::from(max_rows.max(1))))
+            .and_then(|g| g.checked_mul(i128::from(MAX_PERSONS)))
+            .is_some_and(|total| total < LIMIT)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::Counted;
     use super::*;
 
     fn layout(low: i128, high: i128, max_rows: Option<u64>) -> Layout {
@@ -53,7 +59,7 @@ mod tests {
             keys: 0,
             max_rows,
             parts: vec![
-                Part::All,
+                Part::All { of: Counted::Rows },
                 Part::Moments {
                     at: 0,
                     scale: 2,

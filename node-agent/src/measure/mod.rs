@@ -1,7 +1,7 @@
 //! From the engine's rows to exact evidence per cell.
 //!
-//! The engine hands over one row per person and cell; this module sums persons, never rows, and
-//! only in checked whole numbers, so the result does not depend on the order of rows. It must not
+//! The engine hands over rows with their person's number; this module sums persons, never rows, and
+//! only in whole numbers that were proven to fit, so the result does not depend on the order of rows. It must not
 //! know rules of release, policies or how anything is sent.
 
 mod cells;
@@ -11,10 +11,10 @@ mod fold;
 mod layout;
 mod tally;
 
+pub(crate) use contribution::nobody;
 pub use fit::{MAX_PERSONS, TooWide, fits};
-pub use fold::{Fold, FoldError};
-pub use layout::{Layout, Part};
-pub(crate) use tally::nobody;
+pub use fold::{Fold, FoldError, Sorted};
+pub use layout::{Counted, Layout, Part};
 
 /// More groups than this are not kept in memory; far above every result limit.
 pub const MAX_CELLS: usize = 1 << 20;

@@ -1,191 +1,132 @@
-//! Evidence in progress: what one cell has gathered so far.
+//! What the rows of one measure say, in the order in which they come: columns of persons and values,
+//! one a cell. Nothing is added up here.
 
-use quorate_disclosure::evidence::{
-    CellEvidence, Contributions, MeasureEvidence, Moments, ValueEvidence, Values,
-};
-use roaring::RoaringBitmap;
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::Int64Type;
 
-use super::fit::MAX_PERSONS;
 use super::fold::FoldError;
 use super::layout::Part;
 
-/// One cell in progress.
-#[derive(Clone)]
-pub(super) struct CellTally {
-    people: RoaringBitmap,
-    rows: u64,
-    pub(super) measures: Vec<MeasureTally>,
+/// The rows of one measure, by cell.
+pub(super) enum Tally {
+    /// As many as the cell has: nothing to keep.
+    All,
+    /// Persons of the rows that have a value.
+    Present(Vec<Vec<u32>>),
+    /// Persons and values.
+    Values(Vec<Vec<(u32, i64)>>),
 }
 
-/// One measure of a cell in progress.
-#[derive(Clone)]
-pub(super) enum MeasureTally {
-    /// Persons and their counted rows.
-    Count(Vec<(u32, i128)>),
-    /// Persons and their totals.
-    Moments {
-        totals: Vec<(u32, i128)>,
-        rows: u64,
-        squares: i128,
-        scale: u32,
-    },
-    /// Persons per value.
-    Values(Values),
-}
-
-impl CellTally {
-    /// Nobody yet.
-    pub(super) fn new(parts: &[Part]) -> Self {
-        Self {
-            people: RoaringBitmap::new(),
-            rows: 0,
-            measures: parts.iter().map(MeasureTally::new).collect(),
-        }
-    }
-
-    /// One more person, with this many rows.
-    pub(super) fn add(&mut self, person: u32, rows: u64) -> Result<(), FoldError> {
-        if self.people.len() >= MAX_PERSONS {
-            return Err(FoldError::TooMany);
-        }
-        self.people.insert(person);
-        self.rows = more(self.rows, rows)?;
-        Ok(())
-    }
-
-    /// The evidence.
-    pub(super) fn finish(self) -> Result<CellEvidence, FoldError> {
-        let measures = self.measures.into_iter().map(MeasureTally::finish);
-        Ok(CellEvidence {
-            people: self.people,
-            rows: self.rows,
-            measures: measures.collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-impl MeasureTally {
-    fn new(part: &Part) -> Self {
+impl Tally {
+    pub(super) fn new(part: &Part) -> Self {
         match part {
-            Part::All | Part::Present { .. } => Self::Count(Vec::new()),
-            Part::Moments { scale, .. } => Self::Moments {
-                totals: Vec::new(),
-                rows: 0,
-                squares: 0,
-                scale: *scale,
-            },
-            Part::Values { domain, .. } => Self::Values(no_values(domain.len())),
+            Part::All { .. } => Self::All,
+            Part::Present { .. } => Self::Present(Vec::new()),
+            Part::Moments { .. } | Part::Values { .. } => Self::Values(Vec::new()),
         }
     }
 
-    pub(super) fn add_rows(&mut self, person: u32, counted: u64) -> Result<(), FoldError> {
-        let Self::Count(rows) = self else {
-            return Err(FoldError::Shape);
-        };
-        if counted > 0 {
-            rows.push((person, counted.into()));
+    /// Bytes that one row may take, with room to grow and to be sorted.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Present(_) => 12,
+            Self::Values(_) => 48,
         }
-        Ok(())
     }
 
-    pub(super) fn add_total(
+    /// Adds the rows of a batch, given the cell and the person of each.
+    pub(super) fn push(
         &mut self,
-        person: u32,
-        counted: u64,
-        total: i128,
-        square: i128,
+        part: &Part,
+        batch: &RecordBatch,
+        cells: (&[u32], usize),
+        persons: &[u32],
     ) -> Result<(), FoldError> {
-        let Self::Moments {
-            totals,
-            rows,
-            squares,
-            ..
-        } = self
-        else {
-            return Err(FoldError::Shape);
-        };
-        totals.push((person, total));
-        *rows = more(*rows, counted)?;
-        *squares = squares.checked_add(square).ok_or(FoldError::TooMany)?;
-        Ok(())
-    }
-
-    /// `counted` and `domain` go together: rows of the person at each value.
-    pub(super) fn add_values(
-        &mut self,
-        person: u32,
-        counted: &[u64],
-        domain: &[i128],
-    ) -> Result<(), FoldError> {
-        let Self::Values(found) = self else {
-            return Err(FoldError::Shape);
-        };
-        let total: u64 = counted.iter().sum();
-        if total == 0 {
-            return Ok(());
-        }
-        found.any.insert(person);
-        let mut pairs = counted.iter().zip(domain);
-        if pairs.any(|(&rows, &value)| rows > 0 && value != 0) {
-            found.nonzero.insert(person);
-        }
-        for (value, &rows) in found.values.iter_mut().zip(counted) {
-            if rows > 0 {
-                value.people.insert(person);
+        let (cells, count) = cells;
+        match (self, part) {
+            (Self::All, Part::All { .. }) => {}
+            (Self::Present(rows), Part::Present { at, .. }) => {
+                rows.resize_with(count, Vec::new);
+                let flags = batch.columns().get(*at).and_then(|c| c.as_boolean_opt());
+                let flags = flags.ok_or(FoldError::Shape)?;
+                for (row, (cell, person)) in cells.iter().zip(persons).enumerate() {
+                    if flags.is_valid(row) && flags.value(row) {
+                        of_cell(rows, *cell)?.push(*person);
+                    }
+                }
             }
-            value.rows = more(value.rows, rows)?;
-            value.elsewhere = more(value.elsewhere, u64::from(total > rows))?;
+            (Self::Values(rows), Part::Moments { at, .. } | Part::Values { at, .. }) => {
+                rows.resize_with(count, Vec::new);
+                let values = int(batch, *at)?;
+                let all = cells.iter().zip(persons).zip(values.values());
+                for (row, ((cell, person), value)) in all.enumerate() {
+                    if values.is_valid(row) {
+                        of_cell(rows, *cell)?.push((*person, *value));
+                    }
+                }
+            }
+            _ => return Err(FoldError::Shape),
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<MeasureEvidence, FoldError> {
-        let contributions = |pairs| Contributions::of(pairs).map_err(|_| FoldError::TooMany);
-        Ok(match self {
-            Self::Count(rows) => MeasureEvidence::Count(contributions(rows)?),
-            Self::Moments {
-                totals,
-                rows,
-                squares,
-                scale,
-            } => MeasureEvidence::Moments(Moments {
-                totals: contributions(totals)?,
-                rows,
-                squares,
-                scale,
-            }),
-            Self::Values(values) => MeasureEvidence::Values(values),
-        })
+    /// Puts every cell in order of person.
+    pub(super) fn sort(&mut self) {
+        match self {
+            Self::All => {}
+            Self::Present(rows) => rows.iter_mut().for_each(|rows| sort(rows, |row| *row)),
+            Self::Values(rows) => rows.iter_mut().for_each(|rows| sort(rows, |row| row.0)),
+        }
+    }
+
+    /// Adds the rows of another tally; `to` says which cell here each of its cells is.
+    pub(super) fn merge(&mut self, other: Self, to: &[u32], count: usize) -> Result<(), FoldError> {
+        match (self, other) {
+            (Self::All, Self::All) => Ok(()),
+            (Self::Present(here), Self::Present(there)) => append(here, there, to, count),
+            (Self::Values(here), Self::Values(there)) => append(here, there, to, count),
+            _ => Err(FoldError::Shape),
+        }
     }
 }
 
-/// The evidence of a cell that nobody is in.
-pub(crate) fn nobody(parts: &[Part]) -> CellEvidence {
-    let measure = |part: &Part| match part {
-        Part::All | Part::Present { .. } => MeasureEvidence::Count(Contributions::default()),
-        Part::Moments { scale, .. } => MeasureEvidence::Moments(Moments {
-            totals: Contributions::default(),
-            rows: 0,
-            squares: 0,
-            scale: *scale,
-        }),
-        Part::Values { domain, .. } => MeasureEvidence::Values(no_values(domain.len())),
-    };
-    CellEvidence {
-        people: RoaringBitmap::new(),
-        rows: 0,
-        measures: parts.iter().map(measure).collect(),
+/// Appends the rows of each cell to those of the same cell here.
+pub(super) fn append<T>(
+    here: &mut Vec<Vec<T>>,
+    there: Vec<Vec<T>>,
+    to: &[u32],
+    count: usize,
+) -> Result<(), FoldError> {
+    here.resize_with(count, Vec::new);
+    for (mut rows, cell) in there.into_iter().zip(to) {
+        let mine = of_cell(here, *cell)?;
+        if mine.is_empty() {
+            *mine = rows;
+        } else {
+            mine.append(&mut rows);
+        }
+    }
+    Ok(())
+}
+
+/// Stable sorting uses what order there is: rows mostly come by person.
+pub(super) fn sort<T>(rows: &mut [T], person: impl Fn(&T) -> u32) {
+    if !rows.is_sorted_by_key(&person) {
+        rows.sort_by_key(person);
     }
 }
 
-fn no_values(domain: usize) -> Values {
-    Values {
-        any: RoaringBitmap::new(),
-        nonzero: RoaringBitmap::new(),
-        values: vec![ValueEvidence::default(); domain],
-    }
+/// The rows of a cell.
+#[inline]
+pub(super) fn of_cell<T>(cells: &mut [Vec<T>], cell: u32) -> Result<&mut Vec<T>, FoldError> {
+    let cell = usize::try_from(cell).map_err(|_| FoldError::Shape)?;
+    cells.get_mut(cell).ok_or(FoldError::Shape)
 }
 
-fn more(count: u64, by: u64) -> Result<u64, FoldError> {
-    count.checked_add(by).ok_or(FoldError::TooMany)
+fn int(batch: &RecordBatch, at: usize) -> Result<&Int64Array, FoldError> {
+    let column = batch.columns().get(at).ok_or(FoldError::Shape)?;
+    column
+        .as_primitive_opt::<Int64Type>()
+        .ok_or(FoldError::Shape)
 }

@@ -11,6 +11,7 @@ use super::epochs::{Epochs, Part};
 use super::registry::Registry;
 use super::rows::Rows;
 use crate::store::Store;
+use crate::testing::House;
 
 const TYPED: [u8; 32] = [1; 32];
 
@@ -142,6 +143,81 @@ fn a_trial_sees_the_change_and_writes_nothing() {
         changed(&Epochs::open(&store).unwrap()),
         [vec![]; 1] as [Vec<u32>; 1]
     );
+}
+
+const BOOK: &str = r#"
+[codebook]
+format = 1
+name = "test"
+version = 1
+unit = "person.id"
+
+[release]
+k = 8
+round_base = 5
+
+[table.person]
+rows = "one-per-unit"
+[table.person.column]
+id = { type = "int", role = ["unit"] }
+sex = { type = "int", role = ["filter", "group"], domain = { 0 = "f", 1 = "m" } }
+
+[table.visit]
+rows = "many"
+unit_key = "id"
+max_rows = 3
+date = "day"
+[table.visit.column]
+id = { type = "int", role = ["key"] }
+day = { type = "date", role = ["date"] }
+"#;
+
+/// A node sees the extracts change: of a table that no question names, and of one that is broken.
+#[test]
+fn a_node_notices_before_it_plans() {
+    let people = |men: i64| {
+        let row = |id: i64| format!("{id},{}\n", i64::from(id < men));
+        format!("id,sex\n{}", (0..40).map(row).collect::<String>())
+    };
+    let visits = |id: i64| format!("id,day\n{id},2024-02-03\n5,2024-02-04\n5,2024-02-04\n");
+    let sources = "[source.person]\nkind = \"csv\"\npath = \"people.csv\"\n\
+                   [source.visit]\nkind = \"csv\"\npath = \"visits.csv\"\n";
+    let files = [("people.csv", &*people(20)), ("visits.csv", &*visits(3))];
+    let house = House::new(BOOK, sources, false, &files);
+    let write = |name: &str, text: &str| {
+        std::fs::write(house.folder.path().join(name), text).unwrap();
+    };
+    let ask = |node: &crate::node::Node| {
+        let sql = "SELECT sex, count(*) FROM person GROUP BY sex";
+        house.ask(node, sql).epoch
+    };
+    let persons = |node: &crate::node::Node, keys: &[i64]| -> Vec<u32> {
+        let keys: ArrayRef = Arc::new(Int64Array::from(keys.to_vec()));
+        let mut ids = node.persons.ids(&keys).unwrap().values().to_vec();
+        ids.sort_unstable();
+        ids
+    };
+    let last = |node: &crate::node::Node| node.epochs().last().unwrap().clone();
+    let node = house.open();
+    let first = ask(&node);
+    ask(&node);
+    assert!(node.epochs().len() == 1 && last(&node).changed.is_empty());
+    write("visits.csv", &visits(4));
+    let second = ask(&node);
+    assert!(first != second && last(&node).name == second);
+    let changed: Vec<u32> = last(&node).changed.iter().collect();
+    assert_eq!(changed, persons(&node, &[3, 4]));
+    write("visits.csv", "nothing of the kind\n");
+    write("people.csv", &people(22));
+    ask(&node);
+    let changed: Vec<u32> = last(&node).changed.iter().collect();
+    assert_eq!(changed, persons(&node, &[20, 21]));
+    let before = node.epochs();
+    drop(node);
+    let node = house.open();
+    assert!(*node.epochs() == *before, "a restart knows the same");
+    ask(&node);
+    assert_eq!(node.epochs().len(), 3);
 }
 
 fn batch(rows: &[(i64, &str, Option<i64>)]) -> RecordBatch {

@@ -1,7 +1,7 @@
 //! The node's own functions inside the engine: total, exact, and unable to fail on data.
 //!
 //! The engine's arithmetic wraps, its LEAST forgets NULL, and its errors quote values. None of its
-//! functions are used: what a typed question needs are these five, on NULL they are NULL.
+//! functions are used: what a typed question needs are these four, on NULL they are NULL.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use datafusion::logical_expr::{
 };
 use quorate_query::value::{from_civil, to_civil};
 
-/// Type of every mantissa that is summed.
-pub(super) const MANTISSA: DataType = DataType::Decimal128(38, 0);
+/// Type of every mantissa: bounds and domains were proven to fit.
+const MANTISSA: DataType = DataType::Int64;
 
 /// What is computed from one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,13 +26,6 @@ pub(super) enum Function {
         /// Least.
         low: i128,
         /// Greatest.
-        high: i128,
-    },
-    /// The square of the clamped mantissa.
-    Square {
-        /// Least, before squaring.
-        low: i128,
-        /// Greatest, before squaring.
         high: i128,
     },
     /// The lower edge of the band that the clamped value lies in; keeps the column's type.
@@ -63,10 +56,6 @@ impl Function {
         match self {
             Self::Mantissa => Some(value),
             Self::Clamp { low, high } => Some(value.max(low).min(high)),
-            Self::Square { low, high } => {
-                let clamped = value.max(low).min(high);
-                clamped.checked_mul(clamped)
-            }
             Self::Band { bounds, width } => {
                 let clamped = bounds.map_or(value, |(low, high)| value.max(low).min(high));
                 clamped.checked_sub(clamped.checked_rem_euclid(width)?)
@@ -89,21 +78,24 @@ impl Function {
                     i64::try_from(self.on_mantissa(i128::from(v?))?).ok()
                 }))))
             }
-            (_, DataType::Int64) => {
+            (Self::Mantissa, DataType::Int64) => Some(Arc::clone(array)),
+            (Self::Clamp { low, high }, DataType::Int64) => {
                 let ints = array.as_primitive_opt::<Int64Type>()?;
-                let out = ints.iter().map(|v| self.on_mantissa(i128::from(v?)));
-                Some(Arc::new(mantissas(
-                    out.collect(),
-                    self.output(array.data_type()),
-                )?))
+                let (low, high) = (saturated(low), saturated(high));
+                let clamped = ints.unary::<_, Int64Type>(|value| value.max(low).min(high));
+                Some(Arc::new(clamped))
             }
-            (_, DataType::Decimal128(..)) => {
+            (Self::Band { .. }, DataType::Decimal128(precision, scale)) => {
                 let decimals = array.as_primitive_opt::<Decimal128Type>()?;
-                let out = decimals.iter().map(|v| self.on_mantissa(v?));
-                Some(Arc::new(mantissas(
-                    out.collect(),
-                    self.output(array.data_type()),
-                )?))
+                let bands = decimals.iter().map(|value| self.on_mantissa(value?));
+                let bands = Decimal128Array::from_iter(bands);
+                let bands = bands.with_precision_and_scale(*precision, *scale).ok()?;
+                Some(Arc::new(bands))
+            }
+            (Self::Mantissa | Self::Clamp { .. }, DataType::Decimal128(..)) => {
+                let decimals = array.as_primitive_opt::<Decimal128Type>()?;
+                let value = |value| self.on_mantissa(value).map_or(0, saturated);
+                Some(Arc::new(decimals.unary::<_, Int64Type>(value)))
             }
             _ => None,
         }
@@ -112,18 +104,14 @@ impl Function {
     fn output(self, input: &DataType) -> DataType {
         match self {
             Self::Band { .. } | Self::Period { .. } => input.clone(),
-            Self::Mantissa | Self::Clamp { .. } | Self::Square { .. } => MANTISSA,
+            Self::Mantissa | Self::Clamp { .. } => MANTISSA,
         }
     }
 }
 
-fn mantissas(values: Vec<Option<i128>>, ty: DataType) -> Option<Decimal128Array> {
-    let DataType::Decimal128(precision, scale) = ty else {
-        return None;
-    };
-    Decimal128Array::from(values)
-        .with_precision_and_scale(precision, scale)
-        .ok()
+/// The nearest number of 64 bits.
+fn saturated(value: i128) -> i64 {
+    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// First day of the period that a day lies in; `None` far outside any calendar.
@@ -147,7 +135,6 @@ impl ScalarUDFImpl for Total {
         match self.function {
             Function::Mantissa => "mantissa",
             Function::Clamp { .. } => "clamp",
-            Function::Square { .. } => "square",
             Function::Band { .. } => "band",
             Function::Period { .. } => "period",
         }
@@ -234,23 +221,25 @@ mod tests {
     }
 
     #[test]
-    fn clamp_and_square_keep_null_missing() {
-        let input: ArrayRef = Arc::new(Int64Array::from(vec![Some(-9), None, Some(3), Some(9)]));
-        let apply = |f: Function| -> Vec<Option<i128>> {
-            f.apply(&input)
+    fn clamped_values_are_mantissas_and_null_stays_missing() {
+        let ints: ArrayRef = Arc::new(Int64Array::from(vec![Some(-9), None, Some(3), Some(9)]));
+        let decimals = Decimal128Array::from(vec![Some(-90), None, Some(3), Some(i128::MAX)]);
+        let decimals = decimals.with_precision_and_scale(38, 1).unwrap();
+        let apply = |f: Function, input: &ArrayRef| -> Vec<Option<i64>> {
+            f.apply(input)
                 .unwrap()
-                .as_primitive::<Decimal128Type>()
+                .as_primitive::<Int64Type>()
                 .iter()
                 .collect()
         };
-        assert_eq!(
-            apply(Function::Clamp { low: -2, high: 5 }),
-            vec![Some(-2), None, Some(3), Some(5)]
-        );
-        assert_eq!(
-            apply(Function::Square { low: -2, high: 5 }),
-            vec![Some(4), None, Some(9), Some(25)]
-        );
+        let expected = vec![Some(-2), None, Some(3), Some(5)];
+        let clamp = Function::Clamp { low: -2, high: 5 };
+        assert_eq!(apply(clamp, &ints), expected);
+        let decimals: ArrayRef = Arc::new(decimals);
+        assert_eq!(apply(clamp, &decimals), expected);
+        let plain = vec![Some(-90), None, Some(3), Some(i64::MAX)];
+        assert_eq!(apply(Function::Mantissa, &decimals), plain);
+        assert_eq!(apply(Function::Mantissa, &ints)[0], Some(-9));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From typed question to engine plan, without a word of the researcher's text.
 //!
-//! Unit tables: one row per person, keys, the person's number, and values. Event tables: grouped by keys and person,
-//! with counts and clamped sums, so that from here on both are one row per person and cell.
+//! The engine scans, joins, filters and computes keys, the person's number and clamped values, row by
+//! row; that is all. Persons are added up in our own code, from unit and event tables alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,8 +9,7 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, TableReference};
 use datafusion::datasource::provider_as_source;
-use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, lit, when};
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
 use quorate_query::codebook::{self, Codebook, ColumnRef, RowsPer};
 use quorate_query::measure::facts::limits;
 use quorate_query::number::Number;
@@ -18,8 +17,8 @@ use quorate_query::question::{Cohort, Grain, GroupKey, Measure, Predicate, Table
 
 use super::functions::Function;
 use super::person::person;
-use super::predicate::{column, column_of, lies_in, single};
-use crate::measure::{Layout, Part};
+use super::predicate::{column, column_of, lies_in};
+use crate::measure::{Counted, Layout, Part};
 use crate::persons::Registry;
 
 /// The tables a node holds, typed as the codebook says.
@@ -57,33 +56,17 @@ pub fn lower(
         first: keys.len() + 1,
     };
     let unit = person(persons, column(&question.rows, &table.unit_key)).alias(PERSON);
-    let max_rows = match table.rows {
-        RowsPer::Unit => None,
-        RowsPer::Many { max_rows } => Some(u64::from(max_rows)),
-    };
-    let plan = if max_rows.is_some() {
-        columns.push(count(lit(1_i64)));
-        let parts = columns.parts(Columns::event_part)?;
-        let mut group = keys.clone();
-        group.push(unit);
-        (rows.aggregate(group, columns.exprs)?.build()?, parts)
-    } else {
-        let parts = columns.parts(Columns::unit_part)?;
-        (
-            rows.project(keys.iter().cloned().chain([unit]).chain(columns.exprs))?
-                .build()?,
-            parts,
-        )
-    };
-    let (plan, parts) = plan;
-    Ok((
-        plan,
-        Layout {
-            keys: keys.len(),
-            max_rows,
-            parts,
+    let parts = columns.parts()?;
+    let plan = rows.project(keys.iter().cloned().chain([unit]).chain(columns.exprs))?;
+    let layout = Layout {
+        keys: keys.len(),
+        max_rows: match table.rows {
+            RowsPer::Unit => None,
+            RowsPer::Many { max_rows } => Some(u64::from(max_rows)),
         },
-    ))
+        parts,
+    };
+    Ok((plan.build()?, layout))
 }
 
 /// Codebook and tables together.
@@ -217,21 +200,15 @@ struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    fn parts(
-        &mut self,
-        part: impl Fn(&mut Self, &Measure) -> Result<Part, LowerError>,
-    ) -> Result<Vec<Part>, LowerError> {
+    fn parts(&mut self) -> Result<Vec<Part>, LowerError> {
         let measures = &self.question.measures;
-        measures.iter().map(|measure| part(self, measure)).collect()
+        measures.iter().map(|measure| self.part(measure)).collect()
     }
 
-    /// A row is a person.
-    fn unit_part(&mut self, measure: &Measure) -> Result<Part, LowerError> {
+    fn part(&mut self, measure: &Measure) -> Result<Part, LowerError> {
         Ok(match measure {
-            Measure::Persons { of: None } | Measure::Events { of: None } => Part::All,
-            Measure::Persons { of: Some(of) } | Measure::Events { of: Some(of) } => Part::Present {
-                at: self.push(column_of(of).is_not_null()),
-            },
+            Measure::Persons { of } => self.count(of.as_ref(), Counted::Persons),
+            Measure::Events { of } => self.count(of.as_ref(), Counted::Rows),
             Measure::Moments { column } => {
                 let (scale, low, high) = self.bounds(column)?;
                 let at = self.push(Function::Clamp { low, high }.call(column_of(column)));
@@ -250,37 +227,14 @@ impl Columns<'_> {
         })
     }
 
-    /// A row is one of a person's events; the plan groups them.
-    fn event_part(&mut self, measure: &Measure) -> Result<Part, LowerError> {
-        Ok(match measure {
-            Measure::Persons { of: None } | Measure::Events { of: None } => Part::All,
-            Measure::Persons { of: Some(of) } | Measure::Events { of: Some(of) } => Part::Present {
-                at: self.push(count(column_of(of))),
+    fn count(&mut self, column: Option<&ColumnRef>, of: Counted) -> Part {
+        match column {
+            None => Part::All { of },
+            Some(column) => Part::Present {
+                at: self.push(column_of(column).is_not_null()),
+                of,
             },
-            Measure::Moments { column } => {
-                let (scale, low, high) = self.bounds(column)?;
-                let value = column_of(column);
-                let at = self.push(count(value.clone()));
-                self.push(sum(Function::Clamp { low, high }.call(value.clone())));
-                self.push(sum(Function::Square { low, high }.call(value)));
-                Part::Moments {
-                    at,
-                    scale,
-                    low,
-                    high,
-                }
-            }
-            Measure::ValueCounts { column } => {
-                let ty = self.book.column(column)?.ty;
-                let (scale, domain) = self.domain(column)?;
-                let at = self.first + self.exprs.len();
-                for value in &domain {
-                    let value = single(ty, *value).ok_or(LowerError::Misfit)?;
-                    self.push(count(when(column_of(column).eq(value), lit(1_i64)).end()?));
-                }
-                Part::Values { at, scale, domain }
-            }
-        })
+        }
     }
 
     /// Appends a column and returns its index.

@@ -1,6 +1,8 @@
 //! Fifth step: a plan of the node's own, from the typed question alone, over typed tables.
 
 mod functions;
+#[cfg(test)]
+mod golden;
 mod lower;
 mod person;
 mod predicate;

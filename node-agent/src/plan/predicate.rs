@@ -121,8 +121,3 @@ fn literal(ty: ColumnType, ordinal: i128) -> Option<Expr> {
     };
     Some(lit(value))
 }
-
-/// One value of a column as a literal.
-pub(super) fn single(ty: ColumnType, ordinal: i128) -> Option<Expr> {
-    literal(ty, ordinal)
-}
