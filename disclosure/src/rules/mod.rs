@@ -3,6 +3,10 @@
 
 pub(crate) mod case;
 mod dominance;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod pages;
 pub(crate) mod protect;
 mod r11_size;
 mod r1_persons;

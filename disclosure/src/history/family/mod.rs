@@ -11,7 +11,7 @@
 //! What this rule does not see: combinations across families, which differ in three columns or
 //! more. For these there is H2. What it must not know: who asks, what is shown.
 //!
-//! Page: `docs/disclosure/h2f-families.md`.
+//! Page: `docs/disclosure/H2f.md`.
 
 mod audit;
 mod axis;

@@ -84,4 +84,4 @@ pub fn other_protection<'a>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -44,7 +44,7 @@ fn cell(people: &RoaringBitmap, ages: &[i128]) -> CellEvidence {
 }
 
 /// The perturbed count of some persons.
-fn count(key: &NoiseKey, people: &RoaringBitmap, k: u32) -> i128 {
+pub(in crate::rules) fn count(key: &NoiseKey, people: &RoaringBitmap, k: u32) -> i128 {
     let params = ReleaseParams {
         k,
         ..ReleaseParams::default()
@@ -60,6 +60,13 @@ fn count(key: &NoiseKey, people: &RoaringBitmap, k: u32) -> i128 {
         noise(key),
     );
     shown.unwrap()[0].at_scale(0).unwrap()
+}
+
+/// How often a noise occurs, in a million, rounded down.
+pub(in crate::rules) fn per_million(noise: i64) -> i128 {
+    let PTable(table) = PTable::standard();
+    let (_, weight) = table.iter().find(|(v, _)| *v == noise).unwrap();
+    i128::try_from((weight * 1_000_000) >> 64).unwrap()
 }
 
 fn some(rng: &mut Rng, n: usize) -> RoaringBitmap {
