@@ -57,6 +57,37 @@ pub enum Step {
     Codebook(String),
 }
 
+/// The file of a folder that introduces the classes.
+const CLASSES: &str = "classes.toml";
+
+/// What a class of attacks is: a sentence each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// What the attacker does.
+    pub does: String,
+    /// What stops it.
+    pub stops: String,
+}
+
+/// The introductions of a folder's classes, by name.
+///
+/// # Errors
+/// Every mistake of the file, or that there is none.
+pub fn read_classes(folder: &Path) -> Result<BTreeMap<String, Class>> {
+    let path = folder.join(CLASSES);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+    let file = File::parse(&text, &path.display().to_string())?;
+    let class = |section: &Section<'_>| {
+        let name = section.need::<String>("name");
+        let does = section.need::<String>("does");
+        let stops = section.need::<String>("stops");
+        let (does, stops) = (does?, stops?);
+        Some((name?, Class { does, stops }))
+    };
+    let classes: Vec<_> = file.root().sections("class").iter().map(class).collect();
+    Ok(file.finish(classes.into_iter().collect())?)
+}
+
 /// Every attack of a folder, in order of file names.
 ///
 /// # Errors
@@ -67,6 +98,7 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Attack>> {
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+        .filter(|path| path.file_name().is_none_or(|name| name != CLASSES))
         .collect();
     files.sort();
     let mut attacks = Vec::new();
@@ -283,7 +315,7 @@ fn scalar(value: &Value<'_>) -> Option<Scalar> {
 
 /// The page about all attacks.
 #[must_use]
-pub fn page(attacks: &[Attack], test: &str) -> String {
+pub fn page(attacks: &[Attack], known: &BTreeMap<String, Class>, test: &str) -> String {
     let mut classes: BTreeMap<&str, Vec<&Attack>> = BTreeMap::new();
     for attack in attacks {
         classes.entry(&attack.class).or_default().push(attack);
@@ -302,9 +334,13 @@ pub fn page(attacks: &[Attack], test: &str) -> String {
         classes.len(),
     );
     for (class, attacks) in classes {
+        let _ = write!(text, "\n## {class}\n\n");
+        if let Some(Class { does, stops }) = known.get(class) {
+            let _ = write!(text, "{does} {stops}\n\n");
+        }
         let _ = write!(
             text,
-            "\n## {class}\n\n| Attack | What it does | What stops it |\n|---|---|---|\n"
+            "| Attack | What it does | What stops it |\n|---|---|---|\n"
         );
         for attack in attacks {
             let stops: Vec<&str> = attack.stops.iter().map(String::as_str).collect();

@@ -79,8 +79,10 @@ fn every_attack_works_unprotected_and_fails_protected() {
 #[test]
 fn the_page_about_attacks_is_the_corpus() {
     let attacks = corpus::read_folder(&folder()).unwrap_or_else(|error| panic!("{error}"));
+    let known = corpus::read_classes(&folder()).unwrap_or_else(|error| panic!("{error}"));
     let page = corpus::page(
         &attacks,
+        &known,
         "testnet/tests/it/attacks.rs::every_attack_works_unprotected_and_fails_protected",
     );
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/attacks.md");
@@ -93,7 +95,9 @@ fn the_page_about_attacks_is_the_corpus() {
         "docs/attacks.md is not what the corpus says; run with UPDATE_GOLDEN=1"
     );
     let classes: BTreeSet<&str> = attacks.iter().map(|a| a.class.as_str()).collect();
-    assert!(classes.len() >= 6 && attacks.len() >= 12);
+    assert!(classes.len() >= 26 && attacks.len() >= 120);
+    let introduced: BTreeSet<&str> = known.keys().map(String::as_str).collect();
+    assert_eq!(introduced, classes);
 }
 
 #[test]
