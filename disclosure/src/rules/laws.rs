@@ -13,7 +13,7 @@ use roaring::RoaringBitmap;
 
 use super::case::{Case, Statistic, Verdict};
 use super::protect::parts;
-use super::{RULES, judge, r7_group};
+use super::{RULES, judge, pages, r7_group};
 use crate::evidence::{CellEvidence, Contributions, MeasureEvidence, Moments};
 
 /// No contribution is larger than this.
@@ -301,6 +301,45 @@ proptest! {
         let (a, b) = (shown(with([1, 5, 6])), shown(with([2, 3, 7])));
         prop_assert!(a.is_some());
         prop_assert_eq!(a, b);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// R7: a group whose largest share and number of ill are two persons away from their limits is
+    /// shown, and stays so when one person leaves, comes or falls ill. What is withheld misses one.
+    #[test]
+    fn one_person_turns_no_group_that_is_far_from_both_limits(
+        well in 0_u64..200,
+        ill in (0_u64..200, 0_u64..200),
+        listed in any::<bool>(),
+    ) {
+        let params = ReleaseParams::default();
+        let sensitive = if listed { "[1, 2]" } else { "true" };
+        let group = |[well, a, b]: [u64; 3]| {
+            pages::group(sensitive, &[(0, well), (1, a), (2, b)], &params)
+        };
+        let counts = [well, ill.0, ill.1];
+        let all: u64 = counts.iter().sum();
+        let largest = counts[usize::from(listed)..].iter().max().copied().unwrap_or(0);
+        let few = listed && ill.0 + ill.1 < 8;
+        let dominated = largest * 10 >= all * 9;
+        prop_assert_eq!(group(counts) != Verdict::Pass, few || dominated);
+        let far = (largest + 2) * 10 < all.saturating_sub(2) * 9 && (!listed || ill.0 + ill.1 >= 10);
+        if far {
+            for at in 0..3 {
+                let mut less = counts;
+                less[at] = less[at].saturating_sub(1);
+                let mut more = counts;
+                more[at] += 1;
+                let mut moved = less;
+                moved[(at + 1) % 3] += 1;
+                for version in [counts, less, more, moved] {
+                    prop_assert_eq!(group(version), Verdict::Pass, "{:?}", version);
+                }
+            }
+        }
     }
 }
 

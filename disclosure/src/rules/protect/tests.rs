@@ -165,7 +165,7 @@ fn a_persons_number_is_the_head_of_an_hmac() {
 /// Chi-square of the noise of many sets of persons against the table, with fixed seeds.
 #[test]
 fn noise_follows_the_table() {
-    const SETS: u32 = 10_000;
+    const SETS: u32 = 5_000;
     let key = NoiseKey::new(b"a secret of this test");
     let k = 8;
     for (n, seed) in [(8, 1), (9, 2), (11, 3), (13, 4), (20, 5)] {
@@ -202,7 +202,7 @@ fn noise_follows_the_table() {
                 mean.abs() < 4.0 * (3.0 / f64::from(SETS)).sqrt(),
                 "mean {mean}"
             );
-            assert!((variance - 3.0).abs() < 0.2, "variance {variance}");
+            assert!((variance - 3.0).abs() < 0.25, "variance {variance}");
         }
     }
 }
