@@ -285,3 +285,26 @@ proptest! {
         }
     }
 }
+
+/// R9 as an option: three cells a row, of two rows; the second row is empty.
+#[test]
+fn a_sparse_table_leaves_nothing_if_the_codebook_says_so() {
+    let with = |sparse| ReleaseParams {
+        sparse,
+        ..ReleaseParams::default()
+    };
+    let cells = [(0, (30, 30, 60, 60))];
+    let shown = |params: &ReleaseParams| {
+        let outcome = judge(CLOSED, &cells, params, |_| None);
+        let cells = outcome.table.rows.iter().flat_map(|row| &row.cells);
+        let shown = cells.filter(|cell| **cell != Cell::Suppressed).count();
+        let rules: Vec<&str> = outcome.findings.iter().map(|found| found.rule).collect();
+        (outcome.table.rows.len(), shown, rules)
+    };
+    let holes = vec!["R2"; 3];
+    assert_eq!(shown(&with(None)), (2, 3, holes.clone()));
+    assert_eq!(shown(&with(Some(50))), (2, 3, holes));
+    let (rows, none, rules) = shown(&with(Some(49)));
+    assert_eq!((rows, none), (2, 0), "the rows are listed all the same");
+    assert_eq!(rules.iter().filter(|rule| **rule == "R9").count(), 3);
+}

@@ -100,7 +100,8 @@ impl<'a> Judge<'a> {
             groups: Groups::of(question, codebook, evidence, params),
             sparse: None,
         };
-        if let Some(keys) = domain::cells(question, codebook) {
+        // Off costs nothing: otherwise every cell is judged twice.
+        if let (true, Some(keys)) = (params.sparse.is_some(), domain::cells(question, codebook)) {
             judge.sparse = judge.sparse(&keys, evidence, nobody);
         }
         judge
