@@ -1,4 +1,5 @@
 //! The story of an answer: verify, record, read, approve, plan, execute, disclose, sign, close.
+//! The first question about a state of the data finds its core tables released ([`crate::core`]).
 //!
 //! One line and one verb a step. Each step returns a type that only its own module can build and
 //! that the next one demands, so that a step cannot be left out. No step logs; time is taken
@@ -7,6 +8,7 @@
 use quorate_query::problem::Code;
 
 use crate::approve::approve;
+use crate::core;
 use crate::disclose::{Released, disclose};
 use crate::execute::execute;
 use crate::node::Node;
@@ -16,7 +18,7 @@ use crate::record::{self, RecordError, Recorded};
 use crate::refusal::{Coded, Refusal};
 use crate::sign::{self, sign};
 use crate::times::StepTimes;
-use crate::verify::{Heard, Verified, verify};
+use crate::verify::{Heard, verify};
 
 /// A question as the coordinator delivered it.
 pub struct Delivery {
@@ -30,8 +32,8 @@ pub struct Delivery {
 pub enum Reply {
     /// Send this answer or refusal; its `kind` says which.
     Say(quorate_identity::Signed),
-    /// Say nothing: the same question is being answered right now, or the delivery cannot even be
-    /// read.
+    /// Say nothing: the same question is being answered right now, its answer could not be recorded
+    /// yet, or the delivery cannot even be read.
     Nothing,
 }
 
@@ -44,26 +46,33 @@ pub async fn answer(node: &Node, delivery: Delivery, now: i64) -> Reply {
         Ok(Heard::Running) => return Reply::Nothing,
         Err(error) => return turn_away(node, &delivery, error.code()),
     };
-    match record_and_tell(node, verified, &mut steps, now).await {
-        Ok(message) => Reply::Say(message),
+    let recorded = match steps.lap("record", record::open(node, verified, now)) {
+        Ok(recorded) => recorded,
         Err(error) => {
             node.note_fault("", now, &error.to_string());
-            turn_away(node, &delivery, Code("E901"))
+            return turn_away(node, &delivery, Code("E901"));
+        }
+    };
+    match tell_and_record(node, &recorded, &mut steps, now).await {
+        Ok(message) => Reply::Say(message),
+        // From here on nothing unrecorded is said: the next delivery finds what was recorded.
+        Err(error) => {
+            node.note_fault("", now, &error.to_string());
+            Reply::Nothing
         }
     }
 }
 
-async fn record_and_tell(
+async fn tell_and_record(
     node: &Node,
-    verified: Verified,
+    recorded: &Recorded,
     steps: &mut StepTimes,
     now: i64,
 ) -> Result<quorate_identity::Signed, RecordError> {
-    let recorded = steps.lap("record", record::open(node, verified, now))?;
-    let told = tell(node, &recorded, steps, now).await;
-    let told = told.inspect_err(|refusal| note(node, &recorded, refusal, now));
-    let signed = steps.lap("sign", sign(node, &recorded, told, steps.micros()))?;
-    let message = steps.lap("close", record::close(node, &recorded, signed, now))?;
+    let told = tell(node, recorded, steps, now).await;
+    let told = told.inspect_err(|refusal| note(node, recorded, refusal, now));
+    let signed = steps.lap("sign", sign(node, recorded, told, steps.micros()))?;
+    let message = steps.lap("close", record::close(node, recorded, signed, now))?;
     node.note_times(&recorded.verified().asked().id, steps);
     Ok(message)
 }
@@ -78,8 +87,9 @@ pub(crate) async fn tell<'a>(
     let question = steps.lap("read", read(node, recorded))?;
     let approved = steps.lap("approve", approve(node, question, now))?;
     let planned = steps.lap("plan", plan(node, approved).await)?;
+    steps.lap("core", core::before(node, &planned, now).await)?;
     let raw = steps.lap("execute", execute(node, planned).await)?;
-    Ok(steps.lap("disclose", disclose(node, raw))?)
+    Ok(steps.lap("disclose", disclose(node, raw, now).await)?)
 }
 
 /// Refuses without a record: what is not believed is counted, not recorded one by one.
@@ -99,5 +109,7 @@ fn note(node: &Node, recorded: &Recorded, refusal: &Refusal, now: i64) {
 
 #[cfg(test)]
 mod heart;
+#[cfg(test)]
+mod kept;
 #[cfg(test)]
 mod tests;

@@ -39,9 +39,12 @@ use crate::refusal::Coded;
 /// ```
 ///
 /// ```no_run
-/// use quorate_node::{disclose, execute::Raw, node::Node, store::StoreError};
-/// fn protect<'a>(node: &Node, raw: Raw<'a>) -> Result<disclose::Released<'a>, StoreError> {
-///     disclose::disclose(node, raw)
+/// use quorate_node::{disclose, execute::Raw, node::Node};
+/// async fn protect<'a>(
+///     node: &Node,
+///     raw: Raw<'a>,
+/// ) -> Result<disclose::Released<'a>, disclose::DiscloseError> {
+///     disclose::disclose(node, raw, 0).await
 /// }
 /// ```
 pub struct Raw<'a> {

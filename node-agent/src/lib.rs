@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod approve;
 mod cli;
+mod core;
 pub mod data_check;
 pub mod disclose;
 pub mod engine;
@@ -17,6 +18,7 @@ mod link;
 pub mod measure;
 pub mod node;
 pub mod outbox;
+mod past;
 pub mod persons;
 pub mod plan;
 pub mod policy;

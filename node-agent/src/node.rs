@@ -16,6 +16,7 @@ use quorate_wire::{Checkpoint, QuestionId};
 use crate::engine::{Engine, StartError};
 use crate::home::{Home, HomeError};
 use crate::ledger::{Event, Head, Interrupted, Ledger, LedgerError};
+use crate::past::Past;
 use crate::persons::{Epoch, Epochs, Registry};
 use crate::policy::Policy;
 use crate::record::{self, RecordError};
@@ -63,6 +64,10 @@ pub struct Node {
     /// The states that the data have been in.
     pub(crate) epochs: ArcSwap<Epochs>,
     pub(crate) noticing: tokio::sync::Mutex<()>,
+    /// Held while core tables are released, before the first question of anybody.
+    pub(crate) opening_epoch: tokio::sync::Mutex<()>,
+    /// Whether anything is kept; a trial keeps nothing.
+    durable: bool,
     secrets: Secrets,
     home: Home,
     roster: ArcSwap<Roster>,
@@ -72,6 +77,8 @@ pub struct Node {
     /// `None` in a trial.
     ledger: Mutex<Option<Ledger>>,
     store: Mutex<Store>,
+    /// One writer for the population: held from a decision until it is durable.
+    pub(crate) past: tokio::sync::Mutex<Past>,
     running: Arc<Mutex<BTreeSet<String>>>,
     turned_away: AtomicU64,
     timings: Mutex<Option<File>>,
@@ -141,6 +148,7 @@ impl Node {
         let secrets = home.secrets()?;
         let epochs = Epochs::open(&store)?;
         let persons = Registry::open(&store, secrets.domain(), ledger.is_some())?;
+        let past = Past::rebuild(&store, &opening.policy.population.name, epochs.list())?;
         let codebooks = opening
             .codebooks
             .into_iter()
@@ -155,6 +163,8 @@ impl Node {
             persons: Arc::new(persons),
             epochs: ArcSwap::from_pointee(epochs),
             noticing: tokio::sync::Mutex::default(),
+            opening_epoch: tokio::sync::Mutex::default(),
+            durable: ledger.is_some(),
             secrets,
             home,
             roster: ArcSwap::from_pointee(opening.roster),
@@ -162,6 +172,7 @@ impl Node {
             codebooks: ArcSwap::from_pointee(codebooks),
             ledger: Mutex::new(ledger),
             store: Mutex::new(store),
+            past: tokio::sync::Mutex::new(past),
             running: Arc::default(),
             turned_away: AtomicU64::new(0),
             timings: Mutex::new(opening.timings),
@@ -180,6 +191,12 @@ impl Node {
             self.with_ledger(|ledger| ledger.append(event, &self.key, now))?;
         }
         Ok(())
+    }
+
+    /// Whether anything is kept; a trial keeps nothing.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.durable
     }
 
     /// Domain key and store key.

@@ -1,15 +1,15 @@
 //! The outbox: signed answers and refusals, kept until acknowledged, and for ever by question id.
 //!
-//! A message is first *prepared* (in one transaction with its releases), then the ledger closes
+//! Its releases were made durable before it was signed. A message is first *prepared*, then the ledger closes
 //! its entry, then it is *sealed*: only sealed messages leave. A crash in between leaves a
 //! prepared message, which the next start closes in the ledger and seals. So a question id has one
 //! answer for ever, and nothing leaves that is not recorded.
 
 use quorate_identity::Signed;
 use quorate_wire::{signed_from_bytes, signed_to_bytes};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use crate::releases::{self, Occasion, Release};
+use crate::secrets::{SecretError, StoreKey};
 use crate::store::{Store, StoreError};
 
 const PREPARED: i64 = 0;
@@ -53,36 +53,35 @@ impl Store {
              WHERE question = ?1",
         )?;
         let found = select.query_row([question], columns).optional()?;
-        found.map(read).transpose()
+        found.map(|columns| read(&self.key, columns)).transpose()
     }
 
-    /// Stores a message and the releases in it, in one transaction. It does not leave yet.
+    /// Stores a message. It does not leave yet.
     ///
     /// # Errors
     /// If it cannot be stored: then nothing of it is.
-    pub fn prepare(
-        &mut self,
-        message: &Message,
-        released: &[Release],
-        occasion: &Occasion,
-    ) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction()?;
-        releases::insert(&transaction, released, occasion)?;
-        transaction.execute(
+    pub fn prepare(&mut self, message: &Message) -> Result<(), StoreError> {
+        let (signed, close) = seal(
+            &self.key,
+            &message.question,
+            &signed_to_bytes(&message.signed),
+            &message.close,
+        )?;
+        self.connection.execute(
             "INSERT INTO message (question, payload, message, sha256, state, opened, close, time)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 message.question,
                 message.payload,
-                signed_to_bytes(&message.signed),
+                signed,
                 message.signed.digest(),
                 PREPARED,
                 i64::try_from(message.opened).unwrap_or(i64::MAX),
-                message.close,
+                close,
                 message.time,
             ],
         )?;
-        Ok(transaction.commit()?)
+        Ok(())
     }
 
     /// The ledger has closed it: from now on it may leave.
@@ -131,11 +130,13 @@ impl Store {
              WHERE state = ?1 ORDER BY time, question",
         )?;
         let found = select.query_map([state], columns)?;
-        found.map(|columns| Ok(read(columns?)?.message)).collect()
+        found
+            .map(|columns| Ok(read(&self.key, columns?)?.message))
+            .collect()
     }
 }
 
-type Columns = (String, [u8; 32], Vec<u8>, i64, String, i64, i64);
+type Columns = (String, [u8; 32], Vec<u8>, i64, Vec<u8>, i64, i64);
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
     Ok((
@@ -149,9 +150,11 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
     ))
 }
 
-fn read(columns: Columns) -> Result<Kept, StoreError> {
-    let (question, payload, bytes, opened, close, time, state) = columns;
-    let signed = signed_from_bytes(&bytes)?;
+fn read(key: &StoreKey, columns: Columns) -> Result<Kept, StoreError> {
+    let (question, payload, sealed, opened, close, time, state) = columns;
+    let signed = signed_from_bytes(&key.open(&place("message", &question), &sealed)?)?;
+    let close = key.open(&place("close", &question), &close)?;
+    let close = String::from_utf8(close).map_err(|_| SecretError::Sealed)?;
     let opened = u64::try_from(opened).unwrap_or(0);
     let message = Message {
         question,
@@ -165,6 +168,41 @@ fn read(columns: Columns) -> Result<Kept, StoreError> {
         message,
         sealed: state != PREPARED,
     })
+}
+
+/// The signed bytes and the ledger's event, sealed: an answer names values and groups.
+fn seal(
+    key: &StoreKey,
+    question: &str,
+    signed: &[u8],
+    close: &str,
+) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+    let signed = key.seal(&place("message", question), signed)?;
+    Ok((
+        signed,
+        key.seal(&place("close", question), close.as_bytes())?,
+    ))
+}
+
+/// Where sealed bytes lie: they open nowhere else.
+fn place(column: &str, question: &str) -> Vec<u8> {
+    [column.as_bytes(), &[0], question.as_bytes()].concat()
+}
+
+/// Seals the messages of the first form of the store.
+pub(crate) fn seal_first_form(
+    transaction: &Transaction<'_>,
+    key: &StoreKey,
+) -> Result<(), StoreError> {
+    let mut select = transaction.prepare("SELECT question, message, close FROM message")?;
+    let open = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let open: Vec<(String, Vec<u8>, String)> = open.collect::<Result<_, _>>()?;
+    let sql = "UPDATE message SET message = ?2, close = ?3 WHERE question = ?1";
+    for (question, signed, close) in open {
+        let (signed, close) = seal(key, &question, &signed, &close)?;
+        transaction.execute(sql, params![question, signed, close])?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -185,27 +223,13 @@ mod tests {
         }
     }
 
-    fn occasion() -> Occasion {
-        Occasion {
-            time: 9,
-            question: String::new(),
-            project: String::new(),
-            principal: String::new(),
-            codebook: String::new(),
-            policy: String::new(),
-        }
-    }
-
     #[test]
     fn a_message_leaves_only_sealed_and_until_acknowledged() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = Store::open(folder.path()).unwrap();
         let one = message("q1");
-        store.prepare(&one, &[], &occasion()).unwrap();
-        assert!(
-            store.prepare(&one, &[], &occasion()).is_err(),
-            "an id is single use"
-        );
+        store.prepare(&one).unwrap();
+        assert!(store.prepare(&one).is_err(), "an id is single use");
         assert!(store.waiting().unwrap().is_empty());
         drop(store);
         let mut store = Store::open(folder.path()).unwrap();

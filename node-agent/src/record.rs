@@ -81,6 +81,12 @@ pub enum RecordError {
     Json(#[from] serde_json::Error),
 }
 
+impl crate::refusal::Coded for LedgerError {
+    fn code(&self) -> quorate_query::problem::Code {
+        quorate_query::problem::Code("E901")
+    }
+}
+
 /// Opens the ledger entry of a verified question.
 ///
 /// # Errors
@@ -121,8 +127,8 @@ pub fn rehearse(verified: Verified) -> Recorded {
     }
 }
 
-/// Closes the entry: first the store holds message and releases, then the ledger says so, then the
-/// message may leave.
+/// Closes the entry: first the store holds the message, then the ledger says so, then the message
+/// may leave. The releases in it have been durable since they were decided.
 ///
 /// # Errors
 /// If any of it is not on the disk: then nothing leaves now, and the next delivery tries again.
@@ -133,7 +139,7 @@ pub fn close(
     now: i64,
 ) -> Result<quorate_identity::Signed, RecordError> {
     let asked = recorded.verified.asked();
-    let (message, close, releases) = signed.into_parts();
+    let (message, close) = signed.into_parts();
     let message = Message {
         question: asked.id.to_string(),
         payload: asked.digest,
@@ -142,17 +148,18 @@ pub fn close(
         close: serde_json::to_string(&close)?,
         time: now,
     };
-    let occasion = Occasion {
-        time: now,
-        question: asked.id.to_string(),
-        project: asked.project.clone().unwrap_or_default(),
-        principal: actor(asked).subject,
-        codebook: asked.codebook.clone(),
-        policy: node.policy.digest.clone(),
-    };
-    node.with_store(|store| store.prepare(&message, &releases, &occasion))?;
+    node.with_store(|store| store.prepare(&message))?;
     seal(node, &message, now)?;
     Ok(message.signed)
+}
+
+/// Closes the entry of a core table: nobody is told.
+///
+/// # Errors
+/// If it is not on the disk.
+pub(crate) fn close_unsent(node: &Node, close: ledger::Close, now: i64) -> Result<(), LedgerError> {
+    node.with_ledger(|ledger| ledger.append(Event::Close(Box::new(close)), &node.key, now))?;
+    Ok(())
 }
 
 /// Closes a prepared message in the ledger, unless that has happened, and seals it.
@@ -170,10 +177,23 @@ pub(crate) fn seal(node: &Node, message: &Message, now: i64) -> Result<(), Recor
     Ok(node.with_store(|store| store.seal(&message.question))?)
 }
 
+/// With which question something leaves.
+pub(crate) fn occasion(node: &Node, asked: &Asked, now: i64) -> Occasion {
+    Occasion {
+        time: now,
+        question: asked.id.to_string(),
+        project: asked.project.clone().unwrap_or_default(),
+        principal: actor(asked).subject,
+        codebook: asked.codebook.clone(),
+        policy: node.policy.digest.clone(),
+    }
+}
+
 fn actor(asked: &Asked) -> Actor {
     let (subject, key, role) = match &asked.asker {
         Asker::Researcher { name, key } => (name.clone(), key.to_string(), "researcher"),
         Asker::Custodian => (String::new(), String::new(), "custodian"),
+        Asker::Core { .. } => ("core".to_owned(), String::new(), "core"),
     };
     Actor {
         subject,

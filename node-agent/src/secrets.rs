@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use quorate_identity::KeyError;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 
 /// File name of the domain key in the state folder.
 pub const DOMAIN_KEY_FILE: &str = "domain.key";
@@ -99,7 +100,10 @@ fn read(path: &Path) -> Result<[u8; 32], SecretError> {
 ///
 /// Nonces are 96 random bits, which is safe for far more than the 2^30 rows that a store can hold.
 #[derive(Clone)]
-pub struct StoreKey(LessSafeKey);
+pub struct StoreKey {
+    seals: LessSafeKey,
+    tags: hmac::Key,
+}
 
 impl StoreKey {
     /// A key of these bytes.
@@ -107,8 +111,22 @@ impl StoreKey {
     /// # Errors
     /// Never with 32 bytes; the cipher says so itself.
     pub fn new(bytes: &[u8; 32]) -> Result<Self, SecretError> {
-        let key = UnboundKey::new(&CHACHA20_POLY1305, bytes).map_err(|_| SecretError::Sealed)?;
-        Ok(Self(LessSafeKey::new(key)))
+        let root = hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        let part = |what: &[u8]| hmac::sign(&root, what);
+        let seals = UnboundKey::new(&CHACHA20_POLY1305, part(b"quorate seal 1").as_ref());
+        Ok(Self {
+            seals: LessSafeKey::new(seals.map_err(|_| SecretError::Sealed)?),
+            tags: hmac::Key::new(hmac::HMAC_SHA256, part(b"quorate tag 1").as_ref()),
+        })
+    }
+
+    /// A name for something that must not be readable: the same for the same bytes, and of no use
+    /// to whoever lacks the key.
+    #[must_use]
+    pub fn tag(&self, what: &[u8]) -> [u8; 32] {
+        let mut tag = [0; 32];
+        tag.copy_from_slice(hmac::sign(&self.tags, what).as_ref());
+        tag
     }
 
     /// Seals `plain`; it opens only beside the same `place` (table and key fields), so that sealed
@@ -119,7 +137,7 @@ impl StoreKey {
     pub fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, SecretError> {
         let nonce = quorate_identity::random::<NONCE_LEN>()?;
         let mut body = plain.to_vec();
-        self.0
+        self.seals
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(place),
@@ -142,7 +160,7 @@ impl StoreKey {
         let mut body = body.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let plain = self
-            .0
+            .seals
             .open_in_place(nonce, Aad::from(place), &mut body)
             .map_err(|_| SecretError::Sealed)?;
         let length = plain.len();

@@ -15,7 +15,6 @@ use crate::ledger::{Approval, Close, Cost, Disclosure};
 use crate::node::Node;
 use crate::record::Recorded;
 use crate::refusal::Refusal;
-use crate::releases::Release;
 use crate::verify::Asked;
 
 /// Room that the envelope and the stream need around a payload.
@@ -39,12 +38,11 @@ const ENVELOPE: usize = 64 * 1024;
 pub struct Signed {
     message: quorate_identity::Signed,
     close: Close,
-    releases: Vec<Release>,
 }
 
 impl Signed {
-    pub(crate) fn into_parts(self) -> (quorate_identity::Signed, Close, Vec<Release>) {
-        (self.message, self.close, self.releases)
+    pub(crate) fn into_parts(self) -> (quorate_identity::Signed, Close) {
+        (self.message, self.close)
     }
 }
 
@@ -132,11 +130,7 @@ fn answer(
         outcome: "answered".to_owned(),
         ..account(node, asked, entry, &released)
     };
-    Ok(Signed {
-        message,
-        close,
-        releases: released.fresh().to_vec(),
-    })
+    Ok(Signed { message, close })
 }
 
 /// What the signed bytes say beside the cells: it depends on the population only, not on data.
@@ -151,6 +145,41 @@ fn notes(mode: Mode) -> Vec<Note> {
     }
 }
 
+/// What the ledger says of a core table, of which nothing is signed; `None` in a trial.
+pub(crate) fn unsent(
+    node: &Node,
+    recorded: &Recorded,
+    told: Result<Released<'_>, Refusal>,
+    micros: BTreeMap<String, u64>,
+) -> Option<Close> {
+    let entry = recorded.entry()?;
+    let asked = recorded.verified().asked();
+    let said = match told {
+        Ok(released) => account(node, asked, &entry, &released),
+        Err(refusal) => refused(node, recorded, &entry, &refusal),
+    };
+    Some(Close {
+        outcome: "core".to_owned(),
+        cost: Cost {
+            micros,
+            bytes_out: 0,
+        },
+        ..said
+    })
+}
+
+fn refused(node: &Node, recorded: &Recorded, entry: &LedgerRef, refusal: &Refusal) -> Close {
+    Close {
+        opened: entry.seq,
+        question: recorded.verified().asked().id.to_string(),
+        outcome: "refused".to_owned(),
+        code: refusal.code().0.to_owned(),
+        hash: recorded.hash().unwrap_or_default().to_owned(),
+        population: node.policy.population.name.clone(),
+        ..Close::default()
+    }
+}
+
 fn refuse(node: &Node, recorded: &Recorded, entry: &LedgerRef, refusal: &Refusal) -> Signed {
     let asked = recorded.verified().asked();
     let ticket = if refusal.is_fault() {
@@ -158,7 +187,6 @@ fn refuse(node: &Node, recorded: &Recorded, entry: &LedgerRef, refusal: &Refusal
     } else {
         String::new()
     };
-    let code = refusal.code().0.to_owned();
     let payload = RefusalPayload {
         network: asked.network.clone(),
         node: node.policy.node.name.clone(),
@@ -169,23 +197,14 @@ fn refuse(node: &Node, recorded: &Recorded, entry: &LedgerRef, refusal: &Refusal
         codebook: asked.codebook.clone(),
         population: node.policy.population.name.clone(),
         epoch: String::new(),
-        code: code.clone(),
+        code: refusal.code().0.to_owned(),
         ticket,
         ledger: Some(entry.clone()),
     };
-    let close = Close {
-        opened: entry.seq,
-        question: asked.id.to_string(),
-        outcome: "refused".to_owned(),
-        code,
-        hash: recorded.hash().unwrap_or_default().to_owned(),
-        population: node.policy.population.name.clone(),
-        ..Close::default()
-    };
+    let close = refused(node, recorded, entry, refusal);
     Signed {
         message: quorate_wire::sign(&payload, &node.key),
         close,
-        releases: Vec::new(),
     }
 }
 
@@ -225,6 +244,9 @@ fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Released<'_
             round_base: protection.round_base,
             released: values(released.table()),
             repeated: released.repeated(),
+            near_earlier: near(released.table()),
+            given_up: released.given_up(),
+            records: released.records(),
             withheld: released.withheld(),
             budget: String::new(),
         },
@@ -243,6 +265,13 @@ fn values(table: &NodeTable) -> u64 {
     let cells = table.rows.iter().flat_map(|row| &row.cells);
     let values = cells.filter(|cell| **cell != Cell::Suppressed).count();
     u64::try_from(values).unwrap_or(u64::MAX)
+}
+
+/// Cells that show an earlier release in their place.
+fn near(table: &NodeTable) -> u64 {
+    let cells = table.rows.iter().flat_map(|row| &row.cells);
+    let near = cells.filter(|cell| matches!(cell, Cell::Near(_))).count();
+    u64::try_from(near).unwrap_or(u64::MAX)
 }
 
 /// Every column that a question touches.

@@ -187,13 +187,18 @@ impl House {
 
 /// What the node says.
 pub(crate) fn tell(node: &Node, delivery: Delivery) -> quorate_identity::Signed {
+    hear(node, delivery).expect("the node says nothing")
+}
+
+/// What the node says, if it says anything.
+pub(crate) fn hear(node: &Node, delivery: Delivery) -> Option<quorate_identity::Signed> {
     let waiting = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     match waiting.block_on(answer(node, delivery, NOW)) {
-        Reply::Say(message) => message,
-        Reply::Nothing => panic!("the node says nothing"),
+        Reply::Say(message) => Some(message),
+        Reply::Nothing => None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! node verified. It must not look at the question itself.
 
 use quorate_identity::{KeyId, RosterError, Signed};
+use quorate_query::codebook::Codebook;
 use quorate_query::problem::{Code, Problem};
 use quorate_query::question::Params;
 use quorate_wire::{OpenError, Payload, QuestionId, QuestionPayload, open_question};
@@ -61,6 +62,23 @@ pub struct Asked {
     pub canonical: Option<(u32, [u8; 32])>,
 }
 
+impl Asked {
+    /// Whether it is the custodian's own trial, which keeps nothing.
+    #[must_use]
+    pub fn is_trial(&self) -> bool {
+        self.asker == Asker::Custodian
+    }
+
+    /// Which core table of its codebook it is, from 0, if it is one.
+    #[must_use]
+    pub fn core(&self) -> Option<u32> {
+        match self.asker {
+            Asker::Core { statement } => Some(statement),
+            _ => None,
+        }
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asker {
@@ -73,6 +91,11 @@ pub enum Asker {
     },
     /// The custodian, alone at this machine.
     Custodian,
+    /// Nobody: a core table of the codebook, which every state of the data begins with.
+    Core {
+        /// Which statement of the codebook, from 0.
+        statement: u32,
+    },
 }
 
 impl Verified {
@@ -190,16 +213,38 @@ pub fn verify(node: &Node, delivery: &Delivery, now: i64) -> Result<Heard, Verif
     })))
 }
 
+/// A core table of a codebook that the policy pins.
+#[must_use]
+pub(crate) fn core(node: &Node, id: QuestionId, codebook: &Codebook, statement: u32) -> Verified {
+    let sql = usize::try_from(statement).ok();
+    let sql = sql.and_then(|statement| codebook.core.get(statement));
+    alone(
+        node,
+        id,
+        Asker::Core { statement },
+        crate::trial::Trial {
+            sql: sql.cloned().unwrap_or_default(),
+            params: Params::new(),
+            codebook: codebook.digest.clone(),
+            project: None,
+        },
+    )
+}
+
 /// A question of the custodian to the own node, for a trial that sends nothing: whoever can read
 /// policy and key files needs no signature.
 #[must_use]
 pub fn own(node: &Node, id: QuestionId, trial: crate::trial::Trial) -> Verified {
+    alone(node, id, Asker::Custodian, trial)
+}
+
+fn alone(node: &Node, id: QuestionId, asker: Asker, trial: crate::trial::Trial) -> Verified {
     let asked = Asked {
         id,
         digest: [0; 32],
         network: node.roster().network().to_string(),
         round: 0,
-        asker: Asker::Custodian,
+        asker,
         project: trial.project,
         purpose: String::new(),
         codebook: trial.codebook,

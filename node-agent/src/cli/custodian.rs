@@ -167,7 +167,8 @@ fn checkpoint(text: &str) -> anyhow::Result<Head> {
 
 /// `history`.
 pub(super) fn history(place: &Place, args: &History) -> anyhow::Result<Done> {
-    let lines = Store::look(&place.state())?.history(args.limit)?;
+    let lines =
+        Store::look(&place.state())?.history(&place.policy()?.population.name, args.limit)?;
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
     table.set_header(["time", "project", "who", "question", "new cells", "epoch"]);

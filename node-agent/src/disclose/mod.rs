@@ -1,23 +1,31 @@
 //! Seventh step: the rules of release, which are the crate `quorate-disclosure`.
 //!
 //! Here exact evidence becomes what may leave, cell by cell: a value or `Suppressed`, which look
-//! the same whatever the reason. The reasons stay with the custodian. It must not know who asks.
+//! the same whatever the reason. The reasons stay with the custodian.
+//!
+//! One writer for the whole population: it decides, makes what leaves durable, and only then takes
+//! it into its memory. A crash in between spends; the same question finds its cells there.
+
+mod reserve;
 
 use std::collections::BTreeMap;
 
 pub use quorate_disclosure::Finding;
-use quorate_disclosure::history::{self, Entry, History, Shape, State};
-use quorate_disclosure::{Sheet, decide, exact};
+use quorate_disclosure::{Outcome, Sheet, decide, exact};
 use quorate_query::answer::{Mode, NodeTable, Protection};
-use quorate_query::canonical::predicate_bytes;
+use quorate_query::problem::Code;
+use quorate_query::release::ReleaseParams;
 
 use crate::approve::Approved;
-use crate::execute::Raw;
+use crate::execute::{Parts, Raw};
 use crate::measure::nobody;
 use crate::node::Node;
+use crate::past::Past;
 use crate::refusal::Coded;
-use crate::releases::{Release, ReleaseId};
 use crate::store::StoreError;
+pub(crate) use reserve::words;
+use reserve::{keep, one_protection};
+
 /// What may leave. Only this module can make one, and only [`crate::sign`] turns it into bytes.
 ///
 /// ```compile_fail,E0451
@@ -38,8 +46,10 @@ pub struct Released<'a> {
     epoch: String,
     protection: Protection,
     table: NodeTable,
-    fresh: Vec<Release>,
+    fresh: u64,
+    given_up: u64,
     repeated: u64,
+    records: u64,
     findings: Vec<Finding>,
 }
 
@@ -70,8 +80,20 @@ impl<'a> Released<'a> {
 
     /// Cells that leave for the first time.
     #[must_use]
-    pub fn fresh(&self) -> &[Release] {
-        &self.fresh
+    pub fn fresh(&self) -> u64 {
+        self.fresh
+    }
+
+    /// Cells that are given up so that others can leave; they stay withheld.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        self.given_up
+    }
+
+    /// How many records the release store holds with this one.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
     }
 
     /// Cells that repeat an earlier release.
@@ -97,31 +119,86 @@ impl<'a> Released<'a> {
     }
 }
 
+/// Nothing may leave.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscloseError {
+    /// What has left cannot be read, or what leaves cannot be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Two protections of one state of the data are weaker together than either.
+    #[error(
+        "cells of the present data have left under `{first}`, the policy now says `{now}`: put the policy back, or wait for the next state of the data"
+    )]
+    Protection {
+        /// Of the cells that have left.
+        first: String,
+        /// Of the policy in force.
+        now: String,
+    },
+}
+
 impl Coded for StoreError {
-    fn code(&self) -> quorate_query::problem::Code {
-        quorate_query::problem::Code("E901")
+    fn code(&self) -> Code {
+        Code("E901")
     }
 }
 
-/// Applies the rules. Only populations registered as synthetic go without.
+impl Coded for DiscloseError {
+    fn code(&self) -> Code {
+        Code(match self {
+            Self::Store(_) => "E901",
+            Self::Protection { .. } => "G508",
+        })
+    }
+}
+
+/// Applies the rules and makes durable what leaves. Only populations registered as synthetic go
+/// without rules; a trial keeps nothing, not in memory either.
 ///
 /// # Errors
-/// If the releases of the past cannot be read.
-pub fn disclose<'a>(node: &Node, raw: Raw<'a>) -> Result<Released<'a>, StoreError> {
+/// If the past cannot be read or kept, or its protection was another one.
+pub async fn disclose<'a>(
+    node: &Node,
+    raw: Raw<'a>,
+    now: i64,
+) -> Result<Released<'a>, DiscloseError> {
     let parts = raw.into_parts();
-    let population = &node.policy.population;
-    let mode = if population.synthetic {
-        Mode::None
-    } else {
-        Mode::Round
-    };
-    let (k, round_base) = (parts.params.k, parts.params.round_base);
-    let protection = Protection {
-        mode,
-        k,
-        round_base,
-    };
+    let protection = protection(node, &parts.params);
+    let mut past = node.past.lock().await;
+    past.follow(node.epochs());
+    one_protection(node, &mut past, &parts, protection, now)?;
+    let outcome = judge(&mut past, &parts, protection.mode);
+    let kept = keep(node, &mut past, &parts, &outcome, now)?;
+    drop(past);
+    Ok(Released {
+        approved: parts.approved,
+        epoch: parts.epoch,
+        protection,
+        table: outcome.table,
+        fresh: kept.fresh,
+        given_up: kept.given_up,
+        repeated: outcome.repeated,
+        records: kept.records,
+        findings: outcome.findings,
+    })
+}
+
+/// What every cell goes through.
+pub(crate) fn protection(node: &Node, params: &ReleaseParams) -> Protection {
+    Protection {
+        mode: if node.policy.population.synthetic {
+            Mode::None
+        } else {
+            Mode::Round
+        },
+        k: params.k,
+        round_base: params.round_base,
+    }
+}
+
+fn judge(past: &mut Past, parts: &Parts<'_>, mode: Mode) -> Outcome {
     let question = parts.approved.question();
+    let asked = question.asked();
     let sheet = Sheet {
         question: question.table(),
         codebook: question.codebook(),
@@ -129,71 +206,12 @@ pub fn disclose<'a>(node: &Node, raw: Raw<'a>) -> Result<Released<'a>, StoreErro
         evidence: &parts.evidence,
         params: &parts.params,
         epoch: &parts.epoch,
-        project: "",
-        core: false,
+        project: asked.project.as_deref().unwrap_or_default(),
+        core: asked.core().is_some(),
         noise: None,
     };
-    let outcome = match mode {
+    match mode {
         Mode::None => exact(&sheet),
-        Mode::Round => decide(&sheet, &mut earlier(node, &sheet)?),
-    };
-    Ok(Released {
-        approved: parts.approved,
-        epoch: parts.epoch,
-        protection,
-        table: outcome.table,
-        fresh: releases(&population.name, outcome.fresh),
-        repeated: outcome.repeated,
-        findings: outcome.findings,
-    })
-}
-
-/// What has left before of the cells of this sheet.
-fn earlier(node: &Node, sheet: &Sheet<'_>) -> Result<History, StoreError> {
-    let population = &node.policy.population;
-    let mut history = History::new();
-    for id in sheet.ids() {
-        let stored = node.with_store(|store| store.released(&release_id(&population.name, &id)))?;
-        if let Some(parts) = stored {
-            history.add(Entry {
-                id,
-                shape: Shape {
-                    rows: sheet.question.rows.clone(),
-                    joined: sheet.question.joined.clone(),
-                    predicate: sheet.question.filter.clone(),
-                },
-                state: State::Released(parts),
-                project: String::new(),
-                core: false,
-                facets: Vec::new(),
-            });
-        }
+        Mode::Round => decide(&sheet, past.history()),
     }
-    Ok(history)
-}
-
-fn release_id(population: &str, id: &history::ReleaseId) -> ReleaseId {
-    ReleaseId {
-        population: population.to_owned(),
-        predicate: id.predicate,
-        vec: id.vec,
-        epoch: id.epoch.clone(),
-        protection: id.protection.clone(),
-    }
-}
-
-fn releases(population: &str, fresh: Vec<Entry>) -> Vec<Release> {
-    let release = |entry: Entry| match entry.state {
-        State::Sacrificed | State::Union { .. } => None,
-        State::Released(parts) | State::Near(parts) => Some(Release {
-            id: release_id(population, &entry.id),
-            boxes: predicate_bytes(
-                &entry.shape.rows,
-                &entry.shape.joined,
-                &entry.shape.predicate,
-            ),
-            parts,
-        }),
-    };
-    fresh.into_iter().filter_map(release).collect()
 }

@@ -99,7 +99,7 @@ pub struct Close {
     pub opened: u64,
     /// Id of the question.
     pub question: String,
-    /// `answered`, `refused` or `recovered`.
+    /// `answered`, `refused`, or `core` for a core table that nobody was sent.
     pub outcome: String,
     /// Stable problem code of a refusal.
     pub code: String,
@@ -155,6 +155,15 @@ pub struct Disclosure {
     pub released: u64,
     /// Of those, cells that repeat an earlier release.
     pub repeated: u64,
+    /// Of those, cells that show an earlier, nearly equal release in their place.
+    #[serde(default)]
+    pub near_earlier: u64,
+    /// Cells given up so that others could be released.
+    #[serde(default)]
+    pub given_up: u64,
+    /// Records of the release store with this question's: it never holds fewer again.
+    #[serde(default)]
+    pub records: u64,
     /// Cells withheld, by rule.
     pub withheld: BTreeMap<String, u64>,
     /// Budget spent, where there is one.

@@ -58,6 +58,16 @@ pub(crate) struct Parts<'a> {
 }
 
 impl<'a> Planned<'a> {
+    /// The question.
+    pub(crate) fn approved(&self) -> &Approved<'a> {
+        &self.approved
+    }
+
+    /// State of the data.
+    pub(crate) fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
     pub(crate) fn into_parts(self) -> Parts<'a> {
         let Self {
             approved,

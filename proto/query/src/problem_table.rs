@@ -294,6 +294,20 @@ pub(crate) static TABLE: &[Entry] = &[
         "the node is paused by its custodian",
         "a question arrived while the node was paused",
     ),
+    entry(
+        "G507",
+        Custodian,
+        "behind",
+        "the node was restored and waits for its newest releases",
+        "ledger or release store end before a place that others have seen: run `quorate-node history import`",
+    ),
+    entry(
+        "G508",
+        Custodian,
+        "protection changed",
+        "the node's thresholds were changed within one state of its data",
+        "the policy's release differs from the one that cells of the present data left under: put it back, or wait for new data",
+    ),
     // C: codebook, tables held
     entry(
         "C601",

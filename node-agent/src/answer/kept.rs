@@ -1,0 +1,242 @@
+//! What a node keeps of what it has shown: through crashes, restarts, trials, changed thresholds
+//! and new data.
+
+use std::fs;
+
+use quorate_disclosure::history::Entry;
+use quorate_query::problem::Code;
+
+use crate::answer::tell as middle;
+use crate::node::Node;
+use crate::past::Past;
+use crate::record;
+use crate::releases::Record;
+use crate::testing::{House, NOW, alice, answered, hear, refused, tell};
+use crate::times::StepTimes;
+use crate::trial::{Report, Trial, try_alone};
+use crate::verify::{Heard, verify};
+
+const BOOK: &str = r#"
+[codebook]
+format = 1
+name = "test"
+version = 1
+unit = "person.id"
+
+[release]
+k = 8
+round_base = 5
+
+[table.person]
+rows = "one-per-unit"
+[table.person.column]
+id = { type = "int", role = ["unit"] }
+sex = { type = "int", role = ["filter", "group"], domain = { 0 = "f", 1 = "m" } }
+town = { type = "text", role = ["filter", "group"] }
+
+[table.visit]
+rows = "many"
+max_rows = 5
+[table.visit.column]
+person_id = { type = "int", role = ["key"] }
+kind = { type = "int", role = ["filter", "group"], domain = { 1 = "a", 2 = "b" } }
+
+[[core]]
+sql = "SELECT count(*) FROM person"
+
+[[core]]
+sql = "SELECT kind, count(*) FROM visit GROUP BY kind"
+
+[[core]]
+sql = "SELECT sex, count(*) FROM person GROUP BY sex"
+"#;
+
+const SOURCE: &str = "[source.person]\nkind = \"csv\"\npath = \"people.csv\"\n";
+
+/// 100 persons: sex 1 for 5 of them, town "a" for 60.
+fn house() -> House {
+    let row = |i: i32| format!("{i},{},{}\n", i32::from(i >= 95), if i < 60 { "a" } else { "b" });
+    let people = format!("id,sex,town\n{}", (0..100).map(row).collect::<String>());
+    House::new(BOOK, SOURCE, false, &[("people.csv", &people)])
+}
+
+fn waiting() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
+fn entries(node: &Node) -> Vec<Entry> {
+    let mut past = node.past.blocking_lock();
+    past.history().entries().cloned().collect()
+}
+
+fn kept(node: &Node) -> Vec<Record> {
+    let mut found = Vec::new();
+    let read = |store: &mut crate::store::Store| store.past("people", |record| found.push(record));
+    node.with_store(read).unwrap();
+    found
+}
+
+fn trial(house: &House, node: &Node, sql: &str) -> Report {
+    let trial = Trial {
+        sql: sql.into(),
+        params: Default::default(),
+        codebook: house.codebook.digest.clone(),
+        project: Some("heart-1".into()),
+    };
+    waiting().block_on(try_alone(node, trial, NOW))
+}
+
+const SQL: &str = "SELECT town, count(*) FROM person GROUP BY town";
+
+#[test]
+fn what_was_decided_counts_even_if_the_node_dies_before_it_speaks() {
+    let house = house();
+    let node = house.open();
+    let question = house.question(SQL);
+    let delivery = house.deliver(&question, &alice());
+    let Ok(Heard::New(verified)) = verify(&node, &delivery, NOW) else {
+        panic!("not new")
+    };
+    let recorded = record::open(&node, *verified, NOW).unwrap();
+    let mut steps = StepTimes::start(&node.stopwatch);
+    let decided = waiting().block_on(middle(&node, &recorded, &mut steps, NOW));
+    let decided = decided.ok().unwrap();
+    let table = decided.table().clone();
+    assert_eq!((decided.fresh(), decided.repeated()), (2, 0));
+    let before = entries(&node);
+    drop((decided, recorded, node));
+
+    let node = house.open();
+    assert!(entries(&node) == before, "the reservation counts");
+    let first = tell(&node, house.deliver(&question, &alice()));
+    assert_eq!(answered(&first).table, table, "the same question, the same cells");
+    assert!(entries(&node) == before, "and nothing new");
+    drop(node);
+    let node = house.open();
+    let again = tell(&node, house.deliver(&question, &alice()));
+    assert_eq!(again, first, "the same bytes, also after a restart");
+}
+
+#[test]
+fn what_could_not_be_kept_is_not_remembered_either() {
+    let house = house();
+    let node = house.open();
+    house.ask(&node, "SELECT count(*) FROM person");
+    let before = entries(&node);
+    let lock = "PRAGMA query_only = ON";
+    node.with_store(|store| store.connection.execute_batch(lock)).unwrap();
+    let question = house.question(SQL);
+    assert!(hear(&node, house.deliver(&question, &alice())).is_none());
+    assert!(entries(&node) == before);
+    let unlock = "PRAGMA query_only = OFF";
+    node.with_store(|store| store.connection.execute_batch(unlock)).unwrap();
+    let answer = answered(&tell(&node, house.deliver(&question, &alice())));
+    assert_eq!(answer.table.rows.len(), 2);
+    assert_eq!(entries(&node).len(), before.len() + 2);
+}
+
+#[test]
+fn history_rebuilt_is_history_kept_and_decides_alike() {
+    let house = house();
+    let node = house.open();
+    for sql in [
+        SQL,
+        "SELECT count(*) FROM person WHERE town = 'a'",
+        "SELECT sex, town, count(*) FROM person GROUP BY sex, town",
+    ] {
+        house.ask(&node, sql);
+    }
+    let (kept, next) = (entries(&node), "SELECT count(*) FROM person WHERE sex = 0 AND town <> 'a'");
+    let before = trial(&house, &node, next).outcome.ok().unwrap();
+    drop(node);
+    let node = house.open();
+    assert!(entries(&node) == kept);
+    let after = trial(&house, &node, next).outcome.ok().unwrap();
+    assert!(before.table == after.table && before.findings == after.findings);
+    assert_eq!(house.ask(&node, next).table, before.table, "a trial foretells");
+}
+
+#[test]
+fn a_trial_spends_nothing_not_in_memory_either() {
+    let house = house();
+    let node = house.open();
+    house.ask(&node, "SELECT count(*) FROM person");
+    let (records, memory) = (kept(&node).len(), entries(&node));
+    assert!(trial(&house, &node, SQL).outcome.is_ok());
+    assert_eq!(kept(&node).len(), records);
+    assert!(entries(&node) == memory);
+    drop(node);
+    let alone = Node::open_for_trial(house.opening()).unwrap();
+    let shown = trial(&house, &alone, SQL).outcome.ok().unwrap();
+    assert_eq!(shown.repeated, 0);
+    drop(alone);
+    let node = house.open();
+    assert_eq!(kept(&node).len(), records);
+    let answer = house.ask(&node, SQL);
+    assert_eq!(answer.table, shown.table);
+}
+
+#[test]
+fn core_tables_come_before_the_first_question_and_once() {
+    let house = house();
+    let node = house.open();
+    house.ask(&node, SQL);
+    let core = |node: &Node| {
+        let core = entries(node).into_iter().filter(|entry| entry.core);
+        core.map(|entry| entry.id).collect::<Vec<_>>()
+    };
+    // the total and the 95 of sex 0; 5 persons are too few, and nobody holds visits here
+    let first = core(&node);
+    assert_eq!(first.len(), 2);
+    assert!(entries(&node).iter().take(2).all(|entry| entry.core), "before anybody's");
+    let records = kept(&node).len();
+    let total = house.ask(&node, "SELECT count(*) FROM person");
+    assert_eq!(kept(&node).len(), records + 1, "a repetition: only what was told");
+    assert_eq!(total.table.rows.len(), 1);
+    drop(node);
+    let node = house.open();
+    house.ask(&node, "SELECT count(*) FROM person WHERE town = 'b'");
+    assert_eq!(core(&node), first);
+    let ledger = fs::read_to_string(house.state().join(crate::ledger::LEDGER_FILE)).unwrap();
+    assert_eq!(ledger.matches("\"outcome\":\"core\"").count(), 3, "each has its record");
+    assert_eq!(ledger.matches("\"subject\":\"core\"").count(), 3);
+    assert!(ledger.contains("C602"), "also the one that is not held");
+}
+
+#[test]
+fn a_state_of_the_data_has_one_protection() {
+    let mut house = house();
+    house.ask(&house.open(), SQL);
+    let loose = house.policy.clone();
+    house.policy = format!("{loose}\n[release]\nk = 12\n");
+    let node = house.open();
+    let refusal = refused(&tell(&node, house.deliver(&house.question(SQL), &alice())));
+    assert_eq!(Code("G508").0, refusal.code);
+    drop(node);
+    let path = house.folder.path().join("people.csv");
+    let more = fs::read_to_string(&path).unwrap() + &(200..230).map(|i| format!("{i},0,a\n")).collect::<String>();
+    fs::write(&path, more).unwrap();
+    let node = house.open();
+    let answer = house.ask(&node, SQL);
+    assert_eq!(answer.protection.k, 12, "new data, new thresholds");
+    drop(node);
+    house.policy = loose;
+    let refusal = refused(&tell(&house.open(), house.deliver(&house.question(SQL), &alice())));
+    assert_eq!(refusal.code, "G508");
+}
+
+#[test]
+fn a_node_without_the_keys_of_its_releases_does_not_start() {
+    let house = house();
+    house.ask(&house.open(), SQL);
+    for name in [crate::secrets::DOMAIN_KEY_FILE, crate::secrets::STORE_KEY_FILE] {
+        let (path, aside) = (house.state().join(name), house.folder.path().join(name));
+        fs::rename(&path, &aside).unwrap();
+        let error = Node::open(house.opening()).err().unwrap().to_string();
+        assert!(error.contains(name) && error.contains("restore it from the backup"), "{error}");
+        fs::rename(&aside, &path).unwrap();
+    }
+    let past = Past::rebuild(&crate::store::Store::look(&house.state()).unwrap(), "people", Default::default());
+    assert!(past.is_ok());
+}

@@ -1,0 +1,142 @@
+//! What a decision leaves behind: durable first, then in memory, and nothing at all of a trial.
+
+use quorate_disclosure::history::State;
+use quorate_disclosure::{Finding, Outcome};
+use quorate_query::answer::{Mode, Protection};
+
+use super::{DiscloseError, protection};
+use crate::execute::Parts;
+use crate::node::Node;
+use crate::past::Past;
+use crate::record::occasion;
+use crate::releases::{CoreDone, Protected, Reason, Record, Told};
+use crate::store::StoreError;
+
+/// How much was kept.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) fresh: u64,
+    pub(super) given_up: u64,
+    pub(super) records: u64,
+}
+
+/// Holds a state of the data to the protection under which its first cell left.
+pub(super) fn one_protection(
+    node: &Node,
+    past: &mut Past,
+    parts: &Parts<'_>,
+    protection: Protection,
+    now: i64,
+) -> Result<(), DiscloseError> {
+    let words = words(&protection);
+    match past.protection(&parts.epoch) {
+        Some(first) if first == words => Ok(()),
+        Some(first) => Err(DiscloseError::Protection {
+            first: first.to_owned(),
+            now: words,
+        }),
+        None => {
+            let seen = Protected {
+                epoch: parts.epoch.clone(),
+                protection: words,
+                time: now,
+            };
+            commit(node, past, parts, vec![Record::Protected(seen)])?;
+            Ok(())
+        }
+    }
+}
+
+/// The protection in words, as histories are named by it.
+pub(crate) fn words(protection: &Protection) -> String {
+    let Protection {
+        mode,
+        k,
+        round_base,
+    } = protection;
+    match mode {
+        Mode::None => "none".to_owned(),
+        Mode::Round => format!("round k={k} base={round_base}"),
+    }
+}
+
+/// Makes the cells that leave, and those given up, durable; then takes them into memory.
+pub(super) fn keep(
+    node: &Node,
+    past: &mut Past,
+    parts: &Parts<'_>,
+    outcome: &Outcome,
+    now: i64,
+) -> Result<Kept, StoreError> {
+    let asked = parts.approved.question().asked();
+    let occasion = occasion(node, asked, now);
+    let release = |entry: &_| Record::Release(Box::new((Clone::clone(entry), occasion.clone())));
+    let mut records: Vec<Record> = outcome.fresh.iter().map(release).collect();
+    let states = |wanted: fn(&State) -> bool| {
+        let states = outcome.fresh.iter().map(|entry| &entry.state);
+        count(states.filter(|state| wanted(state)).count())
+    };
+    let given_up = states(|state| matches!(state, State::Sacrificed));
+    let fresh = states(|state| matches!(state, State::Released(_) | State::Near(_)));
+    records.push(Record::Told(Box::new(Told {
+        occasion,
+        epoch: parts.epoch.clone(),
+        asked: parts.approved.question().typed().canonical_text(),
+        fresh: u32::try_from(fresh).unwrap_or(u32::MAX),
+        repeated: u32::try_from(outcome.repeated).unwrap_or(u32::MAX),
+        reasons: outcome.findings.iter().map(reason).collect(),
+    })));
+    records.extend(asked.core().map(|statement| {
+        Record::Core(CoreDone {
+            epoch: parts.epoch.clone(),
+            protection: words(&protection(node, &parts.params)),
+            codebook: asked.codebook.clone(),
+            statement,
+        })
+    }));
+    let records = commit(node, past, parts, records)?;
+    Ok(Kept {
+        fresh,
+        given_up,
+        records,
+    })
+}
+
+/// First the disk, then memory: how many records there are now. A trial leaves nothing in either;
+/// only a core table of a trial stays in the memory of its own process, for the question after it.
+fn commit(
+    node: &Node,
+    past: &mut Past,
+    parts: &Parts<'_>,
+    records: Vec<Record>,
+) -> Result<u64, StoreError> {
+    let asked = parts.approved.question().asked();
+    if asked.is_trial() {
+        return Ok(0);
+    }
+    let population = &node.policy.population.name;
+    let count = match node.is_durable() {
+        true => node.with_store(|store| store.reserve(population, &records))?,
+        false => 0,
+    };
+    records.into_iter().for_each(|record| past.take(record));
+    Ok(count)
+}
+
+fn reason(finding: &Finding) -> Reason {
+    let key: Vec<String> = finding.key.iter().map(ToString::to_string).collect();
+    Reason {
+        cell: format!(
+            "({}) measure {}",
+            key.join(", "),
+            finding.measure.saturating_add(1)
+        ),
+        rule: finding.rule.to_owned(),
+        why: finding.why.clone(),
+        other: None,
+    }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,418 @@
+//! What the release store remembers, record by record, and the bytes of it.
+
+use quorate_disclosure::history::{Entry, Facet, Footprint, ReleaseId, Shape, State};
+use quorate_query::codebook::ColumnRef;
+use quorate_query::question::{Cohort, Predicate, Set, Values};
+
+use super::bytes::{Reader, Writer};
+
+/// Version of the bytes.
+const VERSION: u8 = 1;
+
+/// With which question something left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Occasion {
+    /// Unix seconds.
+    pub time: i64,
+    /// Id of the question; empty for a core table.
+    pub question: String,
+    /// Under which project.
+    pub project: String,
+    /// Who asked; `core` for a core table.
+    pub principal: String,
+    /// Codebook it was read against.
+    pub codebook: String,
+    /// Policy in force.
+    pub policy: String,
+}
+
+/// A state of the data from which something left for the first time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protected {
+    /// Which state.
+    pub epoch: String,
+    /// The one protection of everything that leaves of it.
+    pub protection: String,
+    /// Unix seconds.
+    pub time: i64,
+}
+
+/// A core table of a codebook has been released to history.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CoreDone {
+    /// In which state of the data.
+    pub epoch: String,
+    /// Under which protection.
+    pub protection: String,
+    /// Of which codebook.
+    pub codebook: String,
+    /// Which statement, from 0.
+    pub statement: u32,
+}
+
+/// A cell that was withheld, in words for the custodian.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The cell.
+    pub cell: String,
+    /// The rule.
+    pub rule: String,
+    /// What it found.
+    pub why: String,
+    /// The earlier release that it collides with, if that is why.
+    pub other: Option<ReleaseId>,
+}
+
+/// What a question was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Which question.
+    pub occasion: Occasion,
+    /// State of the data.
+    pub epoch: String,
+    /// The question in canonical words.
+    pub asked: String,
+    /// Cells that left for the first time.
+    pub fresh: u32,
+    /// Cells that repeat an earlier release.
+    pub repeated: u32,
+    /// Why cells were withheld, cell by cell.
+    pub reasons: Vec<Reason>,
+}
+
+/// One record of the release store.
+#[derive(Clone, PartialEq)]
+pub enum Record {
+    /// What everything of a state of the data goes through.
+    Protected(Protected),
+    /// A cell left, or was given up.
+    Release(Box<(Entry, Occasion)>),
+    /// A core table was released to history.
+    Core(CoreDone),
+    /// What a question was told.
+    Told(Box<Told>),
+}
+
+impl Record {
+    /// What the record is known by: there is at most one of each.
+    pub(super) fn key(&self, population: &str) -> Vec<u8> {
+        let mut to = Writer::default();
+        to.text(population);
+        match self {
+            Self::Protected(seen) => {
+                to.byte(1);
+                to.text(&seen.epoch);
+            }
+            Self::Release(release) => {
+                to.byte(2);
+                write_id(&mut to, &release.0.id);
+            }
+            Self::Core(done) => {
+                to.byte(3);
+                write_core(&mut to, done);
+            }
+            Self::Told(told) => {
+                to.byte(4);
+                to.text(&told.occasion.question);
+                to.text(&told.occasion.principal);
+                to.i64(told.occasion.time);
+            }
+        }
+        to.0
+    }
+
+    pub(super) fn encode(&self, population: &str) -> Vec<u8> {
+        let mut to = Writer::default();
+        to.byte(VERSION);
+        to.text(population);
+        match self {
+            Self::Protected(seen) => {
+                to.byte(1);
+                to.text(&seen.epoch);
+                to.text(&seen.protection);
+                to.i64(seen.time);
+            }
+            Self::Release(release) => {
+                to.byte(2);
+                write_occasion(&mut to, &release.1);
+                write_entry(&mut to, &release.0);
+            }
+            Self::Core(done) => {
+                to.byte(3);
+                write_core(&mut to, done);
+            }
+            Self::Told(told) => {
+                to.byte(4);
+                write_occasion(&mut to, &told.occasion);
+                to.text(&told.epoch);
+                to.text(&told.asked);
+                to.u32(told.fresh);
+                to.u32(told.repeated);
+                to.list(told.reasons.iter(), write_reason);
+            }
+        }
+        to.0
+    }
+
+    /// The population and the record.
+    pub(super) fn decode(bytes: &[u8]) -> Option<(String, Self)> {
+        let mut from = Reader(bytes);
+        if from.byte()? != VERSION {
+            return None;
+        }
+        let population = from.text()?;
+        let record = match from.byte()? {
+            1 => Self::Protected(Protected {
+                epoch: from.text()?,
+                protection: from.text()?,
+                time: from.i64()?,
+            }),
+            2 => {
+                let occasion = read_occasion(&mut from)?;
+                Self::Release(Box::new((read_entry(&mut from)?, occasion)))
+            }
+            3 => Self::Core(CoreDone {
+                epoch: from.text()?,
+                protection: from.text()?,
+                codebook: from.text()?,
+                statement: from.u32()?,
+            }),
+            4 => Self::Told(Box::new(Told {
+                occasion: read_occasion(&mut from)?,
+                epoch: from.text()?,
+                asked: from.text()?,
+                fresh: from.u32()?,
+                repeated: from.u32()?,
+                reasons: from.list(read_reason)?,
+            })),
+            _ => return None,
+        };
+        from.0.is_empty().then_some((population, record))
+    }
+}
+
+fn write_core(to: &mut Writer, done: &CoreDone) {
+    to.text(&done.epoch);
+    to.text(&done.protection);
+    to.text(&done.codebook);
+    to.u32(done.statement);
+}
+
+fn write_occasion(to: &mut Writer, occasion: &Occasion) {
+    to.i64(occasion.time);
+    to.text(&occasion.question);
+    to.text(&occasion.project);
+    to.text(&occasion.principal);
+    to.text(&occasion.codebook);
+    to.text(&occasion.policy);
+}
+
+fn read_occasion(from: &mut Reader<'_>) -> Option<Occasion> {
+    Some(Occasion {
+        time: from.i64()?,
+        question: from.text()?,
+        project: from.text()?,
+        principal: from.text()?,
+        codebook: from.text()?,
+        policy: from.text()?,
+    })
+}
+
+fn write_reason(to: &mut Writer, reason: &Reason) {
+    to.text(&reason.cell);
+    to.text(&reason.rule);
+    to.text(&reason.why);
+    to.flag(reason.other.is_some());
+    if let Some(other) = &reason.other {
+        write_id(to, other);
+    }
+}
+
+fn read_reason(from: &mut Reader<'_>) -> Option<Reason> {
+    Some(Reason {
+        cell: from.text()?,
+        rule: from.text()?,
+        why: from.text()?,
+        other: match from.flag()? {
+            true => Some(read_id(from)?),
+            false => None,
+        },
+    })
+}
+
+fn write_id(to: &mut Writer, id: &ReleaseId) {
+    to.digest(&id.predicate);
+    to.digest(&id.vec);
+    to.text(&id.epoch);
+    to.text(&id.protection);
+}
+
+fn read_id(from: &mut Reader<'_>) -> Option<ReleaseId> {
+    Some(ReleaseId {
+        predicate: from.digest()?,
+        vec: from.digest()?,
+        epoch: from.text()?,
+        protection: from.text()?,
+    })
+}
+
+fn write_entry(to: &mut Writer, entry: &Entry) {
+    write_id(to, &entry.id);
+    write_shape(to, &entry.shape);
+    match &entry.state {
+        State::Released(parts) => {
+            to.byte(1);
+            to.list(parts.iter(), Writer::number);
+        }
+        State::Sacrificed => to.byte(2),
+        State::Near(parts) => {
+            to.byte(3);
+            to.list(parts.iter(), Writer::number);
+        }
+        State::Union { exact } => {
+            to.byte(4);
+            to.flag(*exact);
+        }
+    }
+    to.text(&entry.project);
+    to.flag(entry.core);
+    to.list(entry.facets.iter(), write_facet);
+}
+
+fn read_entry(from: &mut Reader<'_>) -> Option<Entry> {
+    Some(Entry {
+        id: read_id(from)?,
+        shape: read_shape(from)?,
+        state: match from.byte()? {
+            1 => State::Released(from.list(Reader::number)?),
+            2 => State::Sacrificed,
+            3 => State::Near(from.list(Reader::number)?),
+            4 => State::Union {
+                exact: from.flag()?,
+            },
+            _ => return None,
+        },
+        project: from.text()?,
+        core: from.flag()?,
+        facets: from.list(read_facet)?,
+    })
+}
+
+fn write_facet(to: &mut Writer, facet: &Facet) {
+    to.digest(&facet.vec);
+    to.flag(facet.counts);
+    write_shape(to, &facet.shape);
+    to.people(&facet.footprint.people);
+    to.i128(facet.footprint.abs);
+    to.list(facet.footprint.largest.iter(), |to, (person, addend)| {
+        to.u32(*person);
+        to.i128(*addend);
+    });
+}
+
+fn read_facet(from: &mut Reader<'_>) -> Option<Facet> {
+    Some(Facet {
+        vec: from.digest()?,
+        counts: from.flag()?,
+        shape: read_shape(from)?,
+        footprint: Footprint {
+            people: from.people()?,
+            abs: from.i128()?,
+            largest: from.list(|from| Some((from.u32()?, from.i128()?)))?,
+        },
+    })
+}
+
+fn write_shape(to: &mut Writer, shape: &Shape) {
+    to.text(&shape.rows);
+    to.list(shape.joined.iter(), |to, text| to.text(text));
+    write_predicate(to, &shape.predicate);
+}
+
+fn read_shape(from: &mut Reader<'_>) -> Option<Shape> {
+    Some(Shape {
+        rows: from.text()?,
+        joined: from.texts()?,
+        predicate: read_predicate(from)?,
+    })
+}
+
+fn write_predicate(to: &mut Writer, predicate: &Predicate) {
+    to.list(predicate.boxes.iter(), |to, (column, set)| {
+        to.text(&column.table);
+        to.text(&column.column);
+        to.flag(set.null);
+        write_values(to, &set.values);
+    });
+    to.list(predicate.cohorts.iter(), |to, cohort| {
+        to.flag(cohort.negated);
+        to.text(&cohort.rows);
+        to.list(cohort.joined.iter(), |to, text| to.text(text));
+        write_predicate(to, &cohort.filter);
+    });
+}
+
+fn read_predicate(from: &mut Reader<'_>) -> Option<Predicate> {
+    let boxes = from.list(|from| {
+        let column = ColumnRef {
+            table: from.text()?,
+            column: from.text()?,
+        };
+        let set = Set {
+            null: from.flag()?,
+            values: read_values(from)?,
+        };
+        Some((column, set))
+    })?;
+    let cohorts = from.list(|from| {
+        Some(Cohort {
+            negated: from.flag()?,
+            rows: from.text()?,
+            joined: from.texts()?,
+            filter: read_predicate(from)?,
+        })
+    })?;
+    Some(Predicate {
+        boxes: boxes.into_iter().collect(),
+        cohorts: cohorts.into_iter().collect(),
+    })
+}
+
+fn write_values(to: &mut Writer, values: &Values) {
+    match values {
+        Values::All => to.byte(1),
+        Values::Ranges(ranges) => {
+            to.byte(2);
+            to.list(ranges.iter(), |to, (low, high)| {
+                for end in [low, high] {
+                    to.flag(end.is_some());
+                    to.i128(end.unwrap_or(0));
+                }
+            });
+        }
+        Values::Texts(texts) => {
+            to.byte(3);
+            to.list(texts.iter(), |to, text| to.text(text));
+        }
+        Values::NotTexts(texts) => {
+            to.byte(4);
+            to.list(texts.iter(), |to, text| to.text(text));
+        }
+    }
+}
+
+fn read_values(from: &mut Reader<'_>) -> Option<Values> {
+    Some(match from.byte()? {
+        1 => Values::All,
+        2 => Values::Ranges(from.list(|from| Some((read_end(from)?, read_end(from)?)))?),
+        3 => Values::Texts(from.texts()?),
+        4 => Values::NotTexts(from.texts()?),
+        _ => return None,
+    })
+}
+
+fn read_end(from: &mut Reader<'_>) -> Option<Option<i128>> {
+    let there = from.flag()?;
+    let end = from.i128()?;
+    Some(there.then_some(end))
+}
