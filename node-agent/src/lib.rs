@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod approve;
+mod behind;
 mod cli;
 mod core;
 pub mod data_check;
@@ -34,6 +35,7 @@ pub mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod times;
+mod transfer;
 pub mod trial;
 pub mod verify;
 

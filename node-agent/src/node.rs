@@ -13,6 +13,7 @@ use quorate_identity::{Roster, Signed, SigningKey};
 use quorate_query::codebook::Codebook;
 use quorate_wire::{Checkpoint, QuestionId};
 
+use crate::behind;
 use crate::engine::{Engine, StartError};
 use crate::home::{Home, HomeError};
 use crate::ledger::{Event, Head, Interrupted, Ledger, LedgerError};
@@ -81,6 +82,8 @@ pub struct Node {
     pub(crate) past: tokio::sync::Mutex<Past>,
     running: Arc<Mutex<BTreeSet<String>>>,
     turned_away: AtomicU64,
+    /// Why this node must catch up before it answers.
+    behind: Mutex<Option<String>>,
     timings: Mutex<Option<File>>,
 }
 
@@ -127,7 +130,9 @@ impl Node {
         let ledger = Ledger::open(&state, &name, &opening.key, opening.now)?;
         let store = Store::open(&state)?;
         let now = opening.now;
+        let behind = behind::look(&state, &ledger, &store)?;
         let node = Self::assemble(opening, Some(ledger), store)?;
+        *lock(&node.behind) = behind;
         node.recover(now)?;
         Ok(node)
     }
@@ -175,6 +180,7 @@ impl Node {
             past: tokio::sync::Mutex::new(past),
             running: Arc::default(),
             turned_away: AtomicU64::new(0),
+            behind: Mutex::default(),
             timings: Mutex::new(opening.timings),
         })
     }
@@ -305,6 +311,36 @@ impl Node {
         if let Some(ledger) = lock(&self.ledger).as_mut() {
             ledger.set_clock_ahead(seconds);
         }
+    }
+
+    /// Why this node must catch up before it answers, if it must: it was restored, and others have
+    /// seen more of its past than it holds.
+    #[must_use]
+    pub fn behind(&self) -> Option<String> {
+        lock(&self.behind).clone()
+    }
+
+    /// Takes notice of where a witness saw our ledger. `true` if we are behind.
+    ///
+    /// # Errors
+    /// If that cannot be noted for the next start.
+    pub(crate) fn witnessed(&self, seen: &Head) -> Result<bool, std::io::Error> {
+        let state = &self.policy.node.state;
+        let Some(reason) = behind::compare(state, &self.ledger_head(), seen) else {
+            return Ok(self.behind().is_some());
+        };
+        *lock(&self.behind) = Some(reason);
+        behind::note(state, seen)?;
+        Ok(true)
+    }
+
+    /// Whether a question was recorded here, so that nothing else may be said of it. `answered`
+    /// also counts one that has its answer.
+    pub(crate) fn is_recorded(&self, id: &QuestionId, answered: bool) -> bool {
+        let id = id.to_string();
+        let opened = self.with_ledger(|ledger| Ok(ledger.is_unanswered(&id)));
+        let kept = || self.with_store(|store| store.kept(&id));
+        opened.unwrap_or(false) || answered && !matches!(kept(), Ok(None))
     }
 
     /// Whether the custodian has paused the node.

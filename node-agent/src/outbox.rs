@@ -103,6 +103,16 @@ impl Store {
         self.in_state(PREPARED)
     }
 
+    /// The newest ledger record that any message names; 0 if there is no message.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn newest_message(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT max(opened) FROM message";
+        let newest: Option<i64> = self.connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(u64::try_from(newest.unwrap_or(0)).unwrap_or(0))
+    }
+
     /// Messages that the coordinator has not acknowledged, oldest first.
     ///
     /// # Errors

@@ -72,7 +72,8 @@ pub fn sign(
     Ok(signed)
 }
 
-/// A refusal of something that was not believed, and therefore not recorded.
+/// A refusal of something that was not believed, and therefore not recorded. Of a question that was
+/// recorded nothing unrecorded is said: `None`.
 #[must_use]
 pub fn turn_away(
     node: &Node,
@@ -80,6 +81,10 @@ pub fn turn_away(
     code: Code,
 ) -> Option<quorate_identity::Signed> {
     let stated = quorate_wire::QuestionPayload::decode(&question.question.payload).ok()?;
+    let ours = ["E901", "L702"].contains(&code.0);
+    if node.is_recorded(&stated.question_id, ours) {
+        return None;
+    }
     let refusal = RefusalPayload {
         network: node.roster().network().to_string(),
         node: node.policy.node.name.clone(),

@@ -137,6 +137,9 @@ pub enum VerifyError {
     /// The id came before, with other bytes.
     #[error("the question id was used before with other content: possible replay")]
     IdUsed,
+    /// Others have seen more of our past than we hold.
+    #[error("this node was restored and must catch up first: {0}")]
+    Behind(String),
     /// An earlier answer cannot be read, or not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -151,6 +154,7 @@ impl Coded for VerifyError {
             Self::RosterBehind => Code("A404"),
             Self::NotFresh(_) => Code("A412"),
             Self::IdUsed => Code("A403"),
+            Self::Behind(_) => Code("G507"),
             Self::Record(_) => Code("E901"),
         }
     }
@@ -174,6 +178,9 @@ pub fn verify(node: &Node, delivery: &Delivery, now: i64) -> Result<Heard, Verif
         } else {
             Err(VerifyError::IdUsed)
         };
+    }
+    if let Some(reason) = node.behind() {
+        return Err(VerifyError::Behind(reason));
     }
     let roster = node.roster();
     let own = &node.policy.node.name;

@@ -37,6 +37,7 @@ town = { type = "text", role = ["filter", "group"] }
 [table.visit]
 rows = "many"
 max_rows = 5
+unit_key = "person_id"
 [table.visit.column]
 person_id = { type = "int", role = ["key"] }
 kind = { type = "int", role = ["filter", "group"], domain = { 1 = "a", 2 = "b" } }
@@ -55,7 +56,13 @@ const SOURCE: &str = "[source.person]\nkind = \"csv\"\npath = \"people.csv\"\n";
 
 /// 100 persons: sex 1 for 5 of them, town "a" for 60.
 fn house() -> House {
-    let row = |i: i32| format!("{i},{},{}\n", i32::from(i >= 95), if i < 60 { "a" } else { "b" });
+    let row = |i: i32| {
+        format!(
+            "{i},{},{}\n",
+            i32::from(i >= 95),
+            if i < 60 { "a" } else { "b" }
+        )
+    };
     let people = format!("id,sex,town\n{}", (0..100).map(row).collect::<String>());
     House::new(BOOK, SOURCE, false, &[("people.csv", &people)])
 }
@@ -105,12 +112,18 @@ fn what_was_decided_counts_even_if_the_node_dies_before_it_speaks() {
     let table = decided.table().clone();
     assert_eq!((decided.fresh(), decided.repeated()), (2, 0));
     let before = entries(&node);
-    drop((decided, recorded, node));
+    drop(decided);
+    drop(recorded);
+    drop(node);
 
     let node = house.open();
     assert!(entries(&node) == before, "the reservation counts");
     let first = tell(&node, house.deliver(&question, &alice()));
-    assert_eq!(answered(&first).table, table, "the same question, the same cells");
+    assert_eq!(
+        answered(&first).table,
+        table,
+        "the same question, the same cells"
+    );
     assert!(entries(&node) == before, "and nothing new");
     drop(node);
     let node = house.open();
@@ -125,12 +138,14 @@ fn what_could_not_be_kept_is_not_remembered_either() {
     house.ask(&node, "SELECT count(*) FROM person");
     let before = entries(&node);
     let lock = "PRAGMA query_only = ON";
-    node.with_store(|store| store.connection.execute_batch(lock)).unwrap();
+    node.with_store(|store| store.connection.execute_batch(lock))
+        .unwrap();
     let question = house.question(SQL);
     assert!(hear(&node, house.deliver(&question, &alice())).is_none());
     assert!(entries(&node) == before);
     let unlock = "PRAGMA query_only = OFF";
-    node.with_store(|store| store.connection.execute_batch(unlock)).unwrap();
+    node.with_store(|store| store.connection.execute_batch(unlock))
+        .unwrap();
     let answer = answered(&tell(&node, house.deliver(&question, &alice())));
     assert_eq!(answer.table.rows.len(), 2);
     assert_eq!(entries(&node).len(), before.len() + 2);
@@ -147,14 +162,21 @@ fn history_rebuilt_is_history_kept_and_decides_alike() {
     ] {
         house.ask(&node, sql);
     }
-    let (kept, next) = (entries(&node), "SELECT count(*) FROM person WHERE sex = 0 AND town <> 'a'");
+    let (kept, next) = (
+        entries(&node),
+        "SELECT count(*) FROM person WHERE sex = 0 AND town <> 'a'",
+    );
     let before = trial(&house, &node, next).outcome.ok().unwrap();
     drop(node);
     let node = house.open();
     assert!(entries(&node) == kept);
     let after = trial(&house, &node, next).outcome.ok().unwrap();
     assert!(before.table == after.table && before.findings == after.findings);
-    assert_eq!(house.ask(&node, next).table, before.table, "a trial foretells");
+    assert_eq!(
+        house.ask(&node, next).table,
+        before.table,
+        "a trial foretells"
+    );
 }
 
 #[test]
@@ -189,17 +211,28 @@ fn core_tables_come_before_the_first_question_and_once() {
     // the total and the 95 of sex 0; 5 persons are too few, and nobody holds visits here
     let first = core(&node);
     assert_eq!(first.len(), 2);
-    assert!(entries(&node).iter().take(2).all(|entry| entry.core), "before anybody's");
+    assert!(
+        entries(&node).iter().take(2).all(|entry| entry.core),
+        "before anybody's"
+    );
     let records = kept(&node).len();
     let total = house.ask(&node, "SELECT count(*) FROM person");
-    assert_eq!(kept(&node).len(), records + 1, "a repetition: only what was told");
+    assert_eq!(
+        kept(&node).len(),
+        records + 1,
+        "a repetition: only what was told"
+    );
     assert_eq!(total.table.rows.len(), 1);
     drop(node);
     let node = house.open();
     house.ask(&node, "SELECT count(*) FROM person WHERE town = 'b'");
     assert_eq!(core(&node), first);
     let ledger = fs::read_to_string(house.state().join(crate::ledger::LEDGER_FILE)).unwrap();
-    assert_eq!(ledger.matches("\"outcome\":\"core\"").count(), 3, "each has its record");
+    assert_eq!(
+        ledger.matches("\"outcome\":\"core\"").count(),
+        3,
+        "each has its record"
+    );
     assert_eq!(ledger.matches("\"subject\":\"core\"").count(), 3);
     assert!(ledger.contains("C602"), "also the one that is not held");
 }
@@ -215,14 +248,18 @@ fn a_state_of_the_data_has_one_protection() {
     assert_eq!(Code("G508").0, refusal.code);
     drop(node);
     let path = house.folder.path().join("people.csv");
-    let more = fs::read_to_string(&path).unwrap() + &(200..230).map(|i| format!("{i},0,a\n")).collect::<String>();
+    let more = fs::read_to_string(&path).unwrap()
+        + &(200..230).map(|i| format!("{i},0,a\n")).collect::<String>();
     fs::write(&path, more).unwrap();
     let node = house.open();
     let answer = house.ask(&node, SQL);
     assert_eq!(answer.protection.k, 12, "new data, new thresholds");
     drop(node);
     house.policy = loose;
-    let refusal = refused(&tell(&house.open(), house.deliver(&house.question(SQL), &alice())));
+    let refusal = refused(&tell(
+        &house.open(),
+        house.deliver(&house.question(SQL), &alice()),
+    ));
     assert_eq!(refusal.code, "G508");
 }
 
@@ -230,13 +267,23 @@ fn a_state_of_the_data_has_one_protection() {
 fn a_node_without_the_keys_of_its_releases_does_not_start() {
     let house = house();
     house.ask(&house.open(), SQL);
-    for name in [crate::secrets::DOMAIN_KEY_FILE, crate::secrets::STORE_KEY_FILE] {
+    for name in [
+        crate::secrets::DOMAIN_KEY_FILE,
+        crate::secrets::STORE_KEY_FILE,
+    ] {
         let (path, aside) = (house.state().join(name), house.folder.path().join(name));
         fs::rename(&path, &aside).unwrap();
         let error = Node::open(house.opening()).err().unwrap().to_string();
-        assert!(error.contains(name) && error.contains("restore it from the backup"), "{error}");
+        assert!(
+            error.contains(name) && error.contains("restore it from the backup"),
+            "{error}"
+        );
         fs::rename(&aside, &path).unwrap();
     }
-    let past = Past::rebuild(&crate::store::Store::look(&house.state()).unwrap(), "people", Default::default());
+    let past = Past::rebuild(
+        &crate::store::Store::look(&house.state()).unwrap(),
+        "people",
+        Default::default(),
+    );
     assert!(past.is_ok());
 }

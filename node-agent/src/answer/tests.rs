@@ -389,7 +389,10 @@ fn a_full_store_lets_nothing_leave_and_loses_nothing() {
         said += 1;
         assert!(said < 200, "the store is full at last");
     }
-    assert!(ask().is_none(), "what was opened and cannot be kept is not spoken of");
+    assert!(
+        ask().is_none(),
+        "what was opened and cannot be kept is not spoken of"
+    );
     assert_eq!(node.unacknowledged().unwrap().len(), said);
     pages(1_000_000);
     assert_eq!(ask().unwrap().kind, "answer");

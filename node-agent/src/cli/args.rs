@@ -54,8 +54,10 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: LedgerCommand,
     },
-    /// What has left, newest first
+    /// What has left, newest first; why something did not; and carrying all of it over to a backup
     History(History),
+    /// Forget who a person was: the releases stay, nothing links them to the person any more
+    Erase(Erase),
     /// Who may act in the network
     Roster {
         #[command(subcommand)]
@@ -159,13 +161,61 @@ pub(super) struct LedgerVerify {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct History {
+    #[command(subcommand)]
+    pub(super) command: Option<HistoryCommand>,
+    #[command(flatten)]
+    pub(super) list: HistoryList,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct HistoryList {
     /// How many lines
     #[arg(long, default_value_t = 50)]
     pub(super) limit: u32,
+    /// Only what left under this project
+    #[arg(long)]
+    pub(super) project: Option<String>,
+    /// Only what left on this day (UTC), such as 2026-11-22
+    #[arg(long, value_name = "DAY")]
+    pub(super) day: Option<jiff::civil::Date>,
     /// Print JSON, one line a question
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HistoryCommand {
+    /// What a question was told, and why cells of it were withheld
+    Why(HistoryWhy),
+    /// Which earlier releases a question would collide with; sends and spends nothing
+    Collide(Try),
+    /// Write ledger and releases to a sealed file, for the backup
+    Export(HistoryFile),
+    /// Catch up from an exported file after a backup was put back; the node must not be running
+    Import(HistoryFile),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct HistoryWhy {
+    /// The question's id, as `quorate-node history` shows it
+    pub(super) question: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct HistoryFile {
+    /// The file
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Erase {
+    /// The person's unit key, as it stands in the data; `-` reads it from standard input
+    pub(super) unit_key: String,
+    /// Which codebook, by digest or file [default: the only one that the policy pins]
+    #[arg(long, value_name = "DIGEST|FILE")]
+    pub(super) codebook: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

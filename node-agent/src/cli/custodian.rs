@@ -6,19 +6,42 @@ use quorate_query::number::Number;
 use quorate_query::question::{ParamValue, Params};
 use quorate_query::value::{Scalar, from_civil};
 
-use super::args::{Approve, History, LedgerVerify, Pause, Place, Try};
+use super::args::{Approve, LedgerVerify, Pause, Place, Try};
 use super::data::pick_codebook;
-use super::{Done, roster, runtime, serve, ui};
+use super::{Done, runtime, serve, ui};
 use crate::home::Home;
 use crate::ledger::{self, Head};
 use crate::link::Clock;
 use crate::node::{Node, Opening};
 use crate::policy::Approval;
-use crate::store::Store;
-use crate::trial::{Trial, try_alone};
+use crate::refusal::Refusal;
+use crate::trial::{Shown, Trial, try_alone};
 
 /// `try`: the whole story alone.
 pub(super) fn try_question(place: &Place, args: Try, clock: &Clock) -> anyhow::Result<Done> {
+    match run_alone(place, args, clock)? {
+        Ok(shown) => {
+            ui::say(shown.render().trim_end());
+            ui::note("nothing was sent and nothing was recorded");
+            Ok(Done::Well)
+        }
+        Err(refusal) => Ok(would_be_refused(&refusal)),
+    }
+}
+
+/// Says that a question would be refused.
+pub(super) fn would_be_refused(refusal: &Refusal) -> Done {
+    let (code, detail) = (refusal.code().0, refusal.detail());
+    ui::note(&format!("would be refused with {code}: {detail}"));
+    Done::Refused
+}
+
+/// Runs the whole story of a question of the custodian's own.
+pub(super) fn run_alone(
+    place: &Place,
+    args: Try,
+    clock: &Clock,
+) -> anyhow::Result<Result<Shown, Refusal>> {
     let policy = place.policy()?;
     let home = Home::open(&policy.node.state)?;
     let codebook = pick_codebook(&home, &policy, args.codebook.as_deref())?;
@@ -47,21 +70,7 @@ pub(super) fn try_question(place: &Place, args: Try, clock: &Clock) -> anyhow::R
     };
     let node = Node::open_for_trial(opening)?;
     let report = runtime()?.block_on(try_alone(&node, trial, clock()));
-    match report.outcome {
-        Ok(shown) => {
-            ui::say(shown.render().trim_end());
-            ui::note("nothing was sent and nothing was recorded");
-            Ok(Done::Well)
-        }
-        Err(refusal) => {
-            ui::note(&format!(
-                "would be refused with {}: {}",
-                refusal.code().0,
-                refusal.detail()
-            ));
-            Ok(Done::Refused)
-        }
-    }
+    Ok(report.outcome)
 }
 
 /// Typed parameters: a number, a day, true or false, else text.
@@ -163,38 +172,4 @@ fn checkpoint(text: &str) -> anyhow::Result<Head> {
         seq: seq.parse().context("write SEQ:HASH")?,
         hash: hash.to_owned(),
     })
-}
-
-/// `history`.
-pub(super) fn history(place: &Place, args: &History) -> anyhow::Result<Done> {
-    let lines =
-        Store::look(&place.state())?.history(&place.policy()?.population.name, args.limit)?;
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["time", "project", "who", "question", "new cells", "epoch"]);
-    for line in lines {
-        let (time, on) = (roster::time(line.occasion.time), &line.occasion);
-        if args.json {
-            let line = serde_json::json!({
-                "time": time, "project": on.project, "who": on.principal, "question": on.question,
-                "codebook": on.codebook, "policy": on.policy, "cells": line.cells, "epoch": line.epoch,
-            });
-            ui::say(&line.to_string());
-        } else {
-            let epoch: String = line.epoch.chars().take(15).collect();
-            let (project, who) = (on.project.clone(), on.principal.clone());
-            table.add_row([
-                time,
-                project,
-                who,
-                on.question.clone(),
-                line.cells.to_string(),
-                epoch,
-            ]);
-        }
-    }
-    if !args.json {
-        ui::say(&table.to_string());
-    }
-    Ok(Done::Well)
 }

@@ -7,6 +7,8 @@ mod args;
 mod custodian;
 mod data;
 mod doctor;
+mod erase;
+mod history;
 mod keys;
 pub(crate) mod probe;
 mod roster;
@@ -27,7 +29,9 @@ use clap::error::ErrorKind;
 use crate::home::Home;
 use crate::link::Clock;
 use crate::policy::{self, Policy};
-use args::{Args, Command, DataCommand, LedgerCommand, Place, RosterCommand};
+use args::{
+    Args, Command, DataCommand, History, HistoryCommand, LedgerCommand, Place, RosterCommand,
+};
 
 /// What a command comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +95,14 @@ fn command(args: Args) -> anyhow::Result<Done> {
         Command::Ledger {
             command: LedgerCommand::Verify(verify),
         } => custodian::verify(&place, &verify),
-        Command::History(history) => custodian::history(&place, &history),
+        Command::History(History { command, list }) => match command {
+            None => history::list(&place, &list),
+            Some(HistoryCommand::Why(why)) => history::why(&place, &why),
+            Some(HistoryCommand::Collide(trial)) => history::collide(&place, trial, &clock),
+            Some(HistoryCommand::Export(to)) => history::export(&place, &to),
+            Some(HistoryCommand::Import(from)) => history::import(&place, &from),
+        },
+        Command::Erase(erase) => erase::erase(&place, &erase, &clock),
         Command::Roster {
             command: RosterCommand::Show(show),
         } => roster::show(&place, &show, &clock),

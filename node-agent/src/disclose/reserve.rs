@@ -1,7 +1,7 @@
 //! What a decision leaves behind: durable first, then in memory, and nothing at all of a trial.
 
+use quorate_disclosure::Outcome;
 use quorate_disclosure::history::State;
-use quorate_disclosure::{Finding, Outcome};
 use quorate_query::answer::{Mode, Protection};
 
 use super::{DiscloseError, protection};
@@ -84,7 +84,7 @@ pub(super) fn keep(
         asked: parts.approved.question().typed().canonical_text(),
         fresh: u32::try_from(fresh).unwrap_or(u32::MAX),
         repeated: u32::try_from(outcome.repeated).unwrap_or(u32::MAX),
-        reasons: outcome.findings.iter().map(reason).collect(),
+        reasons: outcome.findings.iter().map(Reason::of).collect(),
     })));
     records.extend(asked.core().map(|statement| {
         Record::Core(CoreDone {
@@ -121,20 +121,6 @@ fn commit(
     };
     records.into_iter().for_each(|record| past.take(record));
     Ok(count)
-}
-
-fn reason(finding: &Finding) -> Reason {
-    let key: Vec<String> = finding.key.iter().map(ToString::to_string).collect();
-    Reason {
-        cell: format!(
-            "({}) measure {}",
-            key.join(", "),
-            finding.measure.saturating_add(1)
-        ),
-        rule: finding.rule.to_owned(),
-        why: finding.why.clone(),
-        other: None,
-    }
 }
 
 fn count(n: usize) -> u64 {

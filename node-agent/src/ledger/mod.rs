@@ -4,24 +4,26 @@
 //! release. Records are chained by hash and signed by the node; the head is kept beside, so that
 //! cutting off the end is noticed too. It must not know what any cell holds.
 
+mod adopt;
 mod disk;
 mod line;
 mod record;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use quorate_identity::SigningKey;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use adopt::{AdoptError, Adopted, adopt};
 use disk::{Disk, Files};
 pub use line::BadLine;
 pub use record::{
-    Actor, Approval, Begin, Close, Cost, Disclosure, Event, Interrupted, Open, Record,
+    Actor, Approval, Begin, Close, Cost, Disclosure, Erased, Event, Interrupted, Open, Record,
 };
-pub use verify::{Sound, Tampered, verify};
+pub use verify::{Sound, Tampered, holds, verify};
 
 /// File name of the ledger in the state folder.
 pub const LEDGER_FILE: &str = "ledger.log";
@@ -72,6 +74,8 @@ pub struct Ledger {
     node: String,
     head: Head,
     open: BTreeMap<u64, String>,
+    interrupted: BTreeSet<String>,
+    records: u64,
     salt: hmac::Key,
     clock_ahead: Option<i64>,
     sealed: bool,
@@ -98,6 +102,8 @@ impl Ledger {
             node: node.to_owned(),
             head: sound.head,
             open: sound.open,
+            interrupted: sound.interrupted,
+            records: sound.records,
             salt: salt(folder)?,
             clock_ahead: None,
             sealed: false,
@@ -121,6 +127,18 @@ impl Ledger {
     #[must_use]
     pub fn unfinished(&self) -> &BTreeMap<u64, String> {
         &self.open
+    }
+
+    /// Whether a question was opened and has no answer yet: running, or interrupted.
+    #[must_use]
+    pub fn is_unanswered(&self, question: &str) -> bool {
+        self.interrupted.contains(question) || self.open.values().any(|open| open == question)
+    }
+
+    /// The most records of the release store that this ledger told of when it was opened.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
     }
 
     /// How far the coordinator's clock is ahead of ours; goes into every later record.
@@ -162,9 +180,15 @@ impl Ledger {
         };
         match record.event {
             Event::Open(open) => drop(self.open.insert(record.seq, open.question)),
-            Event::Close(close) => drop(self.open.remove(&close.opened)),
-            Event::Interrupted(event) => drop(self.open.remove(&event.opened)),
-            Event::Begin(_) => {}
+            Event::Close(close) => {
+                self.open.remove(&close.opened);
+                self.interrupted.remove(&close.question);
+            }
+            Event::Interrupted(event) => {
+                self.open.remove(&event.opened);
+                self.interrupted.insert(event.question);
+            }
+            Event::Begin(_) | Event::Erased(_) => {}
         }
         self.disk.keep_head(&self.head)?;
         Ok(self.head.clone())

@@ -39,6 +39,8 @@ pub enum Event {
     Close(Box<Close>),
     /// The node stopped in the middle; nothing of the question left.
     Interrupted(Interrupted),
+    /// A person was erased: who is not said.
+    Erased(Erased),
 }
 
 /// The ledger was begun.
@@ -188,4 +190,14 @@ pub struct Interrupted {
     pub opened: u64,
     /// Id of the question.
     pub question: String,
+}
+
+/// A person was erased: nothing here knows any more who that number was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erased {
+    /// Name of the population.
+    pub population: String,
+    /// Whether the person was known.
+    pub known: bool,
 }

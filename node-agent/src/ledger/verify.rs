@@ -1,6 +1,6 @@
 //! Checks a ledger from its first byte: nothing edited, deleted, reordered or cut off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use quorate_identity::KeyId;
@@ -63,10 +63,50 @@ pub struct Sound {
     pub head: Head,
     /// Questions opened and not closed, by the number of the record that opened them.
     pub open: BTreeMap<u64, String>,
+    /// Questions that were interrupted and not closed since.
+    pub interrupted: BTreeSet<String>,
+    /// The most records of the release store that any record here tells of.
+    pub records: u64,
     /// Bytes of whole records; anything after them is the torn end of a record never acknowledged.
     pub bytes: u64,
     /// Whether there is such a torn end.
     pub torn: bool,
+}
+
+impl Sound {
+    fn take(&mut self, seq: u64, event: Event) {
+        match event {
+            Event::Open(open) => drop(self.open.insert(seq, open.question)),
+            Event::Close(close) => {
+                self.open.remove(&close.opened);
+                self.interrupted.remove(&close.question);
+                self.records = self.records.max(close.disclosure.records);
+            }
+            Event::Interrupted(event) => {
+                self.open.remove(&event.opened);
+                self.interrupted.insert(event.question);
+            }
+            Event::Begin(_) | Event::Erased(_) => {}
+        }
+    }
+}
+
+/// Whether the ledger in a state folder holds the record that a witness saw. The torn end of an
+/// append under way does not matter.
+///
+/// # Errors
+/// If it is shorter, or holds another record there.
+pub fn holds(folder: &Path, witness: &'static str, head: &Head) -> Result<(), Tampered> {
+    let bytes = read(folder)?;
+    walk(&bytes, None, &[(witness, head)]).map(|_| ())
+}
+
+/// Reads the ledger in a state folder.
+pub(super) fn read(folder: &Path) -> Result<Vec<u8>, Tampered> {
+    match std::fs::read(folder.join(LEDGER_FILE)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        found => found.map_err(|error| Tampered::Unreadable(error.to_string())),
+    }
 }
 
 /// Verifies the ledger in a state folder against its chain, the node's signatures, its head file
@@ -79,12 +119,7 @@ pub fn verify(
     key: Option<&KeyId>,
     checkpoint: Option<&Head>,
 ) -> Result<Sound, Tampered> {
-    let unreadable = |error: std::io::Error| Tampered::Unreadable(error.to_string());
-    let bytes = match std::fs::read(folder.join(LEDGER_FILE)) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(unreadable(error)),
-    };
+    let bytes = read(folder)?;
     let kept = head_file(folder)?;
     let mut witnesses = Vec::new();
     if let Some(kept) = &kept {
@@ -100,7 +135,8 @@ pub fn verify(
     Ok(sound)
 }
 
-fn walk(
+/// Follows the chain, which must pass the places that witnesses saw.
+pub(super) fn walk(
     bytes: &[u8],
     key: Option<&KeyId>,
     witnesses: &[(&'static str, &Head)],
@@ -126,12 +162,7 @@ fn walk(
                 });
             }
         }
-        match record.event {
-            Event::Open(open) => drop(sound.open.insert(record.seq, open.question)),
-            Event::Close(close) => drop(sound.open.remove(&close.opened)),
-            Event::Interrupted(event) => drop(sound.open.remove(&event.opened)),
-            Event::Begin(_) => {}
-        }
+        sound.take(record.seq, record.event);
         sound.head = Head {
             seq: record.seq,
             hash,

@@ -129,7 +129,10 @@ impl Session<'_> {
     fn send_standing(&self, out: &mpsc::Sender<NodeFrame>) {
         let now = (self.clock)();
         offer(out, Frame::Stamp(trust::stamp(self.node, now).into()));
-        offer(out, Frame::Checkpoint(self.node.checkpoint(now).into()));
+        // A node that is behind would show a past that is not its own.
+        if self.node.behind().is_none() {
+            offer(out, Frame::Checkpoint(self.node.checkpoint(now).into()));
+        }
     }
 
     async fn serve(
@@ -210,7 +213,7 @@ impl Session<'_> {
                 return trust::read_stamps(self.node, stamps, now).map(Some);
             }
             Heard::Witness(witness) => {
-                trust::witness(self.node, self.home, witness.checkpoint, now)?;
+                trust::witness(self.node, witness.checkpoint, now)?;
             }
             Heard::Ping(_) => offer(out, Frame::Pong(Pong { time: now })),
             Heard::Receipt(receipt) => {

@@ -6,6 +6,7 @@ use quorate_wire::{Checkpoint, Opened, Stamp, open_member, v1};
 
 use super::LinkError;
 use crate::home::Home;
+use crate::ledger::Head;
 use crate::node::Node;
 
 /// Takes a roster log. `true` if it was news.
@@ -104,11 +105,10 @@ pub(super) fn stamp(node: &Node, now: i64) -> Signed {
     quorate_wire::sign(&stamp, &node.key)
 }
 
-/// Looks at a checkpoint that the coordinator kept. If it is our own and ahead of our ledger, the
-/// ledger was set back: the node pauses itself until its custodian has restored it.
+/// Looks at a checkpoint that the coordinator kept. If it is our own and our ledger does not hold
+/// it, a backup was put back: the node answers nothing until its custodian has caught up.
 pub(super) fn witness(
     node: &Node,
-    home: &Home,
     checkpoint: Option<v1::Signed>,
     now: i64,
 ) -> Result<(), LinkError> {
@@ -119,18 +119,24 @@ pub(super) fn witness(
     else {
         return Ok(());
     };
-    let (seen, own) = (opened.payload(), node.ledger_head());
-    if seen.node != node.policy.node.name || seen.seq <= own.seq {
+    let seen = opened.payload();
+    if seen.node != node.policy.node.name {
         return Ok(());
     }
-    tracing::error!(
-        seen = seen.seq,
-        own = own.seq,
-        "the ledger was set back: paused"
-    );
-    let reason = format!(
-        "the ledger ends at record {}, others have seen record {}: restore the newest state, then run `quorate-node resume`",
-        own.seq, seen.seq
-    );
-    Ok(home.set_paused(Some(&reason))?)
+    let head = Head {
+        seq: seen.seq,
+        hash: seen.head.clone(),
+    };
+    if node
+        .witnessed(&head)
+        .map_err(|error| LinkError::Broken(error.to_string()))?
+    {
+        let own = node.ledger_head().seq;
+        tracing::error!(
+            seen = seen.seq,
+            own,
+            "the ledger was set back: nothing is answered until `quorate-node history import`"
+        );
+    }
+    Ok(())
 }

@@ -158,10 +158,10 @@ impl Work {
         self.state().held.remove(&id);
         if let Reply::Say(signed) = reply {
             self.say(signed).await;
-            self.send(Frame::Checkpoint(
-                self.node.checkpoint((self.clock)()).into(),
-            ))
-            .await;
+            if self.node.behind().is_none() {
+                let checkpoint = self.node.checkpoint((self.clock)());
+                self.send(Frame::Checkpoint(checkpoint.into())).await;
+            }
         }
     }
 

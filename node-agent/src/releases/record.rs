@@ -1,5 +1,6 @@
 //! What the release store remembers, record by record, and the bytes of it.
 
+use quorate_disclosure::Finding;
 use quorate_disclosure::history::{Entry, Facet, Footprint, ReleaseId, Shape, State};
 use quorate_query::codebook::ColumnRef;
 use quorate_query::question::{Cohort, Predicate, Set, Values};
@@ -61,6 +62,21 @@ pub struct Reason {
     pub why: String,
     /// The earlier release that it collides with, if that is why.
     pub other: Option<ReleaseId>,
+}
+
+impl Reason {
+    /// A finding in words.
+    #[must_use]
+    pub fn of(finding: &Finding) -> Self {
+        let key: Vec<String> = finding.key.iter().map(ToString::to_string).collect();
+        let measure = finding.measure.saturating_add(1);
+        Self {
+            cell: format!("({}) measure {measure}", key.join(", ")),
+            rule: finding.rule.to_owned(),
+            why: finding.why.clone(),
+            other: None,
+        }
+    }
 }
 
 /// What a question was told.
