@@ -58,6 +58,9 @@ enum Command {
     Faults,
     /// Measure a small question and TPC-H Q1 and Q6 over four nodes, and the same work in one process
     Bench {
+        /// Instead: what disclosure control costs
+        #[command(subcommand)]
+        part: Option<BenchPart>,
         /// TPC-H scale factor
         #[arg(long, default_value_t = 0.01)]
         scale_factor: f64,
@@ -71,6 +74,26 @@ enum Command {
         /// Which, and its arguments
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchPart {
+    /// Measure evidence and rules of release against the same aggregate on the bare engine, and the
+    /// comparison of a cell with everything ever released
+    Disclosure {
+        /// Rows of the tables
+        #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 4_000_000, 16_000_000])]
+        rows: Vec<u32>,
+        /// How often each question is asked
+        #[arg(long, default_value_t = 5)]
+        runs: u32,
+        /// Persons that releases are about
+        #[arg(long, default_value_t = 1_000_000)]
+        persons: u32,
+        /// Releases to compare with
+        #[arg(long, default_value_t = 2000)]
+        releases: u32,
     },
 }
 
@@ -121,7 +144,19 @@ fn command(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Faults) => faults::run(&exe),
-        Some(Command::Bench { scale_factor, runs }) => bench::run(&exe, scale_factor, runs),
+        Some(Command::Bench {
+            part:
+                Some(BenchPart::Disclosure {
+                    rows,
+                    runs,
+                    persons,
+                    releases,
+                }),
+            ..
+        }) => bench::disclosure::run(&rows, runs, persons, releases),
+        Some(Command::Bench {
+            scale_factor, runs, ..
+        }) => bench::run(&exe, scale_factor, runs),
         Some(Command::Role { args }) => Ok(role(&args)),
     }
 }

@@ -183,7 +183,7 @@ impl Level {
 impl Column {
     /// The number of every row's value.
     fn of(&mut self, key: &ArrayRef) -> Result<Vec<u32>, FoldError> {
-        let numbers = match key.data_type() {
+        match key.data_type() {
             DataType::Int64 => {
                 let ints = key
                     .as_primitive_opt::<Int64Type>()
@@ -222,8 +222,7 @@ impl Column {
                 (0..texts.len()).map(number).collect()
             }
             _ => Err(FoldError::Shape),
-        };
-        numbers
+        }
     }
 
     fn ints(

@@ -206,7 +206,8 @@ fn of_domain(rows: &[(u32, i64)], domain: &[i128], max_rows: u64) -> Result<Valu
 }
 
 /// The evidence of a cell that nobody is in.
-pub(crate) fn nobody(parts: &[Part]) -> CellEvidence {
+#[must_use]
+pub fn nobody(parts: &[Part]) -> CellEvidence {
     let measure = |part: &Part| match part {
         Part::All { .. } | Part::Present { .. } => MeasureEvidence::Count(Contributions::default()),
         Part::Moments { scale, .. } => MeasureEvidence::Moments(Moments {

@@ -11,7 +11,7 @@ mod fold;
 mod layout;
 mod tally;
 
-pub(crate) use contribution::nobody;
+pub use contribution::nobody;
 pub use fit::{MAX_PERSONS, TooWide, fits};
 pub use fold::{Fold, FoldError, Sorted};
 pub use layout::{Counted, Layout, Part};

@@ -110,7 +110,13 @@ fn what_cannot_be_compared_changes_nobody() {
     let (broken, _) = state(&[1, 1]);
     let read = [(broken.clone(), None)];
     let epochs = epochs
-        .begin(&mut store, true, "broken", &[broken.clone()], &read)
+        .begin(
+            &mut store,
+            true,
+            "broken",
+            std::slice::from_ref(&broken),
+            &read,
+        )
         .unwrap();
     assert!(
         !epochs.is_stale(&broken),
@@ -134,7 +140,7 @@ fn a_trial_sees_the_change_and_writes_nothing() {
             &mut look,
             false,
             "new",
-            &[part.clone()],
+            std::slice::from_ref(&part),
             &[(part, Some(sums))],
         )
         .unwrap();
@@ -245,7 +251,7 @@ fn every_value_and_every_row_counts() {
     let registry = Registry::open(&Store::empty().unwrap(), &[3; 32], true).unwrap();
     let registry = Arc::new(registry);
     let base = vec![(7, "a", Some(1)), (8, "b", None), (7, "a", Some(1))];
-    let first = sums(&[base.clone()], &registry);
+    let first = sums(std::slice::from_ref(&base), &registry);
     let mut others = vec![base.clone(), base.clone(), base.clone(), base.clone()];
     others[0][0].1 = "c";
     others[1][2].2 = None;
@@ -269,7 +275,7 @@ proptest! {
         let registry = Registry::open(&Store::empty().unwrap(), &[3; 32], true).unwrap();
         let registry = Arc::new(registry);
         let rows: Vec<_> = rows.into_iter().map(|(id, cost)| (id, "x", cost)).collect();
-        let whole = sums(&[rows.clone()], &registry);
+        let whole = sums(std::slice::from_ref(&rows), &registry);
         let mut turned = rows.clone();
         turned.reverse();
         let at = cut.min(turned.len());

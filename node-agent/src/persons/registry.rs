@@ -19,6 +19,9 @@ use crate::store::{Store, StoreError};
 /// A key's HMAC, all that the store knows of it.
 type Mac = [u8; 32];
 
+/// Rows whose person has no number yet, and their keys.
+type Unknown = Vec<(usize, UnitKey)>;
+
 /// Persons cannot be numbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PersonsError {
@@ -89,11 +92,7 @@ impl Registry {
     }
 
     /// Looks up persons that were not met since the start, and numbers those never met at all.
-    fn introduce(
-        &self,
-        unknown: Vec<(usize, UnitKey)>,
-        ids: &mut [u32],
-    ) -> Result<(), PersonsError> {
+    fn introduce(&self, unknown: Unknown, ids: &mut [u32]) -> Result<(), PersonsError> {
         if unknown.is_empty() {
             return Ok(());
         }
@@ -195,7 +194,7 @@ impl Registry {
 
 impl Known {
     /// The numbers of a column, 0 where there is none yet, and the rows and keys of the latter.
-    fn look_up(&self, keys: &ArrayRef) -> Result<(Vec<u32>, Vec<(usize, UnitKey)>), PersonsError> {
+    fn look_up(&self, keys: &ArrayRef) -> Result<(Vec<u32>, Unknown), PersonsError> {
         let mut unknown = Vec::new();
         let mut note = |row: usize, key: Option<UnitKey>| {
             unknown.push((row, key.ok_or(PersonsError::NoKey)?));

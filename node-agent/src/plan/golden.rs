@@ -207,7 +207,7 @@ fn check_people(evidence: &Evidence, people: &[One], registry: &Registry) {
             registry,
         );
         let clamped = |one: &&One| Some((one.0, one.3?.clamp(CHOL.0, CHOL.1)));
-        let chol: BTreeMap<i64, i128> = people.iter().filter_map(|one| clamped(one)).collect();
+        let chol: BTreeMap<i64, i128> = people.iter().filter_map(clamped).collect();
         let ones = chol.keys().map(|key| (*key, 1)).collect();
         same(count(&cell.measures[1]), &ones, registry);
         let MeasureEvidence::Moments(moments) = &cell.measures[2] else {

@@ -3,6 +3,7 @@
 //! Everything runs on one machine with full TLS, signatures, ledger and rules of release. The
 //! command line's own start is measured apart, because a program that stays up does not pay it.
 
+pub mod disclosure;
 pub mod steps;
 pub mod tpch;
 
@@ -33,6 +34,13 @@ const QUESTIONS: [(&str, &str, &str); 3] = [
     ("TPC-H Q1", tpch::Q1, tpch::POOLED_Q1),
     ("TPC-H Q6", tpch::Q6, tpch::POOLED_Q6),
 ];
+
+/// How this program was built.
+const PROFILE: &str = if cfg!(debug_assertions) {
+    "unoptimised (dev)"
+} else {
+    "release"
+};
 
 /// Times of one thing, ascending.
 #[derive(Clone, Debug, Default)]
@@ -94,13 +102,8 @@ pub fn run(exe: &Path, scale: f64, runs: u32) -> anyhow::Result<ExitCode> {
     for (name, text) in FILES {
         std::fs::write(spec.join(name), text)?;
     }
-    let profile = if cfg!(debug_assertions) {
-        "unoptimised (dev)"
-    } else {
-        "release"
-    };
     print::out(&format!(
-        "Build: {profile}. Four nodes, one coordinator, one machine, loopback.\n"
+        "Build: {PROFILE}. Four nodes, one coordinator, one machine, loopback.\n"
     ));
     let pooled = Pooled::open(&data)?;
     for slot in ["0 ms", "250 ms"] {
