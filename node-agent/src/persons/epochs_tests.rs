@@ -141,7 +141,7 @@ fn a_trial_sees_the_change_and_writes_nothing() {
             false,
             "new",
             std::slice::from_ref(&part),
-            &[(part, Some(sums))],
+            &[(part.clone(), Some(sums))],
         )
         .unwrap();
     assert_eq!(changed(&tried), [vec![], vec![1]]);
