@@ -141,7 +141,7 @@ fn answer(
 /// What the signed bytes say beside the cells: it depends on the population only, not on data.
 fn notes(mode: Mode) -> Vec<Note> {
     match mode {
-        Mode::Round => Vec::new(),
+        Mode::Round | Mode::CellKey { .. } => Vec::new(),
         Mode::None => vec![Note {
             code: "UNPROTECTED".to_owned(),
             text: "the population is registered as synthetic: exact values, nothing withheld"
@@ -262,6 +262,7 @@ fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Released<'_
 fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Round => "round",
+        Mode::CellKey { .. } => "cell_key",
         Mode::None => "none",
     }
 }

@@ -94,7 +94,7 @@ fn show(released: &Released<'_>) -> Shown {
 /// What a measure sends, as in the documentation of `quorate_query::answer`.
 fn describe(measure: &Measure, released: &Released<'_>) -> String {
     let parts = match released.protection().mode {
-        Mode::Round => "persons, rows, mean, sd",
+        Mode::Round | Mode::CellKey { .. } => "persons, rows, mean, sd",
         Mode::None => "persons, rows, sum, sum of squares",
     };
     match measure {
@@ -122,6 +122,9 @@ impl Shown {
         let Protection { k, round_base, .. } = self.protection;
         let protection = match self.protection.mode {
             Mode::Round => format!("protected: k = {k}, counts rounded to {round_base}"),
+            Mode::CellKey { bound } => {
+                format!("protected: k = {k}, noise of at most {bound} in counts")
+            }
             Mode::None => "UNPROTECTED: the population is registered as synthetic".to_owned(),
         };
         let _ = writeln!(

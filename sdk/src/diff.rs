@@ -97,6 +97,7 @@ fn release(lines: &mut Vec<String>, old: &Codebook, new: &Codebook) {
     let mut line = |key: &str, before: String, after: String| {
         changed(lines, &format!("release.{key}"), &before, &after);
     };
+    line("mode", a.mode.name().to_owned(), b.mode.name().to_owned());
     line("k", a.k.to_string(), b.k.to_string());
     line(
         "round_base",
@@ -199,6 +200,11 @@ fn compare_columns(lines: &mut Vec<String>, place: &str, old: &Column, new: &Col
         "missing_public",
         old.missing_public.to_string(),
         new.missing_public.to_string(),
+    );
+    line(
+        "required",
+        old.required.to_string(),
+        new.required.to_string(),
     );
     let when = |column: &Column| {
         let each = column.when.iter().map(|when| {

@@ -267,7 +267,10 @@ pub struct Protection {
     /// Counts are multiples of this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_base: Option<u32>,
-    /// `round` or `none`.
+    /// Counts carry noise of at most this size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_bound: Option<u32>,
+    /// `round`, `cell_key` or `none`.
     pub mode: String,
 }
 

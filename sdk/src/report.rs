@@ -213,11 +213,19 @@ fn protection(protection: &quorate_query::answer::Protection) -> Protection {
         Mode::Round => Protection {
             k: Some(protection.k),
             round_base: Some(protection.round_base),
+            noise_bound: None,
             mode: "round".to_owned(),
+        },
+        Mode::CellKey { bound } => Protection {
+            k: Some(protection.k),
+            round_base: None,
+            noise_bound: Some(bound),
+            mode: "cell_key".to_owned(),
         },
         Mode::None => Protection {
             k: None,
             round_base: None,
+            noise_bound: None,
             mode: "none".to_owned(),
         },
     }

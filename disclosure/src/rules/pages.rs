@@ -110,6 +110,7 @@ fn params(case: &Table) -> ReleaseParams {
     let default = ReleaseParams::default();
     let nk = list(case, "nk");
     ReleaseParams {
+        mode: default.mode,
         k: small(case, "k", default.k),
         round_base: small(case, "round_base", default.round_base),
         p_pct: small(case, "p_pct", default.p_pct),

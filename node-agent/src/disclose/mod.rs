@@ -11,10 +11,11 @@ mod reserve;
 use std::collections::BTreeMap;
 
 pub use quorate_disclosure::Finding;
-use quorate_disclosure::{Outcome, Sheet, decide, exact};
+use quorate_disclosure::{NOISE_BOUND, NoiseKey, Outcome, Sheet, decide, exact};
 use quorate_query::answer::{Mode, NodeTable, Protection};
 use quorate_query::problem::Code;
-use quorate_query::release::ReleaseParams;
+use quorate_query::release::{Output, ReleaseParams};
+use ring::hmac;
 
 use crate::approve::Approved;
 use crate::execute::{Parts, Raw};
@@ -167,7 +168,7 @@ pub async fn disclose<'a>(
     let mut past = node.past.lock().await;
     past.follow(node.epochs());
     one_protection(node, &mut past, &parts, protection, now)?;
-    let outcome = judge(&mut past, &parts, protection.mode);
+    let outcome = judge(node, &mut past, &parts, protection.mode);
     let kept = keep(node, &mut past, &parts, &outcome, now)?;
     drop(past);
     Ok(Released {
@@ -186,17 +187,27 @@ pub async fn disclose<'a>(
 /// What every cell goes through.
 pub(crate) fn protection(node: &Node, params: &ReleaseParams) -> Protection {
     Protection {
-        mode: if node.policy.population.synthetic {
-            Mode::None
-        } else {
-            Mode::Round
+        mode: match params.mode {
+            _ if node.policy.population.synthetic => Mode::None,
+            Output::Round => Mode::Round,
+            Output::CellKey => Mode::CellKey { bound: NOISE_BOUND },
         },
         k: params.k,
         round_base: params.round_base,
     }
 }
 
-fn judge(past: &mut Past, parts: &Parts<'_>, mode: Mode) -> Outcome {
+/// The secret behind the noise of perturbed counts, as old as the population.
+fn noise_key(node: &Node) -> NoiseKey {
+    let domain = hmac::Key::new(hmac::HMAC_SHA256, node.secrets().domain());
+    NoiseKey::new(hmac::sign(&domain, b"quorate noise 1").as_ref())
+}
+
+fn judge(node: &Node, past: &mut Past, parts: &Parts<'_>, mode: Mode) -> Outcome {
+    let noise = match mode {
+        Mode::CellKey { .. } => Some(noise_key(node)),
+        Mode::Round | Mode::None => None,
+    };
     let question = parts.approved.question();
     let asked = question.asked();
     let sheet = Sheet {
@@ -208,10 +219,10 @@ fn judge(past: &mut Past, parts: &Parts<'_>, mode: Mode) -> Outcome {
         epoch: &parts.epoch,
         project: asked.project.as_deref().unwrap_or_default(),
         core: asked.core().is_some(),
-        noise: None,
+        noise: noise.as_ref(),
     };
     match mode {
         Mode::None => exact(&sheet),
-        Mode::Round => decide(&sheet, past.history()),
+        Mode::Round | Mode::CellKey { .. } => decide(&sheet, past.history()),
     }
 }

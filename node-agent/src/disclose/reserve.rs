@@ -56,6 +56,7 @@ pub(crate) fn words(protection: &Protection) -> String {
     } = protection;
     match mode {
         Mode::None => "none".to_owned(),
+        Mode::CellKey { bound } => format!("cell_key k={k} base={round_base} d={bound}"),
         Mode::Round => format!("round k={k} base={round_base}"),
     }
 }

@@ -216,6 +216,7 @@ impl Policy {
         let floor = &codebook.release;
         let own = &self.release;
         ReleaseParams {
+            mode: floor.mode,
             k: own.k.unwrap_or(floor.k).max(floor.k),
             round_base: own
                 .round_base

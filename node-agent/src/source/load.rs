@@ -16,7 +16,7 @@ use futures::StreamExt;
 use quorate_query::codebook::{RowsPer, Table};
 use quorate_query::value::ColumnType;
 
-use super::convert::{apply_domain, convert, schema};
+use super::convert::{Converted, apply_domain, convert, schema};
 use super::csv::{self, Rows, Wanted};
 use super::error::{Problems, SourceFault};
 use super::value::{Bad, type_name};
@@ -222,14 +222,17 @@ impl<'a> Check<'a> {
                 found: mismatch.0.to_string(),
                 expected: type_name(column.ty),
             })?;
-            for (row, bad) in converted.bad {
+            for (row, bad) in &converted.bad {
                 self.problems
-                    .add(|| place(row), Some(name), bad.to_string());
+                    .add(|| place(*row), Some(name), bad.to_string());
             }
             let array = match &column.domain {
                 Some(domain) => self.narrow(name, column.ty, &converted.array, domain),
-                None => converted.array,
+                None => Arc::clone(&converted.array),
             };
+            if column.required && array.null_count() > 0 {
+                self.required(name, &converted, &array, place);
+            }
             if *name == self.table.unit_key {
                 self.units(name, &array, place);
             }
@@ -238,6 +241,27 @@ impl<'a> Check<'a> {
         self.tally.rows += u64::try_from(batch.num_rows()).unwrap_or(0);
         RecordBatch::try_new(Arc::clone(&self.schema), arrays)
             .map_err(|_| SourceFault::Internal("columns"))
+    }
+
+    /// Notes missing values where there must be none; those that were bad are noted already.
+    fn required(
+        &mut self,
+        name: &str,
+        converted: &Converted,
+        array: &ArrayRef,
+        place: &dyn Fn(usize) -> String,
+    ) {
+        let bad: HashSet<usize> = converted.bad.iter().map(|(row, _)| *row).collect();
+        let missing = |row: &usize| array.is_null(*row) && !bad.contains(row);
+        for row in (0..array.len()).filter(missing) {
+            let what = if converted.array.is_null(row) {
+                Bad::Missing
+            } else {
+                Bad::Outside
+            };
+            self.problems
+                .add(|| place(row), Some(name), what.to_string());
+        }
     }
 
     fn narrow(

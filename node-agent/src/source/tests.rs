@@ -140,6 +140,62 @@ async fn bad_rows_stop_the_source_with_file_and_line_and_no_value() {
     );
 }
 
+/// The sample codebook, in which no sex and no cholesterol is ever missing.
+async fn load_required(dir: &Path, source: &str) -> Result<String, String> {
+    let policy = policy_of(dir, &format!("[source.person]\n{source}"))?;
+    let text = CODEBOOK
+        .replace("1 = \"male\" } }", "1 = \"male\" }, required = true }")
+        .replace(
+            "bounds = [80, 600] }",
+            "bounds = [80, 600], required = true }",
+        );
+    let wanted = BTreeSet::from(["person".to_owned()]);
+    let snapshot = snapshot(&policy, &codebook(&text), &wanted, &Cache::default())
+        .await
+        .map_err(|e| e.to_string())?;
+    rows(&snapshot).await.map(|batches| text_of(&batches))
+}
+
+#[tokio::test]
+async fn a_missing_value_of_a_required_column_stops_the_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = "town,person_id,sex,chol,born\nA,1,0,233,\n,2,1,180,1950-03-01\n";
+    put(dir.path(), "p.csv", good);
+    let csv = "kind = 'csv'\npath = 'p.csv'\nnulls = ['']";
+    let loaded = load_required(dir.path(), csv).await.unwrap();
+    assert!(loaded.contains("| 233.0 |"), "{loaded}");
+    put(
+        dir.path(),
+        "p.csv",
+        "town,person_id,sex,chol,born\nA,1,0,233,\nA,2,,233,\nA,3,9,233,\nA,4,1,,\n",
+    );
+    let error = load_required(dir.path(), csv).await.unwrap_err();
+    assert!(error.starts_with("source.person: 3 bad values"), "{error}");
+    for line in [
+        "p.csv:3: column `sex` is missing, and the codebook says it never is",
+        "p.csv:4: column `sex` is not in the domain, so it would be missing",
+        "p.csv:5: column `chol` is missing",
+    ] {
+        assert!(error.contains(line), "{error}");
+    }
+    // Through a map, lines are rows; a value that cannot be converted is reported once.
+    let map = format!(
+        "{csv}\nmap = 'SELECT town, person_id, sex, TRY_CAST(chol AS DOUBLE) AS chol, born FROM source'"
+    );
+    put(
+        dir.path(),
+        "p.csv",
+        "town,person_id,sex,chol,born\nA,1,0,233,\nA,2,x,much,\n",
+    );
+    let error = load_required(dir.path(), &map).await.unwrap_err();
+    assert!(error.starts_with("source.person: 2 bad values"), "{error}");
+    assert!(
+        error.contains("row 2: column `sex` is not a whole number"),
+        "{error}"
+    );
+    assert!(error.contains("row 2: column `chol` is missing"), "{error}");
+}
+
 #[tokio::test]
 async fn a_row_without_its_person_and_a_person_with_two_rows_stop_the_source() {
     let dir = tempfile::tempdir().unwrap();

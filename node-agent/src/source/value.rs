@@ -28,6 +28,12 @@ pub enum Bad {
     /// Not true or false.
     #[error("is not true or false")]
     Bool,
+    /// Missing in a column that the codebook requires.
+    #[error("is missing, and the codebook says it never is")]
+    Missing,
+    /// Outside the closed domain of a column that the codebook requires.
+    #[error("is not in the domain, so it would be missing, and the codebook says it never is")]
+    Outside,
     /// Missing where the unit key is needed.
     #[error("is missing: a row must belong to someone")]
     Unit,

@@ -2,8 +2,9 @@
 //!
 //! Parts of a value, in order (all exact decimals):
 //! - `Persons`: `[persons]`; `Events`: `[rows]`.
-//! - `Moments`, mode round: `[persons', rows', mean', sd']` (on a unit table rows' = persons';
-//!   sd is the sample standard deviation over rows). Mode none: `[persons, rows, sum, sum of squares]`.
+//! - `Moments`, modes round and cell key: `[persons', rows', mean', sd']` (on a unit table rows' =
+//!   persons'; sd is the sample standard deviation over rows). Mode none:
+//!   `[persons, rows, sum, sum of squares]`.
 //! - `ValueCounts`: one count per value of the domain, in ascending order of the value (persons on a
 //!   unit table, rows on an event table).
 
@@ -15,6 +16,11 @@ use crate::value::Scalar;
 pub enum Mode {
     /// Thresholds, rules of release, rounding.
     Round,
+    /// Thresholds, rules of release, noise that depends on who is in the cell.
+    CellKey {
+        /// The greatest size of the noise of a count. Public: intervals allow for it.
+        bound: u32,
+    },
     /// Nothing: only populations registered as synthetic.
     None,
 }

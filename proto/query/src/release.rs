@@ -8,9 +8,32 @@ use num_rational::BigRational;
 use crate::number::Number;
 use crate::rational::{one_two_five_up, round_to_multiple};
 
+/// How what passes every rule is shown: one for a population and an epoch, never two for one cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// Rounded to multiples of the base.
+    #[default]
+    Round,
+    /// Perturbed by noise that depends on who is in the cell.
+    CellKey,
+}
+
+impl Output {
+    /// The word in codebooks.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Round => "round",
+            Self::CellKey => "cell_key",
+        }
+    }
+}
+
 /// Parameters that are constant for a population and an epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseParams {
+    /// Rounding or noise: the codebook's, which no node changes.
+    pub mode: Output,
     /// Least number of persons behind a cell.
     pub k: u32,
     /// Counts are rounded to multiples of this.
@@ -37,6 +60,7 @@ impl Default for ReleaseParams {
     /// What a codebook that says nothing gets.
     fn default() -> Self {
         Self {
+            mode: Output::Round,
             k: 8,
             round_base: 5,
             p_pct: 10,

@@ -238,17 +238,20 @@ impl Set {
         self.intersect(other) == *self
     }
 
-    /// The normal form for this column: within its closed domain, clamped to its bounds.
+    /// The normal form for this column: within its closed domain, clamped to its bounds. Where no
+    /// value is ever missing, NULL is in the set of everything only, which restricts nothing.
     #[must_use]
     pub fn within(&self, column: &Column) -> Self {
         let values = match domain_values(column) {
             Some(domain) => within_domain(&self.values, &domain, column.ty),
             None => within_bounds(&self.values, column),
         };
-        Self {
-            null: self.null,
-            values,
-        }
+        let null = if column.required {
+            values == Values::All
+        } else {
+            self.null
+        };
+        Self { null, values }
     }
 }
 

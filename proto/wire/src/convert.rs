@@ -157,14 +157,16 @@ impl TryFrom<&v1::NodeTable> for NodeTable {
 
 impl From<&Protection> for v1::Protection {
     fn from(protection: &Protection) -> Self {
-        let mode = match protection.mode {
-            Mode::Round => "round",
-            Mode::None => "none",
+        let (mode, noise_bound) = match protection.mode {
+            Mode::Round => ("round", 0),
+            Mode::CellKey { bound } => ("cell_key", bound),
+            Mode::None => ("none", 0),
         };
         Self {
             mode: mode.to_owned(),
             k: protection.k,
             round_base: protection.round_base,
+            noise_bound,
         }
     }
 }
@@ -172,12 +174,13 @@ impl From<&Protection> for v1::Protection {
 impl TryFrom<&v1::Protection> for Protection {
     type Error = WireError;
     fn try_from(wire: &v1::Protection) -> Result<Self, WireError> {
-        let mode = match wire.mode.as_str() {
-            "round" => Mode::Round,
-            "none" => Mode::None,
+        let mode = match (wire.mode.as_str(), wire.noise_bound) {
+            ("round", 0) => Mode::Round,
+            ("none", 0) => Mode::None,
+            ("cell_key", bound) if bound > 0 => Mode::CellKey { bound },
             _ => return Err(WireError::Invalid("protection")),
         };
-        if mode == Mode::Round && (wire.k == 0 || wire.round_base == 0) {
+        if mode != Mode::None && (wire.k == 0 || wire.round_base == 0) {
             return Err(WireError::Invalid("protection"));
         }
         Ok(Self {

@@ -239,6 +239,9 @@ fn values(column: &Column) -> String {
     if column.has(Role::Date) {
         parts.push("grouped by month, quarter, year".to_owned());
     }
+    if column.required {
+        parts.push("never missing".to_owned());
+    }
     if column.missing_public {
         parts.push("missing is counted".to_owned());
     }

@@ -415,6 +415,16 @@ fn rules(text: &mut String, document: &Document) {
         say(text, "Released", "UNPROTECTED, to 15 significant digits");
         return;
     }
+    if let (Some(k), Some(bound)) = (protection.k, protection.noise_bound) {
+        say(
+            text,
+            "Released",
+            &format!(
+                "each node by its own rules: cells of at least {k} persons, counts with noise of at most {bound}"
+            ),
+        );
+        return;
+    }
     if let (Some(k), Some(base)) = (protection.k, protection.round_base) {
         let threshold = quorate_query::release::k_eff(k, base);
         say(

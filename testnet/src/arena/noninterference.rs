@@ -236,6 +236,7 @@ impl<'a> Scene<'a> {
         let size = CellSize {
             persons: whole(parts.first()?)?,
             rows: whole(parts.get(1)?)?,
+            complete: known.complete,
         };
         moments::protect(&exact, known.bounds?, size, &params)
     }

@@ -11,7 +11,7 @@ use quorate_query::measure::facts::Facts;
 use quorate_query::measure::moments::{self, CellSize};
 use quorate_query::number::Number;
 use quorate_query::question::Measure;
-use quorate_query::release::{ReleaseParams, moments_grid, round_to_grid};
+use quorate_query::release::ReleaseParams;
 use ring::hmac;
 use roaring::RoaringBitmap;
 
@@ -79,6 +79,7 @@ pub(super) fn parts(
             let shown = CellSize {
                 persons: noise.count(people, size.persons, params)?,
                 rows: noise.count(people, size.rows, params)?,
+                ..size
             };
             noise.mean(facts, found, shown, params)
         }
@@ -107,12 +108,6 @@ impl Noise<'_> {
     ) -> Option<Vec<Number>> {
         let bounds = facts.bounds?;
         let exact = round::exact_moments(found);
-        // Already perturbed: only the grid is left to be applied.
-        let unrounded = ReleaseParams {
-            round_base: 1,
-            ..params.clone()
-        };
-        let mut parts = moments::protect(&exact, bounds, shown, &unrounded)?;
         let key = self.key.of_cell(&self.sum, found.totals.people());
         let v = PTable::standard().at(key, -i64::from(D));
         let (low, high) = (bounds.0.to_rational(), bounds.1.to_rational());
@@ -122,8 +117,6 @@ impl Noise<'_> {
         let sum = BigRational::new(found.totals.sum().into(), scale);
         let rows = BigRational::from_integer(found.rows.into());
         let mean = (sum + most * whole(v) / whole(D.into())) / rows;
-        let grid = moments_grid(bounds, shown.persons);
-        *parts.get_mut(2)? = round_to_grid(&mean.clamp(low, high), grid)?;
-        Some(parts)
+        moments::perturbed(&exact, &mean.clamp(low, high), bounds, shown, params)
     }
 }

@@ -41,16 +41,15 @@ pub(super) fn parts(
 /// The sizes that leave beside a mean: of those with a value only where how many have none is
 /// public.
 pub(super) fn size(facts: &Facts, cell: &CellEvidence, found: &Moments) -> CellSize {
-    if facts.complete {
-        CellSize {
-            persons: found.totals.persons(),
-            rows: found.rows,
-        }
+    let (persons, rows) = if facts.complete {
+        (found.totals.persons(), found.rows)
     } else {
-        CellSize {
-            persons: cell.people.len(),
-            rows: cell.rows,
-        }
+        (cell.people.len(), cell.rows)
+    };
+    CellSize {
+        persons,
+        rows,
+        complete: facts.complete,
     }
 }
 

@@ -70,6 +70,7 @@ pub(super) mod tag {
     pub(crate) const LOWER: u8 = 0xC2;
     pub(crate) const UPPER: u8 = 0xC3;
     pub(crate) const DOMAIN: u8 = 0xC4;
+    pub(crate) const INCOMPLETE: u8 = 0xC5;
 }
 
 /// Appends fields: tag, length, content.
@@ -105,7 +106,7 @@ impl Writer {
         self.raw(tag, &n.to_be_bytes());
     }
 
-    fn flag(&mut self, tag: u8, flag: bool) {
+    pub(super) fn flag(&mut self, tag: u8, flag: bool) {
         self.raw(tag, &[u8::from(flag)]);
     }
 

@@ -6,6 +6,7 @@
 //! in `docs/canonical-form.md`. Names of output columns are not part of it: they change nothing
 //! that is computed. What this module must not know: SQL text, and who approves what.
 
+mod decode;
 mod encode;
 pub(crate) mod text;
 
@@ -19,6 +20,7 @@ use crate::measure::facts::facts;
 use crate::question::{Grain, GroupKey, Measure, Predicate, Question, Set, TableQuestion, Values};
 use crate::set::{number_ordinal, ordinal};
 use crate::value::{Scalar, from_civil, to_civil};
+pub use decode::{DecodeError, decode_rows};
 use encode::{Writer, tag};
 
 /// Version of the canonical form.
@@ -147,6 +149,9 @@ pub fn vec_id(m: &Measure, q: &TableQuestion, codebook: &Codebook) -> [u8; 32] {
         }
         for value in &facts.domain {
             writer.decimal(tag::DOMAIN, value);
+        }
+        if matches!(m, Measure::Moments { .. }) && !facts.complete {
+            writer.flag(tag::INCOMPLETE, true);
         }
     }
     sha256(&[b"quorate/vec/v1\0", writer.bytes()])

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::read::check_name;
 use super::{Column, Role, When};
 use crate::number::Number;
+use crate::set::number_ordinal;
 use crate::toml_reader::{FromToml, Section, Value};
 use crate::value::{ColumnType, Scalar, from_civil};
 
@@ -40,6 +41,11 @@ fn column(section: &Section<'_>) -> Option<Column> {
     let roles = roles(section);
     let unit = unit_of_measure(section);
     let missing_public = section.or("missing_public", false);
+    let required = section.or("required", false);
+    if required && missing_public {
+        let text = "a required column is never missing, remove `missing_public` or `required`";
+        section.mistake("missing_public", text);
+    }
     let Some(ty) = ty else {
         // Without a type nothing else can be judged; these keys are known nevertheless.
         section.skip(&["sensitive", "domain", "bounds", "bands", "cuts", "when"]);
@@ -63,6 +69,7 @@ fn column(section: &Section<'_>) -> Option<Column> {
         sensitive,
         sensitive_values,
         missing_public,
+        required,
         when: whens(section, ty),
     };
     check(section, &column);
@@ -273,6 +280,12 @@ fn check_roles(section: &Section<'_>, column: &Column) {
             let text = "only numbers can have role \"value\", remove it or write `type = \"int\"` \
                         or `type = \"decimal\"`";
             section.mistake("role", text);
+        } else if let Some(values) = few_values(column) {
+            let text = format!(
+                "the bounds leave {values} values, so that a mean would show how many have each: \
+                 declare them, `domain = {{ ... }}`"
+            );
+            section.mistake("bounds", text);
         } else if !section.has("bounds") && !section.has("domain") && !section.has("when") {
             let text = "an aggregated column needs limits, write `bounds = [least, greatest]`, a \
                         `domain`, or `when`";
@@ -291,6 +304,24 @@ fn check_roles(section: &Section<'_>, column: &Column) {
             "decimals are grouped by bands, write `bands = [...]` or remove \"group\"",
         );
     }
+}
+
+/// How many values there are within the bounds of a column without a domain, or of one of its
+/// meanings, if so few that they must be a domain.
+fn few_values(column: &Column) -> Option<usize> {
+    if column.domain.is_some() {
+        return None;
+    }
+    let own = column.bounds.iter();
+    let bounds = own.chain(column.when.iter().map(|when| &when.bounds));
+    let values = |(low, high): &(Number, Number)| {
+        let low = number_ordinal(low, column.ty)?;
+        let values = number_ordinal(high, column.ty)?
+            .checked_sub(low)?
+            .checked_add(1)?;
+        usize::try_from(values).ok()
+    };
+    bounds.filter_map(values).find(|n| *n <= SMALL_DOMAIN)
 }
 
 fn check_bands(section: &Section<'_>, column: &Column) {

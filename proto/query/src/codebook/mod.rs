@@ -123,6 +123,8 @@ pub struct Column {
     pub sensitive_values: Vec<Scalar>,
     /// How many values are missing may leave a node.
     pub missing_public: bool,
+    /// Never missing: a source with a missing value is refused, and NULL is no value of the column.
+    pub required: bool,
     /// Bounds that hold only where another column lies in a set.
     pub when: Vec<When>,
 }

@@ -11,7 +11,7 @@ use super::{Codebook, ColumnRef, ConceptSet, RowsPer, Table, check, column};
 use crate::number::Number;
 use crate::problem::Code;
 use crate::question::Params;
-use crate::release::ReleaseParams;
+use crate::release::{Output, ReleaseParams};
 use crate::toml_reader::{File, Mistakes, Section, Spanned, Value};
 use crate::value::Scalar;
 
@@ -108,7 +108,10 @@ fn release_params(section: &Section<'_>) -> ReleaseParams {
     let number = |key: &str, low: u32, high: u32, default: u32| {
         section.within(key, low..=high).unwrap_or(default)
     };
+    let modes = [("round", Output::Round), ("cell_key", Output::CellKey)];
+    let mode = section.value("mode").and_then(|mode| mode.word(&modes));
     ReleaseParams {
+        mode: mode.unwrap_or(default.mode),
         k: number("k", 1, 1000, default.k),
         round_base: number("round_base", 1, 100, default.round_base),
         p_pct: number("p_pct", 0, 100, default.p_pct),

@@ -115,6 +115,8 @@ table.death.column.person_id: the unit has type text, write `type = \"text\"`"),
         ("bounds = [0, 120]", "bounds = [0, 120.5]", "table.person.column.age.bounds[2]: 120.5 is no value of type int, write a whole number"),
         ("bounds = [0, 120], bands = [5, 10, 20]", "bounds = [0, 120], bands = [0, 10, 200]", "table.person.column.age.bands: 200 is wider than the bounds, write a smaller width
 table.person.column.age.bands: a band has a width above 0, write widths such as [5, 10]"),
+        ("bounds = [80, 600]", "bounds = [80, 99]", "table.person.column.chol.bounds: the bounds leave 20 values, so that a mean would show how many have each: declare them, `domain = { ... }`"),
+        ("bounds = [40, 300]", "bounds = [40, 40.19]", "table.measurement.column.value_as_number.bounds: the bounds leave 20 values, so that a mean would show how many have each: declare them, `domain = { ... }`"),
         ("cuts = [18, 65]", "cuts = [18, 165]", "table.person.column.age.cuts: 165 is outside the bounds, write values from 0 to 120"),
         ("bounds = [80, 600], ", "", "table.person.column.chol: an aggregated column needs limits, write `bounds = [least, greatest]`, a `domain`, or `when`"),
         ("0 = \"female\"", "female = \"female\"", "table.person.column.sex.domain.female: `female` is no value of type int, write a whole number as the key"),
@@ -130,6 +132,7 @@ table.person.column.age.bands: a band has a width above 0, write widths such as 
         ("sensitive = true", "sensitive = []", "table.person.column.disease.sensitive: no value is listed, write `true` for every value or remove it"),
         ("sensitive = true", "sensitive = [\"x\"]", "table.person.column.disease.sensitive[1]: no value of type int, write a whole number"),
         ("sensitive = true", "sensitive = 1", "table.person.column.disease.sensitive: this is a whole number, write true or false such as `true`"),
+        ("chol = {", "chol = { required = true,", "table.person.column.chol.missing_public: a required column is never missing, remove `missing_public` or `required`"),
         ("chol = {", "Chol = {", "table.person.column.Chol: not a plain name, write lower-case letters, digits and _ only, at most 63, the first no digit"),
         ("sensitive = true", "sensitve = true", "table.person.column.disease.sensitve: unknown key, write `sensitive`"),
         ("sql = \"SELECT sex, count(*) FROM person GROUP BY sex\"", "query = 1", "core[1]: `sql` is missing, write `sql = \"...\"`

@@ -142,6 +142,12 @@ impl Serialize for Shown {
                 map.serialize_entry("round_base", &round_base)?;
                 map.serialize_entry("mode", "round")?;
             }
+            Mode::CellKey { bound } => {
+                map.serialize_entry("k", &k)?;
+                map.serialize_entry("round_base", &round_base)?;
+                map.serialize_entry("noise_bound", &bound)?;
+                map.serialize_entry("mode", "cell_key")?;
+            }
             Mode::None => map.serialize_entry("mode", "none")?,
         }
         map.end()

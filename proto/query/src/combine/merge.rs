@@ -139,22 +139,32 @@ fn one_each(answers: &[SiteAnswer<'_>]) -> Result<(), CombineError> {
 }
 
 fn one_mode(answers: &[SiteAnswer<'_>]) -> Result<Option<Mode>, CombineError> {
-    let first = |mode: Mode| {
-        let with = |a: &&SiteAnswer<'_>| a.table.is_some_and(|(_, p)| p.mode == mode);
-        answers
+    let first = |of: fn(Mode) -> bool| {
+        let mut answered = answers
             .iter()
-            .find(with)
-            .map(|answer| answer.node.to_owned())
+            .filter_map(|a| Some((a.node, a.table?.1.mode)));
+        answered.find(|(_, mode)| of(*mode))
     };
-    match (first(Mode::None), first(Mode::Round)) {
-        (Some(unprotected), Some(protected)) => Err(CombineError::MixedProtection {
-            unprotected,
-            protected,
-        }),
-        (Some(_), None) => Ok(Some(Mode::None)),
-        (None, Some(_)) => Ok(Some(Mode::Round)),
-        (None, None) => Ok(None),
+    let unprotected = first(|mode| mode == Mode::None);
+    let rounded = first(|mode| mode == Mode::Round);
+    let perturbed = first(|mode| matches!(mode, Mode::CellKey { .. }));
+    let name = |(node, _): (&str, Mode)| node.to_owned();
+    match (unprotected, rounded.or(perturbed)) {
+        (Some(unprotected), Some(protected)) => {
+            return Err(CombineError::MixedProtection {
+                unprotected: name(unprotected),
+                protected: name(protected),
+            });
+        }
+        (None, _) | (_, None) => {}
     }
+    if let (Some(rounded), Some(perturbed)) = (rounded, perturbed) {
+        return Err(CombineError::MixedModes {
+            rounded: name(rounded),
+            perturbed: name(perturbed),
+        });
+    }
+    Ok(unprotected.or(rounded).or(perturbed).map(|(_, mode)| mode))
 }
 
 fn key_types(question: &TableQuestion, codebook: &Codebook) -> Option<Vec<ColumnType>> {

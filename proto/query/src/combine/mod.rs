@@ -162,8 +162,18 @@ pub enum CombineError {
     MixedProtection {
         /// A node with mode none.
         unprotected: String,
-        /// A node with mode round.
+        /// A node with another mode.
         protected: String,
+    },
+    /// Two protections of one cell would narrow what each of them leaves open.
+    #[error(
+        "node `{rounded}` rounds its numbers and node `{perturbed}` perturbs them; ask them apart"
+    )]
+    MixedModes {
+        /// A node with mode round.
+        rounded: String,
+        /// A node with mode cell key.
+        perturbed: String,
     },
     /// The question does not fit the codebook it names: the caller is at fault.
     #[error("the question does not fit this codebook: {what}")]

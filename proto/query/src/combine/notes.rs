@@ -26,7 +26,7 @@ pub(super) fn notes(
                     only. They cannot be combined with protected ones.";
         add("UNPROTECTED", text.to_owned());
     }
-    if merged.mode == Some(Mode::Round) {
+    if let Some(Mode::Round | Mode::CellKey { .. }) = merged.mode {
         protected(question, merged, rows, left_out, &mut add);
     }
     if merged.sites.len() > 1 {
@@ -64,7 +64,7 @@ pub(super) fn notes(
         | GroupKey::Period { column, .. }) = key;
         if codebook
             .column(column)
-            .is_some_and(|column| !column.missing_public)
+            .is_some_and(|column| !column.missing_public && !column.required)
         {
             let name = &column.column;
             add(
@@ -85,6 +85,11 @@ fn protected(
     add: &mut impl FnMut(&'static str, String),
 ) {
     let cells = || rows.iter().flat_map(|row| &row.cells);
+    if let Some(Mode::CellKey { .. }) = merged.mode {
+        let text = "Counts and sums carry noise that depends on who is in a cell: parts need not \
+                    add up to a total that was asked for as well.";
+        add("N115", text.to_owned());
+    }
     if cells().any(|cell| cell.value.is_some() && cell.upper.is_none()) {
         let text = "Where a node withheld a cell, value and lower limit speak for the nodes that \
                     released it, and there is no upper limit: what was withheld may be large.";

@@ -342,7 +342,12 @@ fn matches(op: CompareOp, order: Ordering) -> bool {
 fn strictest(merged: &Merged<'_>) -> Option<Protection> {
     let all = merged.sites.iter().map(|site| site.protection);
     all.reduce(|a, b| Protection {
-        mode: a.mode,
+        mode: match (a.mode, b.mode) {
+            (Mode::CellKey { bound: a }, Mode::CellKey { bound: b }) => {
+                Mode::CellKey { bound: a.max(b) }
+            }
+            (mode, _) => mode,
+        },
         k: a.k.max(b.k),
         round_base: a.round_base.max(b.round_base),
     })

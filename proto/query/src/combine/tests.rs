@@ -152,7 +152,7 @@ fn node(people: &[Person], protection: Protection) -> NodeTable {
     for person in people {
         groups.entry(person.sex).or_default().push(*person);
     }
-    if protection.mode == Mode::Round {
+    if protection.mode != Mode::None {
         groups.entry(0).or_default();
         groups.entry(1).or_default();
     }
@@ -179,16 +179,11 @@ fn cells(group: &[Person], protection: Protection) -> Vec<Cell> {
             Some(moments::exact(&bp)),
             Some(value_counts::exact(&score)),
         ],
+        Mode::CellKey { bound } => perturbed(n, &chol, &bp, &score, (protection, bound)),
         Mode::Round => {
             let params = params(protection);
-            let shown = CellSize {
-                persons: chol.persons,
-                rows: chol.rows,
-            };
-            let all = CellSize {
-                persons: n,
-                rows: n,
-            };
+            let shown = size(chol.persons, true);
+            let all = size(n, false);
             vec![
                 persons::protect(n, &params),
                 moments::protect(&chol, ((-80_i64).into(), 600_i64.into()), shown, &params),
@@ -201,6 +196,48 @@ fn cells(group: &[Person], protection: Protection) -> Vec<Cell> {
         .into_iter()
         .map(|parts| parts.map_or(Cell::Suppressed, Cell::Value))
         .collect()
+}
+
+fn size(n: u64, complete: bool) -> CellSize {
+    CellSize {
+        persons: n,
+        rows: n,
+        complete,
+    }
+}
+
+/// Parts under noise that depends on the number only, which is as good as any.
+fn perturbed(
+    n: u64,
+    chol: &ExactMoments,
+    bp: &ExactMoments,
+    score: &[u64],
+    (protection, bound): (Protection, u32),
+) -> Vec<Option<Vec<Number>>> {
+    let params = params(protection);
+    let width = u64::from(2 * bound + 1);
+    let noise = |n: u64| (n * 7 % width) as i64 - i64::from(bound);
+    let count = |n: u64| {
+        let enough = n >= k_eff(params.k, params.round_base).into();
+        enough.then(|| n.saturating_add_signed(noise(n)).max(params.k.into()))
+    };
+    let mean = |exact: &ExactMoments, bounds: (i64, i64), shown: u64, complete: bool| {
+        let (bottom, top) = (bounds.0.into(), bounds.1.into());
+        let unit = power_of_ten(-(exact.scale as i32));
+        let share = BigRational::new(noise(exact.persons).into(), bound.into());
+        let most = BigRational::from_integer(bounds.0.abs().max(bounds.1.abs()).into());
+        let sum = BigRational::from_integer(exact.sum.into()) * unit + most * share;
+        let mean = sum / BigRational::from_integer(exact.rows.max(1).into());
+        let shown = size(count(shown)?, complete);
+        moments::perturbed(exact, &mean, (bottom, top), shown, &params)
+    };
+    let counts: Option<Vec<Number>> = score.iter().map(|n| count(*n).map(Number::from)).collect();
+    vec![
+        count(n).map(|n| vec![n.into()]),
+        mean(chol, (-80, 600), chol.persons, true),
+        mean(bp, (60, 240), n, false),
+        counts,
+    ]
 }
 
 fn params(protection: Protection) -> ReleaseParams {

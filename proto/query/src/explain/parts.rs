@@ -314,6 +314,7 @@ fn missing_keys(q: &TableQuestion, cb: &Codebook) -> bool {
             .boxes
             .get(key.column())
             .is_some_and(|set| !set.null);
-        !filtered && cb.column(key.column()).is_some_and(|c| !c.missing_public)
+        let hidden = |c: &Column| !c.missing_public && !c.required;
+        !filtered && cb.column(key.column()).is_some_and(hidden)
     })
 }

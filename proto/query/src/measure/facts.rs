@@ -12,9 +12,9 @@ pub struct Facts {
     pub bounds: Option<(Number, Number)>,
     /// The unit of measure.
     pub unit: Option<String>,
-    /// Released sizes count only persons and rows with a value: the number of missing values is
-    /// public, or the question leaves out rows without a value. Otherwise they count all persons
-    /// and rows of the cell.
+    /// Released sizes count only persons and rows with a value: none is ever missing, the number of
+    /// missing values is public, or the question leaves out rows without a value. Otherwise they
+    /// count all persons and rows of the cell.
     pub complete: bool,
     /// The numbers of a closed domain, ascending. Always there for `ValueCounts`.
     pub domain: Vec<Number>,
@@ -77,7 +77,7 @@ pub fn facts(measure: &Measure, question: &TableQuestion, codebook: &Codebook) -
         .is_some_and(|set| !set.null);
     // Rows without a key are in no group, unless their number is public.
     let grouped = question.keys.iter().any(|key| key_column(key) == reference);
-    let complete = column.missing_public || filtered || grouped;
+    let complete = column.missing_public || column.required || filtered || grouped;
     supported.then_some(Facts {
         bounds,
         unit,

@@ -35,6 +35,7 @@ impl SiteParts<'_> {
     fn slack(&self) -> u32 {
         match self.protection.mode {
             Mode::Round => count_slack(self.protection.round_base).saturating_add(self.apart()),
+            Mode::CellKey { bound } => bound.saturating_add(self.apart()),
             Mode::None => 0,
         }
     }
@@ -51,7 +52,9 @@ impl SiteParts<'_> {
 
     fn threshold(&self) -> u32 {
         match self.protection.mode {
-            Mode::Round => k_eff(self.protection.k, self.protection.round_base),
+            Mode::Round | Mode::CellKey { .. } => {
+                k_eff(self.protection.k, self.protection.round_base)
+            }
             Mode::None => 0,
         }
     }

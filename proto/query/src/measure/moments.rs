@@ -1,6 +1,6 @@
 //! Mean and standard deviation of a number, as one release.
 //!
-//! Parts in mode round: `[persons', rows', mean', sd']`; in mode none:
+//! Parts in modes round and cell key: `[persons', rows', mean', sd']`; in mode none:
 //! `[persons, rows, sum, sum of squares]`. Rows are those that count and have a value; on a unit
 //! table they are persons. `sd'` is the sample standard deviation over rows.
 
@@ -14,6 +14,7 @@ use super::extreme::{Weighted, greatest, least};
 use super::facts::Facts;
 use super::interval::Interval;
 use super::{Estimate, SiteParts, count};
+use crate::answer::Mode;
 use crate::number::Number;
 use crate::question::Stat;
 use crate::rational::{power_of_ten, round_to_multiple, sqrt_down, sqrt_to_multiple, sqrt_up};
@@ -45,12 +46,30 @@ pub struct CellSize {
     pub persons: u64,
     /// Rows that count.
     pub rows: u64,
+    /// Whether these are the sizes of those with a value.
+    pub complete: bool,
+}
+
+/// The grid of mean and standard deviation beside a released number of persons.
+///
+/// Where that number counts persons without a value too, the grid must not follow it: among many
+/// persons a few values would be shown too finely. It is then that of the fewest persons whose
+/// mean may leave.
+#[must_use]
+pub fn grid(
+    bounds: (Number, Number),
+    complete: bool,
+    persons: u64,
+    (k, base): (u32, u32),
+) -> Number {
+    let fewest = round_count(k_eff(k, base).into(), base);
+    moments_grid(bounds, if complete { persons } else { fewest })
 }
 
 /// The protected parts, or nothing if fewer persons than the threshold have a value.
 ///
 /// Mean and standard deviation are computed exactly and rounded half-even once, to a grid that
-/// depends on bounds and the rounded number of persons only.
+/// depends on what is public or released beside it only.
 #[must_use]
 pub fn protect(
     exact: &ExactMoments,
@@ -61,18 +80,48 @@ pub fn protect(
     if exact.rows == 0 || exact.persons < u64::from(k_eff(params.k, params.round_base)) {
         return None;
     }
-    let persons = round_count(shown.persons, params.round_base);
-    let rows = round_count(shown.rows, params.round_base);
-    let grid = moments_grid(bounds, persons).to_rational();
-    let mean = round_to_multiple(&exact.mean(), &grid);
+    let rounded = CellSize {
+        persons: round_count(shown.persons, params.round_base),
+        rows: round_count(shown.rows, params.round_base),
+        ..shown
+    };
+    on_grid(exact, &exact.mean(), bounds, rounded, params)
+}
+
+/// The parts in mode cell key, or nothing if fewer persons than the threshold have a value. Sizes
+/// and mean are perturbed already: sizes by at most the bound of the noise, the sum behind the mean
+/// by at most what one person can add.
+#[must_use]
+pub fn perturbed(
+    exact: &ExactMoments,
+    mean: &BigRational,
+    bounds: (Number, Number),
+    shown: CellSize,
+    params: &ReleaseParams,
+) -> Option<Vec<Number>> {
+    if exact.rows == 0 || exact.persons < u64::from(k_eff(params.k, params.round_base)) {
+        return None;
+    }
+    on_grid(exact, mean, bounds, shown, params)
+}
+
+fn on_grid(
+    exact: &ExactMoments,
+    mean: &BigRational,
+    bounds: (Number, Number),
+    shown: CellSize,
+    params: &ReleaseParams,
+) -> Option<Vec<Number>> {
+    let public = (params.k, params.round_base);
+    let grid = grid(bounds, shown.complete, shown.persons, public).to_rational();
+    let mean = round_to_multiple(mean, &grid);
     let sd = sqrt_to_multiple(&exact.variance(), &grid);
-    let parts = [Number::from_rational(&mean)?, Number::from_rational(&sd)?];
-    Some(
-        [persons.into(), rows.into()]
-            .into_iter()
-            .chain(parts)
-            .collect(),
-    )
+    Some(vec![
+        shown.persons.into(),
+        shown.rows.into(),
+        Number::from_rational(&mean)?,
+        Number::from_rational(&sd)?,
+    ])
 }
 
 /// The parts without protection.
@@ -131,7 +180,9 @@ pub(super) fn check(site: SiteParts<'_>) -> Result<(), &'static str> {
         return Err("a standard deviation is negative");
     }
     let empty = rows == 0 || persons == 0;
-    let consistent = persons <= rows && !(empty && (rows > 0 || *third != Number::ZERO));
+    // Persons and rows are perturbed each by its own noise.
+    let ordered = persons <= rows || matches!(site.protection.mode, Mode::CellKey { .. });
+    let consistent = ordered && !(empty && (rows > 0 || *third != Number::ZERO));
     if !consistent || (empty && !site.is_exact()) {
         return Err("the counts of moments contradict each other");
     }
@@ -195,7 +246,9 @@ impl Released {
         let bounds = facts.bounds?;
         let half = Number::new(5, -1).to_rational();
         let half_grid = |site: &SiteParts<'_>| {
-            let grid = moments_grid(bounds, site.parts.first().and_then(count)?);
+            let public = (site.protection.k, site.protection.round_base);
+            let persons = site.parts.first().and_then(count)?;
+            let grid = grid(bounds, facts.complete, persons, public);
             Number::from_rational(&(grid.to_rational() * &half))
         };
         let halves: Vec<Number> = sites.iter().map(half_grid).collect::<Option<_>>()?;
@@ -204,7 +257,7 @@ impl Released {
         let scale = Scale::of(numbers, EXTRA_PLACES);
         let bounds = (scale.whole(&bounds.0), scale.whole(&bounds.1));
         let site = |(site, half): (&SiteParts<'_>, &Number)| {
-            Site::read(*site, facts.complete, scale, &scale.whole(half), &bounds)
+            Site::read(*site, facts, scale, &scale.whole(half), &bounds)
         };
         let sites = sites.iter().zip(&halves).map(site).collect::<Option<_>>()?;
         Some(Self { scale, sites })
@@ -245,7 +298,7 @@ impl Released {
 impl Site {
     fn read(
         site: SiteParts<'_>,
-        complete: bool,
+        facts: &Facts,
         scale: Scale,
         half: &BigInt,
         bounds: &(BigInt, BigInt),
@@ -258,7 +311,7 @@ impl Site {
         let threshold = if site.near { BigInt::one() } else { threshold };
         // Where released sizes count rows without a value too, all that is known of the rows with
         // a value is that the threshold was reached.
-        let low = if complete {
+        let low = if facts.complete {
             (&shown - &slack).max(threshold)
         } else {
             threshold
@@ -266,9 +319,18 @@ impl Site {
         let low = low.max(BigInt::one()).min(shown.clone());
         let (mean, sd) = (scale.whole(mean), scale.whole(sd));
         let sd_low = (&sd - half).max(BigInt::zero());
+        let noise = match site.protection.mode {
+            // What one person can add to the sum, shared by the fewest rows there may be.
+            Mode::CellKey { .. } => {
+                let most = bounds.0.abs().max(bounds.1.abs());
+                (most * BigInt::from(facts.max_rows.unwrap_or(1))).div_ceil(&low)
+            }
+            Mode::Round | Mode::None => BigInt::zero(),
+        };
+        let far = half + noise;
         let site = Self {
             rows: [low, shown.clone(), shown + slack],
-            mean: [&mean - half, mean.clone(), &mean + half],
+            mean: [&mean - &far, mean.clone(), &mean + far],
             sd: [sd_low, sd.clone(), sd + half],
         };
         Some(site.moved(apart, bounds).within(bounds))

@@ -222,12 +222,14 @@ fn count(
         return Err(ctx.refuse("V501", function, message).write(write));
     }
     check_countable(&column, function, ctx)?;
-    let never_null = scope
-        .relation
-        .filter
-        .boxes
-        .get(&column)
-        .is_some_and(|set| !set.null);
+    let required = ctx.column(&column).is_some_and(|column| column.required);
+    let never_null = required
+        || scope
+            .relation
+            .filter
+            .boxes
+            .get(&column)
+            .is_some_and(|set| !set.null);
     Ok(counted(if never_null { None } else { Some(column) }))
 }
 
@@ -249,7 +251,7 @@ fn check_countable(
         return Err(ctx.refuse("V400", function, message));
     }
     let asked = column.roles.contains(&Role::Filter) || column.roles.contains(&Role::Date);
-    if column.missing_public || asked {
+    if column.missing_public || column.required || asked {
         return Ok(());
     }
     let message = format!(

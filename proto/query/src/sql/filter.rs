@@ -147,9 +147,14 @@ fn condition_of(
             negated,
         } => cohort(expr, subquery, *negated, scope, env, ctx),
         Expr::IsNull(expr) => {
-            let (name, _) = filterable(expr, scope, ctx)?;
+            let (name, column) = filterable(expr, scope, ctx)?;
+            if column.required {
+                let message = format!("`{}` is never missing", name.column);
+                return Err(ctx.refuse("V401", atom, message));
+            }
             Ok(only(name, Set::null_only()))
         }
+        // Nothing is missing from a required column: `restrict` drops the condition.
         Expr::IsNotNull(expr) => {
             let (name, _) = filterable(expr, scope, ctx)?;
             Ok(only(name, Set::not_null()))

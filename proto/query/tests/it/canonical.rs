@@ -125,7 +125,7 @@ fn the_page_decodes_every_vector_and_every_tag_occurs() {
         walk(&asked(sql).canonical_bytes(), &tags, &mut seen);
     }
     // These occur in vec ids only, or in questions that no SQL text can make.
-    let elsewhere = [0xB0, 0xB2, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4];
+    let elsewhere = [0xB0, 0xB2, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5];
     let missing: Vec<u8> = tags
         .iter()
         .map(|(tag, _)| *tag)
@@ -177,6 +177,33 @@ fn what_is_measured_has_one_identity_wherever_it_is_asked() {
         first("SELECT avg(age) FROM person"),
         first("SELECT avg(chol) FROM person")
     );
+}
+
+/// Beside a mean leaves the number of persons, or of those with a value: these are two things.
+#[test]
+fn codebooks_that_differ_in_what_is_missing_have_two_identities() {
+    let hidden = language();
+    let text = text("tests/codebooks/language.toml");
+    let bmi = "bands = [2.5, 5] }";
+    assert!(text.contains(bmi));
+    let with = |tag: &str| {
+        let text = text.replace(bmi, &format!("bands = [2.5, 5], {tag} = true }}"));
+        quorate_query::codebook::read(&text, "b.toml").expect("a codebook")
+    };
+    let vec = |sql: &str, codebook: &quorate_query::codebook::Codebook| {
+        let Body::Table(table) = read(sql, codebook).expect("a question").body;
+        vec_id(&table.measures[0], &table, codebook)
+    };
+    let mean = "SELECT avg(bmi) FROM person";
+    let public = vec(mean, &with("missing_public"));
+    assert_ne!(vec(mean, &hidden), public);
+    assert_eq!(public, vec(mean, &with("required")));
+    assert_eq!(
+        public,
+        vec("SELECT avg(bmi) FROM person WHERE bmi IS NOT NULL", &hidden)
+    );
+    let persons = "SELECT count(*) FROM person";
+    assert_eq!(vec(persons, &hidden), vec(persons, &with("missing_public")));
 }
 
 #[test]

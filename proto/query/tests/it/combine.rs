@@ -103,6 +103,7 @@ fn cell(measure: &Measure, group: &[&Person], q: &TableQuestion, round: bool) ->
             let shown = CellSize {
                 persons: shown,
                 rows: shown,
+                complete: facts.complete,
             };
             let bounds = facts.bounds.unwrap();
             if round {

@@ -366,6 +366,22 @@ fn a_cell_is_the_same_as_its_condition() {
     );
     assert_eq!(id(&grouped, &[month]), id(&filtered, &[]));
 
+    // Never missing: a condition that leaves nothing out is no condition.
+    let all = table("SELECT count(*) FROM person", &codebook);
+    for known in [
+        "steps IS NOT NULL",
+        "steps >= 0",
+        "steps < 40000 AND steps IS NOT NULL",
+    ] {
+        let sql = format!("SELECT count(*) FROM person WHERE {known}");
+        assert_eq!(id(&all, &[]), id(&table(&sql, &codebook), &[]), "{known}");
+    }
+    let filtered = table(
+        "SELECT count(*) FROM person WHERE bmi IS NOT NULL",
+        &codebook,
+    );
+    assert_ne!(id(&all, &[]), id(&filtered, &[]));
+
     let last = Scalar::Number(120_i128.into());
     let grouped = table(
         "SELECT floor(age/5)*5, count(*) FROM person GROUP BY 1",
@@ -395,6 +411,12 @@ fn missing_values_are_a_key_only_where_public() {
         2
     );
     assert_eq!(keys("SELECT count(*) FROM person"), [Vec::<Scalar>::new()]);
+    let banded = "SELECT floor(steps/5000)*5000, count(*) FROM person GROUP BY 1";
+    assert_eq!(
+        keys(banded).len(),
+        7,
+        "never missing: 0 to 30000 and no NULL"
+    );
     let open = "SELECT condition_concept_id, count(*) FROM condition_occurrence GROUP BY 1";
     assert_eq!(cells(&table(open, &codebook), &codebook), None);
 }

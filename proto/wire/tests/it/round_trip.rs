@@ -94,10 +94,14 @@ prop_compose! {
         question_digest in any::<[u8; 32]>(),
         (roster_head, codebook, epoch, policy, head) in (digest(), digest(), digest(), digest(), digest()),
         (round, seq) in (any::<u32>(), any::<u64>()),
-        protection in (any::<bool>(), 1..99_u32, 1..99_u32),
+        protection in (0..3_u8, 1..99_u32, 1..99_u32),
         table in table(),
     ) -> AnswerPayload {
-        let mode = if protection.0 { Mode::Round } else { Mode::None };
+        let mode = match protection.0 {
+            0 => Mode::Round,
+            1 => Mode::CellKey { bound: protection.2 },
+            _ => Mode::None,
+        };
         AnswerPayload {
             network, node, question_id, question_digest, round, roster_head, codebook, population,
             epoch, policy, table, notes: Vec::new(), ledger: LedgerRef { seq, head },

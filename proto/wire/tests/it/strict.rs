@@ -299,6 +299,7 @@ fn an_answer_carries_the_digest_of_its_table() {
         let mode = text.to_owned();
         answer(|a| {
             a.protection = Some(v1::Protection {
+                noise_bound: 0,
                 mode,
                 k,
                 round_base: 5,

@@ -24,7 +24,7 @@ pub(crate) fn columns() -> Vec<Column> {
         missing_public,
     };
     vec![
-        bounded("age", 0, 0, 120, true),
+        bounded("age", 0, 0, 120, false),
         closed("sex", &[0, 1], false),
         closed("disease", &[0, 1], false),
         closed("num", &[0, 1, 2, 3, 4], false),

@@ -253,6 +253,18 @@ fn tables_that_do_not_fit_are_refused() {
         refuse(&[site("a", &good, ROUND), site("b", &good, NONE)]),
         "node `b` answered without protection and node `a` with it; ask them apart"
     );
+    let perturbed = Protection {
+        mode: Mode::CellKey { bound: 5 },
+        ..ROUND
+    };
+    assert_eq!(
+        refuse(&[site("a", &good, perturbed), site("b", &good, ROUND)]),
+        "node `b` rounds its numbers and node `a` perturbs them; ask them apart"
+    );
+    assert_eq!(
+        refuse(&[site("a", &good, perturbed), site("b", &good, NONE)]),
+        "node `b` answered without protection and node `a` with it; ask them apart"
+    );
     assert_eq!(
         refuse(&[site("a", &good, ROUND), site("a", &good, ROUND)]),
         "node `a` is in the list twice"
@@ -373,4 +385,25 @@ fn a_nearly_equal_earlier_answer_is_marked_and_has_a_wider_interval() {
             .ends_with("stands for a cell where none can"),
         "{refused}"
     );
+}
+
+#[test]
+fn noise_widens_the_interval_and_is_named() {
+    let perturbed = |bound| Protection {
+        mode: Mode::CellKey { bound },
+        ..ROUND
+    };
+    let table = |n| NodeTable {
+        rows: vec![count_row(0, Some(n))],
+    };
+    let nodes = [
+        ("a".into(), table(203), perturbed(5)),
+        ("b".into(), table(9), perturbed(3)),
+    ];
+    let text = run(&counts(Output::default()), &nodes).to_bytes();
+    let text = String::from_utf8(text).unwrap();
+    let cells = r#""value":"212","lower":"204","upper":"220","nodes":2"#;
+    assert!(text.contains(cells), "{text}");
+    let protection = r#""protection":{"k":8,"round_base":5,"noise_bound":5,"mode":"cell_key"}"#;
+    assert!(text.contains(protection), "{text}");
 }

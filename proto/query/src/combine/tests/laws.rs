@@ -89,6 +89,20 @@ proptest! {
         holds_the_truth(&truth, &shown)?;
     }
 
+    /// The same where nodes perturb their numbers.
+    #[test]
+    fn the_truth_lies_in_the_interval_around_noise(
+        sites in proptest::collection::vec(proptest::collection::vec(person(), 40..160), 1..5),
+        (k, round_base, bound) in prop_oneof![Just((8, 5, 5)), Just((10, 5, 3)), Just((4, 1, 1))],
+    ) {
+        let protection = Protection { mode: Mode::CellKey { bound }, k, round_base };
+        let question = question();
+        let truth = run(&question, &nodes(&[sites.concat()], NONE));
+        let shown = run(&question, &nodes(&sites, protection));
+        prop_assert!(shown.notes.iter().any(|note| note.code == "N115"));
+        holds_the_truth(&truth, &shown)?;
+    }
+
     /// The same where nodes answer with earlier releases, whose persons differ from those of the
     /// cell by fewer than the threshold: some are gone, others are new.
     #[test]
