@@ -1,4 +1,5 @@
-//! From cells to a table: rules of the cell, repetitions, then everything ever released.
+//! From cells to a table: repetitions, rules of the cell, everything ever released, and what the
+//! table as a whole adds up to.
 //!
 //! What this file must not know: how one rule works.
 
@@ -6,12 +7,15 @@ use std::cmp::Reverse;
 
 use quorate_query::answer::{Cell, NodeRow};
 use quorate_query::number::Number;
+use quorate_query::question::Measure;
 use quorate_query::value::Scalar;
 
-use crate::evidence::CellEvidence;
+use crate::closure;
+use crate::evidence::{CellEvidence, MeasureEvidence};
 use crate::facets::Subject;
-use crate::history::{Entry, FacetCandidate, History, State};
-use crate::rules::Judge;
+use crate::history::{Entry, FacetCandidate, History, Hit, Recall, Standpoint, State};
+use crate::rules::case::{Reason, Statistic};
+use crate::rules::{Judge, Withheld};
 use crate::table::{Finding, Outcome, Sheet};
 
 /// Decides every cell of a sheet. The history is the same afterwards: what comes back as fresh is
@@ -19,95 +23,95 @@ use crate::table::{Finding, Outcome, Sheet};
 ///
 /// Closed domains list every cell, open ones only rows with something to show.
 pub fn decide(sheet: &Sheet<'_>, history: &mut History) -> Outcome {
-    let (keys, is_closed) = sheet.keys();
-    let judge = sheet.judge();
-    let mut draft = Draft::default();
-    for key in &keys {
-        draft.add_row(sheet, &judge, key, history);
-    }
-    draft.pending.sort_by_key(Pending::rank);
-    for pending in std::mem::take(&mut draft.pending) {
-        draft.release(pending);
-    }
-    let outcome = draft.finish(is_closed);
-    let rows = u64::try_from(outcome.table.rows.len()).unwrap_or(u64::MAX);
-    match judge.rows(rows).filter(|_| !is_closed) {
-        Some(found) => Outcome {
-            findings: vec![Finding::new(Vec::new(), 0, found)],
-            ..Outcome::default()
-        },
-        None => outcome,
-    }
+    let from = history.standpoint(sheet.codebook, sheet.params, sheet.epoch);
+    let outcome = Draft::of(sheet, &from, history);
+    history.roll_back(&from);
+    outcome
 }
 
-/// A cell that passed its own rules and is to be compared with what was released.
-struct Pending<'a> {
-    row: usize,
-    measure: usize,
+/// A cell that is shown, with what it says about whom.
+pub(crate) struct Listed<'a> {
+    pub(crate) row: usize,
+    pub(crate) measure: usize,
+    pub(crate) entry: Entry,
+    pub(crate) facets: Vec<FacetCandidate<'a>>,
+    /// Whether it is shown for the first time.
+    pub(crate) fresh: bool,
     parts: Vec<Number>,
-    entry: Entry,
-    #[expect(dead_code, reason = "for the rules about earlier releases")]
-    facets: Vec<FacetCandidate<'a>>,
 }
 
-impl Pending<'_> {
+impl Listed<'_> {
     /// The largest first, by what would be released; then by identity. Never by exact numbers.
-    fn rank(&self) -> (Reverse<Option<Number>>, [u8; 32], [u8; 32]) {
+    pub(crate) fn rank(&self) -> (Reverse<Option<Number>>, [u8; 32], [u8; 32]) {
         let largest = self.parts.first().copied();
         (Reverse(largest), self.entry.id.predicate, self.entry.id.vec)
     }
 }
 
 /// A table in the making.
-#[derive(Default)]
-struct Draft<'a> {
-    rows: Vec<NodeRow>,
-    pending: Vec<Pending<'a>>,
-    outcome: Outcome,
+pub(crate) struct Draft<'s, 'a> {
+    pub(crate) sheet: &'s Sheet<'a>,
+    pub(crate) from: &'s Standpoint<'s>,
+    pub(crate) rows: Vec<NodeRow>,
+    pub(crate) listed: Vec<Listed<'a>>,
+    /// Cells that are given up, and what cells add up to.
+    pub(crate) beside: Vec<Entry>,
+    pub(crate) outcome: Outcome,
 }
 
-impl<'a> Draft<'a> {
-    fn add_row(&mut self, sheet: &Sheet<'a>, judge: &Judge<'a>, key: &[Scalar], history: &History) {
-        let cell = sheet.evidence.cells.get(key).unwrap_or(sheet.nobody);
-        let mut cells = Vec::with_capacity(cell.measures.len());
-        for index in 0..cell.measures.len() {
-            cells.push(self.first_look(sheet, judge, key, (cell, index), history));
+impl<'s, 'a> Draft<'s, 'a> {
+    fn of(sheet: &'s Sheet<'a>, from: &'s Standpoint<'s>, history: &mut History) -> Outcome {
+        let (keys, is_closed) = sheet.keys();
+        let judge = sheet.judge();
+        let mut draft = Self {
+            sheet,
+            from,
+            rows: Vec::with_capacity(keys.len()),
+            listed: Vec::new(),
+            beside: Vec::new(),
+            outcome: Outcome::default(),
+        };
+        let mut pending = Vec::new();
+        for key in &keys {
+            pending.extend(draft.add_row(&judge, key, history));
         }
-        self.rows.push(NodeRow {
-            key: key.to_vec(),
-            cells,
-        });
+        pending.sort_by_key(Listed::rank);
+        for cell in pending {
+            draft.compare(cell, history);
+        }
+        closure::close(&mut draft, history);
+        draft.finish(&judge, is_closed)
     }
 
-    /// Rules of the cell and repetitions; what passes becomes pending and is withheld until then.
+    /// The cells of a row that are still to be compared with everything released.
+    fn add_row(&mut self, judge: &Judge<'a>, key: &[Scalar], history: &History) -> Vec<Listed<'a>> {
+        let sheet = self.sheet;
+        let cell = sheet.evidence.cells.get(key).unwrap_or(sheet.nobody);
+        let measures = sheet.question.measures.iter().zip(&cell.measures);
+        self.rows.push(NodeRow {
+            key: key.to_vec(),
+            cells: vec![Cell::Suppressed; cell.measures.len()],
+        });
+        let looks = measures
+            .enumerate()
+            .filter_map(|(index, (measure, evidence))| {
+                self.first_look(judge, key, (cell, evidence), (index, measure), history)
+            });
+        looks.collect()
+    }
+
+    /// What is remembered decides first: what was shown stays shown, whatever has become of it.
+    /// Then the rules of the cell.
     fn first_look(
         &mut self,
-        sheet: &Sheet<'a>,
         judge: &Judge<'a>,
         key: &[Scalar],
-        (cell, index): (&'a CellEvidence, usize),
+        (cell, evidence): (&'a CellEvidence, &'a MeasureEvidence),
+        (index, measure): (usize, &Measure),
         history: &History,
-    ) -> Cell {
-        let found = (sheet.question.measures.get(index), cell.measures.get(index));
-        let (Some(measure), Some(evidence)) = found else {
-            return Cell::Suppressed;
-        };
+    ) -> Option<Listed<'a>> {
+        let sheet = self.sheet;
         let (shape, facts) = (sheet.shape(key), sheet.facts(measure));
-        let id = sheet.id(&shape, measure);
-        let withheld = judge.cell(key, cell, evidence).map_or(Ok(()), Err);
-        let parts = withheld.and_then(|()| sheet.parts(measure, &facts, cell, evidence));
-        let parts = match parts {
-            Ok(parts) => parts,
-            Err(found) => {
-                let finding = Finding::new(key.to_vec(), index, found);
-                self.outcome.findings.push(finding);
-                return Cell::Suppressed;
-            }
-        };
-        if let Some(State::Released(earlier)) = history.get(&id).map(|entry| &entry.state) {
-            self.outcome.repeated = self.outcome.repeated.saturating_add(1);
-            return Cell::Value(earlier.clone());
-        }
         let subject = Subject {
             codebook: sheet.codebook,
             shape: &shape,
@@ -117,37 +121,161 @@ impl<'a> Draft<'a> {
             evidence,
         };
         let facets = subject.facets();
-        self.pending.push(Pending {
-            row: self.rows.len(),
+        let id = sheet.id(&shape, measure);
+        let recalled = history.recall(self.from, &id, &facets);
+        let withheld = judge.cell(key, cell, evidence).map_or(Ok(()), Err);
+        let parts = withheld.and_then(|()| sheet.parts(measure, &facts, cell, evidence));
+        let mut found = Listed {
+            row: self.rows.len().saturating_sub(1),
             measure: index,
             entry: Entry {
                 id,
                 shape,
-                state: State::Released(parts.clone()),
+                state: State::Sacrificed,
                 project: sheet.project.to_owned(),
                 core: sheet.core,
-                facets: facets.iter().map(|found| found.facet.clone()).collect(),
+                facets: Vec::new(),
             },
-            parts,
             facets,
-        });
-        Cell::Suppressed
+            fresh: true,
+            parts: Vec::new(),
+        };
+        match settle(recalled, parts) {
+            Settled::Withheld(reason) => self.withhold(index, key, reason),
+            Settled::Near(parts) => self.show_near(&found, parts),
+            Settled::Again(parts, is_durable) => {
+                found.fresh = false;
+                self.show_again(found, parts, is_durable);
+            }
+            Settled::New(parts) => {
+                found.entry.state = State::Released(parts.clone());
+                // Nobody at all says nothing about somebody: the codebook makes such zeros public.
+                let somebody = !evidence.people().is_empty();
+                let facets = found.facets.iter().filter(|_| somebody);
+                found.entry.facets = facets.map(|f| f.facet.clone()).collect();
+                found.parts = parts;
+                return Some(found);
+            }
+        }
+        None
     }
 
-    fn release(&mut self, pending: Pending<'a>) {
-        let row = self.rows.get_mut(pending.row);
-        if let Some(cell) = row.and_then(|row| row.cells.get_mut(pending.measure)) {
-            *cell = Cell::Value(pending.parts);
-            self.outcome.fresh.push(pending.entry);
+    fn withhold(&mut self, measure: usize, key: &[Scalar], found: Withheld) {
+        let finding = Finding::new(key.to_vec(), measure, found);
+        self.outcome.findings.push(finding);
+    }
+
+    fn show(&mut self, row: usize, measure: usize, cell: Cell) {
+        let row = self.rows.get_mut(row);
+        if let Some(place) = row.and_then(|row| row.cells.get_mut(measure)) {
+            *place = cell;
+        }
+    }
+
+    fn show_near(&mut self, found: &Listed<'a>, parts: Vec<Number>) {
+        self.outcome.near_earlier = self.outcome.near_earlier.saturating_add(1);
+        self.show(found.row, found.measure, Cell::Near(parts));
+    }
+
+    /// A value of other data is durable for these data too: it must not be told from a later one.
+    fn show_again(&mut self, mut found: Listed<'a>, parts: Vec<Number>, is_durable: bool) {
+        self.outcome.repeated = self.outcome.repeated.saturating_add(1);
+        if !is_durable {
+            found.entry.state = State::Released(parts.clone());
+            self.beside.push(found.entry.clone());
+        }
+        self.show(found.row, found.measure, Cell::Value(parts.clone()));
+        found.parts = parts;
+        self.listed.push(found);
+    }
+
+    /// Compares a cell with everything released, this table so far included.
+    fn compare(&mut self, mut cell: Listed<'a>, history: &mut History) {
+        let hits = match cell.entry.facets.is_empty() {
+            true => Vec::new(),
+            false => history.audit(self.from, &cell.facets),
+        };
+        if hits.is_empty() {
+            history.hold(cell.entry.clone());
+            self.show(cell.row, cell.measure, Cell::Value(cell.parts.clone()));
+            self.listed.push(cell);
+            return;
+        }
+        if let Some(parts) = history.near(self.from, &cell.entry, &cell.facets, &hits) {
+            self.show_near(&cell, parts.clone());
+            cell.entry.state = State::Near(parts);
+            cell.entry.facets.clear();
+            self.beside.push(cell.entry);
+            return;
+        }
+        let key = self.rows.get(cell.row).map(|row| row.key.clone());
+        let reason = hits.into_iter().next().map(withheld);
+        if let (Some(key), Some(reason)) = (key, reason) {
+            self.withhold(cell.measure, &key, reason);
         }
     }
 
     /// The outcome. Rows without anything to show are listed in closed domains only.
-    fn finish(self, is_closed: bool) -> Outcome {
+    fn finish(self, judge: &Judge<'a>, is_closed: bool) -> Outcome {
         let shown = |row: &NodeRow| row.cells.iter().any(|cell| *cell != Cell::Suppressed);
         let mut outcome = self.outcome;
         let rows = self.rows.into_iter();
         outcome.table.rows = rows.filter(|row| is_closed || shown(row)).collect();
+        let rows = u64::try_from(outcome.table.rows.len()).unwrap_or(u64::MAX);
+        if let Some(found) = judge.rows(rows).filter(|_| !is_closed) {
+            return Outcome {
+                findings: vec![Finding::new(Vec::new(), 0, found)],
+                ..Outcome::default()
+            };
+        }
+        let fresh = self.listed.into_iter().filter(|cell| cell.fresh);
+        outcome.fresh = fresh.map(|cell| cell.entry).chain(self.beside).collect();
         outcome
     }
+}
+
+/// What a finding says of a hit.
+pub(crate) fn withheld(hit: Hit) -> Withheld {
+    let reason = Reason {
+        why: hit.why,
+        statistic: hit.statistic,
+    };
+    (hit.rule, reason)
+}
+
+/// What becomes of a cell before it is compared with other releases.
+enum Settled {
+    Withheld(Withheld),
+    Near(Vec<Number>),
+    /// And whether that is durable for the present data already.
+    Again(Vec<Number>, bool),
+    New(Vec<Number>),
+}
+
+fn settle(recalled: Option<Recall>, parts: Result<Vec<Number>, Withheld>) -> Settled {
+    let parts = match recalled {
+        Some(Recall::Again(earlier)) => return Settled::Again(earlier, true),
+        Some(Recall::Refreshed(earlier)) => return Settled::Again(earlier, false),
+        Some(Recall::NearAgain(earlier)) => return Settled::Near(earlier),
+        Some(Recall::GivenUp) => {
+            let why = "it was given up so that others could leave";
+            return Settled::Withheld(reason("H3", why, None));
+        }
+        Some(Recall::OtherProtection(earlier, statistic)) => parts.and_then(|parts| {
+            let why = "it left before with another protection";
+            let same = parts == earlier;
+            let reason = || reason("H5", why, Some(statistic));
+            same.then_some(parts).ok_or_else(reason)
+        }),
+        None => parts,
+    };
+    match parts {
+        Ok(parts) => Settled::New(parts),
+        Err(found) => Settled::Withheld(found),
+    }
+}
+
+fn reason(rule: &'static str, why: &str, statistic: Option<Statistic>) -> Withheld {
+    let why = why.to_owned();
+    (rule, Reason { why, statistic })
 }

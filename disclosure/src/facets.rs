@@ -85,6 +85,7 @@ impl<'a> Subject<'_, 'a> {
             contributions: Some(Cow::Borrowed(&found.totals)),
             clamp: clamp.saturating_mul(self.max_rows().map_or(1, i128::from)),
             same_in_every_box: self.max_rows().is_none(),
+            exact: true,
         };
         let count = if self.facts.complete {
             self.persons(present, found.totals.people().clone())
@@ -118,6 +119,7 @@ impl<'a> Subject<'_, 'a> {
             clamp: self.max_rows().map_or(1, i128::from),
             same_in_every_box: matches!(self.measure, Measure::Persons { .. })
                 || self.max_rows().is_none(),
+            exact: true,
         }
     }
 
@@ -127,6 +129,7 @@ impl<'a> Subject<'_, 'a> {
             contributions: None,
             clamp: 1,
             same_in_every_box: true,
+            exact: true,
         }
     }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use quorate_query::answer::Cell;
 use quorate_query::codebook::Codebook;
 use quorate_query::number::Number;
-use quorate_query::question::{Body, TableQuestion};
+use quorate_query::question::{Body, Measure, TableQuestion};
 use quorate_query::release::{ReleaseParams, k_eff};
 use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
@@ -52,11 +52,10 @@ fn question(sql: &str) -> TableQuestion {
 /// Persons without and with sex 1, persons with an age, of these with an age that is not zero.
 type Counts = (u64, u64, u64, u64);
 
-fn people(n: u64) -> RoaringBitmap {
-    (0..u32::try_from(n).unwrap()).collect()
-}
-
-fn cell((zeros, ones, aged, contributing): Counts) -> CellEvidence {
+fn cell(at: i64, (zeros, ones, aged, contributing): Counts) -> CellEvidence {
+    // Nobody is in two cells.
+    let first = u32::try_from(at).unwrap() * 1000;
+    let people = |n: u64| -> RoaringBitmap { (first..first + u32::try_from(n).unwrap()).collect() };
     let persons = zeros + ones;
     let aged = aged.min(persons);
     let contributing = contributing.min(aged);
@@ -70,7 +69,7 @@ fn cell((zeros, ones, aged, contributing): Counts) -> CellEvidence {
         i => i128::from(40 + i % 2),
     };
     let ages: Vec<(u32, i128)> = (0..aged)
-        .map(|i| (u32::try_from(i).unwrap(), age(i)))
+        .map(|i| (first + u32::try_from(i).unwrap(), age(i)))
         .collect();
     let squares = ages.iter().map(|(_, age)| age * age).sum();
     let totals = Contributions::of(ages).unwrap();
@@ -108,14 +107,27 @@ fn judge(
     stored: impl Fn(&ReleaseId) -> Option<Vec<Number>>,
 ) -> Outcome {
     let (question, codebook) = (question(sql), book());
+    // Evidence of the measures that are asked for.
+    let asked = |mut cell: CellEvidence| {
+        let is_asked = |found: &MeasureEvidence| {
+            question.measures.iter().any(|measure| match measure {
+                Measure::Moments { .. } => matches!(found, MeasureEvidence::Moments(_)),
+                Measure::ValueCounts { .. } => matches!(found, MeasureEvidence::Values(_)),
+                _ => matches!(found, MeasureEvidence::Count(_)),
+            })
+        };
+        cell.measures.retain(is_asked);
+        cell
+    };
     let cells = cells
         .iter()
-        .map(|(k, counts)| (key(*k), cell(*counts)))
+        .map(|(k, counts)| (key(*k), asked(cell(*k, *counts))))
         .collect();
+    let nobody = asked(cell(0, (0, 0, 0, 0)));
     let sheet = Sheet {
         question: &question,
         codebook: &codebook,
-        nobody: &cell((0, 0, 0, 0)),
+        nobody: &nobody,
         evidence: &Evidence { cells },
         params,
         epoch: "e",
@@ -246,7 +258,9 @@ fn a_stored_value_is_shown_again() {
         |_| Some(earlier.clone()),
     );
     assert_eq!(outcome.table.rows[0].cells, vec![Cell::Value(earlier); 3]);
-    assert_eq!((outcome.repeated, outcome.fresh.len()), (3, 0));
+    let first_time = |entry: &&Entry| matches!(entry.state, State::Released(_));
+    let fresh = outcome.fresh.iter().filter(first_time).count();
+    assert_eq!((outcome.repeated, fresh), (6, 0));
 }
 
 proptest! {
@@ -263,24 +277,28 @@ proptest! {
         let threshold = u64::from(k_eff(k, round_base));
         let limit = if open { counts.len() } else { counts.len().min(2) };
         let keyed: Vec<_> = (0_i64..).zip(counts.into_iter().take(limit)).collect();
-        let outcome = judge(if open { OPEN } else { CLOSED }, &keyed, &params, |_| None);
-        for row in &outcome.table.rows {
-            let found = keyed.iter().find(|(k, _)| key(*k) == row.key).map_or((0, 0, 0, 0), |c| c.1);
-            let (zeros, ones, aged, contributing) = found;
-            let persons = zeros + ones;
-            if let Cell::Value(parts) = &row.cells[0] {
+        let column = if open { "town" } else { "sex" };
+        for (measure, what) in ["count(*)", "avg(age)", "sum(sex)"].iter().enumerate() {
+            let sql = format!("SELECT {column}, {what} FROM person GROUP BY {column}");
+            let outcome = judge(&sql, &keyed, &params, |_| None);
+            for row in &outcome.table.rows {
+                let found = keyed.iter().find(|(k, _)| key(*k) == row.key);
+                let (zeros, ones, aged, contributing) = found.map_or((0, 0, 0, 0), |c| c.1);
+                let persons = zeros + ones;
+                let Some(parts) = row.cells[0].parts() else {
+                    prop_assert!(measure > 0 || persons < threshold);
+                    continue;
+                };
                 prop_assert!(persons >= threshold);
-                let shown = parts[0].at_scale(0).unwrap();
-                prop_assert_eq!(shown % i128::from(round_base), 0);
-                prop_assert!(shown + i128::from(round_base / 2) >= i128::from(k));
-            } else {
-                prop_assert!(persons < threshold);
-            }
-            if row.cells[1] != Cell::Suppressed {
-                prop_assert!(aged.min(persons).min(contributing) >= threshold);
-            }
-            if row.cells[2] != Cell::Suppressed {
-                prop_assert!(zeros >= threshold && ones >= threshold);
+                match measure {
+                    0 => {
+                        let shown = parts[0].at_scale(0).unwrap();
+                        prop_assert_eq!(shown % i128::from(round_base), 0);
+                        prop_assert!(shown + i128::from(round_base / 2) >= i128::from(k));
+                    }
+                    1 => prop_assert!(aged.min(persons).min(contributing) >= threshold),
+                    _ => prop_assert!(zeros >= threshold && ones >= threshold),
+                }
             }
         }
     }

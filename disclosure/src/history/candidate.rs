@@ -15,4 +15,6 @@ pub struct FacetCandidate<'a> {
     pub clamp: i128,
     /// Whether a person adds the same in whatever box: true of persons and of unit tables.
     pub same_in_every_box: bool,
+    /// Whether the shape says exactly whose rows these are. Else they lie within it.
+    pub exact: bool,
 }

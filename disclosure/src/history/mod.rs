@@ -1,26 +1,68 @@
 //! What a population has ever shown, and what a new cell would show beside it.
 //!
-//! In memory and whole: every release of every epoch and dataset of the population. What this
-//! module must not know: where releases are stored, and who asked for them.
+//! In memory and whole: every release of every epoch and dataset of the population. The rules are
+//! one file each, applied as a table; every rule judges every cell, whatever the others say. What
+//! this module must not know: where releases are stored, and who asked for them.
 
+pub mod boxes;
 mod candidate;
+pub mod caps;
 mod entry;
 pub mod family;
+mod h1;
+mod h1s;
+mod h2;
+mod near;
+mod r7_pairs;
+mod recall;
+mod sample;
+mod shown;
+mod times;
+mod view;
 
 use std::collections::BTreeMap;
 
+use quorate_query::codebook::Codebook;
+use quorate_query::release::ReleaseParams;
 use roaring::RoaringBitmap;
 
 pub use candidate::FacetCandidate;
 pub use entry::{Entry, Facet, Footprint, ReleaseId, Shape, State};
+pub(crate) use recall::Recall;
+pub(crate) use view::{Hit, Near};
+
+use family::{FamilyAudit, Setting};
+use shown::{Mark, Shown};
+use times::{Changed, Times};
+use view::{Rule, View};
+
+/// The rules about earlier releases, in order; the first that finds something is the reason.
+/// Beside them there is the family audit (H2f), which keeps state of its own.
+const RULES: [Rule; 4] = [
+    Rule {
+        find: r7_pairs::find,
+    },
+    Rule { find: h1::find },
+    Rule { find: h1s::find },
+    Rule { find: h2::find },
+];
 
 /// Everything a population has shown, oldest first. A node builds it from its store when it starts
 /// and adds what it has made durable.
 #[derive(Default)]
 pub struct History {
-    entries: Vec<Entry>,
-    by_id: BTreeMap<ReleaseId, usize>,
-    epochs: Vec<(String, RoaringBitmap)>,
+    shown: Shown,
+    families: FamilyAudit,
+    times: Times,
+}
+
+/// From where a question looks at a history.
+pub(crate) struct Standpoint<'a> {
+    pub(crate) codebook: &'a Codebook,
+    pub(crate) params: &'a ReleaseParams,
+    pub(crate) epoch: &'a str,
+    changed: BTreeMap<String, Changed>,
+    start: Mark,
 }
 
 impl History {
@@ -33,27 +75,140 @@ impl History {
     /// A new state of the data, later than all that were begun before. `changed` are the persons
     /// whose data differ from the state before. Beginning an epoch again changes nothing.
     pub fn begin_epoch(&mut self, epoch: String, changed: RoaringBitmap) {
-        if !self.epochs.iter().any(|(known, _)| *known == epoch) {
-            self.epochs.push((epoch, changed));
+        if self.times.begin(epoch, changed.clone()) {
+            self.families.begin_epoch(&changed);
         }
     }
 
     /// Adds what is durable. An entry that is there already changes nothing.
     pub fn add(&mut self, entry: Entry) {
-        if !self.by_id.contains_key(&entry.id) {
-            self.by_id.insert(entry.id.clone(), self.entries.len());
-            self.entries.push(entry);
+        let audited = !matches!(entry.state, State::Union { .. });
+        let numbers = self.shown.add(entry).filter(|_| audited);
+        for number in numbers.into_iter().flatten() {
+            self.families.add(number);
         }
     }
 
     /// All entries, oldest first.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
-        self.entries.iter()
+        self.shown.entries().iter()
     }
 
     /// The entry with this identity.
     #[must_use]
     pub fn get(&self, id: &ReleaseId) -> Option<&Entry> {
-        self.entries.get(*self.by_id.get(id)?)
+        self.shown.entry(self.shown.find(id)?)
+    }
+
+    pub(crate) fn standpoint<'a>(
+        &self,
+        codebook: &'a Codebook,
+        params: &'a ReleaseParams,
+        epoch: &'a str,
+    ) -> Standpoint<'a> {
+        Standpoint {
+            codebook,
+            params,
+            epoch,
+            changed: self.times.against(epoch),
+            start: self.shown.mark(),
+        }
+    }
+
+    /// Takes in what would be released, until [`Self::roll_back`].
+    pub(crate) fn hold(&mut self, entry: Entry) {
+        let audited = !matches!(entry.state, State::Union { .. });
+        let numbers = self.shown.add(entry).filter(|_| audited);
+        for number in numbers.into_iter().flatten() {
+            self.families.hold(number);
+        }
+    }
+
+    /// Forgets everything that was held since.
+    pub(crate) fn roll_back(&mut self, from: &Standpoint<'_>) {
+        self.families.roll_back();
+        self.shown.roll_back(from.start);
+    }
+
+    /// Everything that a cell would show too much beside what is there. What is known already, as
+    /// part of another measure or as a sum of cells, is no news.
+    pub(crate) fn audit(
+        &mut self,
+        from: &Standpoint<'_>,
+        facets: &[FacetCandidate<'_>],
+    ) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        for candidate in self.news(from, facets) {
+            hits.extend(self.find(from, candidate, None));
+            let setting = Setting {
+                codebook: from.codebook,
+                params: from.params,
+                releases: &self.shown,
+            };
+            let conflict = self.families.audit(&candidate.facet, &setting);
+            hits.extend(conflict.map(|conflict| Hit {
+                rule: "H2f",
+                why: conflict.why,
+                statistic: Some(conflict.statistic),
+                near: Near::No,
+            }));
+        }
+        hits
+    }
+
+    /// As [`Self::audit`], of what cells of one measure of this question add up to.
+    pub(crate) fn audit_union(
+        &self,
+        from: &Standpoint<'_>,
+        facets: &[FacetCandidate<'_>],
+        vec: [u8; 32],
+    ) -> Vec<Hit> {
+        let within = Some((from.start.entries, vec));
+        let news = self.news(from, facets).into_iter();
+        news.flat_map(|candidate| self.find(from, candidate, within))
+            .collect()
+    }
+
+    /// Whether a vector over the rows of a shape was ever shown, in any state of the data.
+    pub(crate) fn is_stated(&self, vec: &[u8; 32], shape: &Shape) -> bool {
+        self.shown.stated(vec, shape).next().is_some()
+    }
+
+    fn news<'f, 'a>(
+        &self,
+        from: &Standpoint<'_>,
+        facets: &'f [FacetCandidate<'a>],
+    ) -> Vec<&'f FacetCandidate<'a>> {
+        let news = |candidate: &&FacetCandidate<'_>| {
+            let facet = &candidate.facet;
+            let known = candidate.exact && self.shown.says(facet, from.epoch).is_some();
+            !known && !facet.footprint.people.is_empty()
+        };
+        facets.iter().filter(news).collect()
+    }
+
+    fn find(
+        &self,
+        from: &Standpoint<'_>,
+        candidate: &FacetCandidate<'_>,
+        within: Option<(usize, [u8; 32])>,
+    ) -> Vec<Hit> {
+        let view = self.view(from, within);
+        let mut hits = Vec::new();
+        for rule in &RULES {
+            hits.extend((rule.find)(&view, candidate));
+        }
+        hits
+    }
+
+    fn view<'v>(&'v self, from: &'v Standpoint<'_>, within: Option<(usize, [u8; 32])>) -> View<'v> {
+        View {
+            shown: &self.shown,
+            changed: &from.changed,
+            epoch: from.epoch,
+            params: from.params,
+            codebook: from.codebook,
+            within,
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! rule, add a file, a line here and a page in `docs/disclosure/`.
 
 pub(crate) mod case;
-mod dominance;
+pub(crate) mod dominance;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
@@ -13,10 +13,10 @@ mod r1_persons;
 mod r1b_contributors;
 mod r2_zeros;
 mod r3_missing;
-mod r4_p_percent;
-mod r5_dominance;
+pub(crate) mod r4_p_percent;
+pub(crate) mod r5_dominance;
 mod r6_homogeneity;
-mod r7_group;
+pub(crate) mod r7_group;
 mod r8_freedom;
 mod r9_sparse;
 mod small_domain;

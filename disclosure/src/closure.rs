@@ -1,0 +1,314 @@
+//! H3, closure of a table: whoever has its cells has their sums, and beside a known total also what
+//! is left of it. So every sum over some of the keys is judged like a release of its own, and kept
+//! for later questions. Where one shows too much, the smallest cell in it is given up, by what
+//! would be released; it stays withheld from then on.
+//!
+//! Page: `docs/disclosure/H3.md`.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_query::answer::Cell;
+use quorate_query::codebook::ColumnRef;
+use quorate_query::question::Set;
+use quorate_query::value::Scalar;
+use roaring::RoaringBitmap;
+use sha2::{Digest, Sha256};
+
+use crate::decide::{Draft, Listed, withheld};
+use crate::evidence::Contributions;
+use crate::facets::narrow;
+use crate::history::{
+    Entry, Facet, FacetCandidate, Footprint, History, Hit, Near, ReleaseId, Shape, State,
+};
+use crate::table::Finding;
+
+/// Gives up cells until no sum of the others shows too much; then the sums are kept.
+pub(crate) fn close(draft: &mut Draft<'_, '_>, history: &mut History) {
+    if draft.sheet.question.keys.is_empty() {
+        return;
+    }
+    loop {
+        match try_to_close(draft, history) {
+            Ok(unions) => {
+                draft.beside.extend(unions);
+                return;
+            }
+            Err(found) => {
+                let (victim, hit) = *found;
+                history.roll_back(draft.from);
+                give_up(draft, victim, hit);
+                for cell in draft.listed.iter().filter(|cell| cell.fresh) {
+                    history.hold(cell.entry.clone());
+                }
+            }
+        }
+    }
+}
+
+/// The sums of a table, or which cell is given up and why.
+fn try_to_close(
+    draft: &Draft<'_, '_>,
+    history: &mut History,
+) -> Result<Vec<Entry>, Box<(usize, Hit)>> {
+    let mut unions = Vec::new();
+    for margin in margins(draft) {
+        let union = margin.union(draft);
+        let mut hits = match &union {
+            Some((entry, facets)) => history.audit_union(draft.from, facets, entry.id.vec),
+            None => Vec::new(),
+        };
+        hits.extend(margin.remainder(draft, history));
+        let smallest = margin.fresh(draft).max_by_key(|(_, cell)| cell.rank());
+        if let (Some(hit), Some((victim, _))) = (hits.into_iter().next(), smallest) {
+            return Err(Box::new((victim, hit)));
+        }
+        if let Some((entry, _)) = union {
+            history.hold(entry.clone());
+            unions.push(entry);
+        }
+    }
+    Ok(unions)
+}
+
+fn give_up(draft: &mut Draft<'_, '_>, victim: usize, hit: Hit) {
+    if victim >= draft.listed.len() {
+        return;
+    }
+    let mut cell = draft.listed.remove(victim);
+    let Some(row) = draft.rows.get_mut(cell.row) else {
+        return;
+    };
+    if let Some(place) = row.cells.get_mut(cell.measure) {
+        *place = Cell::Suppressed;
+    }
+    let (rule, mut reason) = withheld(hit);
+    reason.why = format!("given up so that others can leave ({rule}: {})", reason.why);
+    let finding = Finding::new(row.key.clone(), cell.measure, ("H3", reason));
+    draft.outcome.findings.push(finding);
+    cell.entry.state = State::Sacrificed;
+    cell.entry.facets.clear();
+    draft.beside.push(cell.entry);
+}
+
+/// The cells of one measure that have some keys in common.
+struct Margin {
+    measure: usize,
+    /// Places of the keys that are summed over.
+    varying: Vec<usize>,
+    /// Values of the others.
+    fixed: Vec<Scalar>,
+    /// Which of the listed cells are in it.
+    cells: Vec<usize>,
+}
+
+/// Every margin with a listed cell: fewer keys summed over first.
+fn margins(draft: &Draft<'_, '_>) -> Vec<Margin> {
+    let keys = draft.sheet.question.keys.len();
+    let mut all = Vec::new();
+    let mut subsets: Vec<Vec<usize>> = vec![Vec::new()];
+    for place in 0..keys {
+        let with: Vec<Vec<usize>> = subsets
+            .iter()
+            .map(|subset| subset.iter().copied().chain([place]).collect())
+            .collect();
+        subsets.extend(with);
+    }
+    subsets.sort_by_key(Vec::len);
+    for measure in 0..draft.sheet.question.measures.len() {
+        for varying in subsets.iter().filter(|subset| !subset.is_empty()) {
+            let mut groups: BTreeMap<Vec<Scalar>, Vec<usize>> = BTreeMap::new();
+            for (at, cell) in draft.listed.iter().enumerate() {
+                let key = draft.rows.get(cell.row).map(|row| fixed(&row.key, varying));
+                if let Some(key) = key.filter(|_| cell.measure == measure) {
+                    groups.entry(key).or_default().push(at);
+                }
+            }
+            all.extend(groups.into_iter().map(|(fixed, cells)| Margin {
+                measure,
+                varying: varying.clone(),
+                fixed,
+                cells,
+            }));
+        }
+    }
+    all
+}
+
+fn fixed(key: &[Scalar], varying: &[usize]) -> Vec<Scalar> {
+    let kept = key
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !varying.contains(at));
+    kept.map(|(_, value)| value.clone()).collect()
+}
+
+impl Margin {
+    fn listed<'d, 'a>(
+        &'d self,
+        draft: &'d Draft<'_, 'a>,
+    ) -> impl Iterator<Item = (usize, &'d Listed<'a>)> {
+        let cells = self.cells.iter();
+        cells.filter_map(|at| Some((*at, draft.listed.get(*at)?)))
+    }
+
+    fn fresh<'d, 'a>(
+        &'d self,
+        draft: &'d Draft<'_, 'a>,
+    ) -> impl Iterator<Item = (usize, &'d Listed<'a>)> {
+        self.listed(draft).filter(|(_, cell)| cell.fresh)
+    }
+
+    fn columns<'d>(&self, draft: &'d Draft<'_, '_>) -> Vec<&'d ColumnRef> {
+        let keys = &draft.sheet.question.keys;
+        let places = self.varying.iter();
+        places
+            .filter_map(|place| Some(keys.get(*place)?.column()))
+            .collect()
+    }
+
+    /// What the listed cells add up to; nothing if that is a single cell.
+    fn union<'a>(&self, draft: &Draft<'_, 'a>) -> Option<(Entry, Vec<FacetCandidate<'a>>)> {
+        let (_, first) = self.listed(draft).next()?;
+        if self.cells.len() < 2 {
+            return None;
+        }
+        let exact = self.is_box(draft);
+        let each = 0..first.facets.len();
+        let facets: Vec<_> = each.filter_map(|at| self.sum(draft, at)).collect();
+        let entry = Entry {
+            id: self.id(draft, &first.entry.id),
+            shape: facets.first()?.facet.shape.clone(),
+            state: State::Union { exact },
+            project: draft.sheet.project.to_owned(),
+            core: draft.sheet.core,
+            facets: facets.iter().map(|facet| facet.facet.clone()).collect(),
+        };
+        Some((entry, facets))
+    }
+
+    /// The union of cells is known by the cells.
+    fn id(&self, draft: &Draft<'_, '_>, like: &ReleaseId) -> ReleaseId {
+        let cells = self.listed(draft).map(|(_, cell)| cell.entry.id.predicate);
+        let cells: BTreeSet<[u8; 32]> = cells.collect();
+        let mut hash = Sha256::new();
+        hash.update(b"quorate/union/v1\0");
+        cells.iter().for_each(|cell| hash.update(cell));
+        ReleaseId {
+            predicate: hash.finalize().into(),
+            ..like.clone()
+        }
+    }
+
+    /// Whether the listed cells fill a box: every combination of the values that occur is there.
+    fn is_box(&self, draft: &Draft<'_, '_>) -> bool {
+        let columns: BTreeSet<&ColumnRef> = self.columns(draft).into_iter().collect();
+        let values = |place: &usize| {
+            let keys = self
+                .listed(draft)
+                .filter_map(|(_, cell)| draft.rows.get(cell.row));
+            let values: BTreeSet<&Scalar> = keys.filter_map(|row| row.key.get(*place)).collect();
+            values.len()
+        };
+        let size = self
+            .varying
+            .iter()
+            .map(values)
+            .fold(1, usize::saturating_mul);
+        columns.len() == self.varying.len() && size == self.cells.len()
+    }
+
+    /// One facet of all listed cells together, in the smallest box around them.
+    fn sum<'a>(&self, draft: &Draft<'_, 'a>, at: usize) -> Option<FacetCandidate<'a>> {
+        let all: Vec<&FacetCandidate<'a>> = self
+            .listed(draft)
+            .filter_map(|(_, cell)| cell.facets.get(at))
+            .collect();
+        let first = all.first()?;
+        let mut people = RoaringBitmap::new();
+        let mut pairs = Vec::new();
+        for candidate in &all {
+            people |= &candidate.facet.footprint.people;
+            let sums = candidate
+                .contributions
+                .iter()
+                .filter(|_| !first.facet.counts);
+            pairs.extend(sums.flat_map(|addends| addends.iter()));
+        }
+        let contributions = match first.facet.counts {
+            true => Contributions::ones(people),
+            // That every sum over the population fits was proven before anything ran.
+            false => Contributions::of(pairs).ok()?,
+        };
+        let shapes: Vec<&Shape> = all.iter().map(|candidate| &candidate.facet.shape).collect();
+        Some(FacetCandidate {
+            facet: Facet {
+                vec: first.facet.vec,
+                counts: first.facet.counts,
+                shape: self.around(draft, &shapes)?,
+                footprint: Footprint::of(&contributions),
+            },
+            contributions: (!first.facet.counts).then_some(Cow::Owned(contributions)),
+            clamp: first.clamp,
+            same_in_every_box: first.same_in_every_box,
+            exact: self.is_box(draft),
+        })
+    }
+
+    fn around(&self, draft: &Draft<'_, '_>, shapes: &[&Shape]) -> Option<Shape> {
+        let mut around = (*shapes.first()?).clone();
+        for column in self.columns(draft) {
+            let sets = shapes.iter().map(|shape| {
+                let set = shape.predicate.boxes.get(column);
+                set.cloned().unwrap_or_else(Set::anything)
+            });
+            let all = sets.reduce(|a, b| Set {
+                null: a.null || b.null,
+                values: a.values.union(&b.values),
+            });
+            around.predicate.boxes.remove(column);
+            narrow(&mut around.predicate, column, &all?, draft.sheet.codebook);
+        }
+        Some(around)
+    }
+
+    /// A known total beside which a single withheld cell is left over, which it would show.
+    fn remainder(&self, draft: &Draft<'_, '_>, history: &History) -> Option<Hit> {
+        let rows = draft.rows.iter();
+        let rows: Vec<_> = rows
+            .filter(|row| fixed(&row.key, &self.varying) == self.fixed)
+            .collect();
+        let hidden = rows
+            .iter()
+            .filter(|row| !matches!(row.cells.get(self.measure), Some(Cell::Value(_))));
+        if hidden.count() != 1 {
+            return None;
+        }
+        let has_null = |place: &usize| {
+            rows.iter()
+                .any(|row| row.key.get(*place) == Some(&Scalar::Null))
+        };
+        let (_, first) = self.listed(draft).next()?;
+        let known = first.facets.iter().any(|candidate| {
+            let mut whole = candidate.facet.shape.clone();
+            for (column, place) in self.columns(draft).into_iter().zip(&self.varying) {
+                let all = draft.sheet.question.filter.boxes.get(column);
+                let all = all.cloned().unwrap_or_else(Set::anything);
+                let all = if has_null(place) {
+                    all
+                } else {
+                    all.intersect(&Set::not_null())
+                };
+                whole.predicate.boxes.remove(column);
+                narrow(&mut whole.predicate, column, &all, draft.sheet.codebook);
+            }
+            history.is_stated(&candidate.facet.vec, &whole)
+        });
+        known.then(|| Hit {
+            rule: "total",
+            why: "an earlier total would show the only withheld cell".to_owned(),
+            statistic: None,
+            near: Near::No,
+        })
+    }
+}

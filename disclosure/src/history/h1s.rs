@@ -1,0 +1,247 @@
+//! H1s, dominated differences: two sums show the sum over those who are in one of them only. That
+//! is judged like a sum of its own (R4, R5, R6), for every pair, of any size, nested or not.
+//!
+//! Of the new sum every contribution is known. Of an earlier one only the sum of sizes and the
+//! largest are: what these do not prove is not assumed. Page: `docs/disclosure/H1s.md`.
+
+use roaring::RoaringBitmap;
+
+use super::candidate::FacetCandidate;
+use super::entry::{Entry, Facet, Footprint};
+use super::view::{Hit, Near, View};
+use crate::Statistic;
+use crate::evidence::Contributions;
+use crate::rules::dominance::Top;
+use crate::rules::{r4_p_percent, r5_dominance};
+
+pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> {
+    let (Some(contributions), false) = (&candidate.contributions, candidate.facet.counts) else {
+        return Vec::new();
+    };
+    let new = New {
+        view,
+        candidate,
+        contributions,
+        enough: enough(view, candidate.clamp),
+        kept: view.kept(),
+    };
+    let others = view.others(candidate, (0, u64::MAX));
+    others
+        .filter_map(|(_, _, entry, other)| new.against(entry, other))
+        .collect()
+}
+
+/// A sum of sizes from which on nobody can dominate, whoever they are.
+fn enough(view: &View<'_>, clamp: i128) -> i128 {
+    let (n, share) = view.params.nk;
+    let hundredth = |times: u32| clamp.saturating_mul(times.into());
+    let by_share = hundredth(n.saturating_mul(100)) / i128::from(share.max(1));
+    let by_rest = hundredth(view.params.p_pct.saturating_add(200)) / 100;
+    by_share.max(by_rest).saturating_add(1)
+}
+
+impl View<'_> {
+    /// How many of the largest the rules look at.
+    fn kept(&self) -> usize {
+        usize::try_from(self.params.nk.0).map_or(Footprint::KEPT, |n| n.max(2))
+    }
+}
+
+/// What is known of some contributions.
+#[derive(Default)]
+struct Known {
+    /// At least their sum of sizes.
+    abs: i128,
+    /// At least the largest sizes, largest first.
+    largest: Vec<i128>,
+    /// Whether two of them differ.
+    differ: bool,
+    first: Option<i128>,
+    /// How many were looked at.
+    seen: u64,
+    /// Whether everybody was looked at.
+    whole: bool,
+}
+
+impl Known {
+    fn see(&mut self, addend: i128, kept: usize) {
+        let size = addend.saturating_abs();
+        self.seen = self.seen.saturating_add(1);
+        self.abs = self.abs.saturating_add(size);
+        self.differ |= *self.first.get_or_insert(addend) != addend;
+        let at = self.largest.partition_point(|known| *known >= size);
+        if at < kept {
+            self.largest.insert(at, size);
+            self.largest.truncate(kept);
+        }
+    }
+
+    fn is_enough(&self, enough: i128) -> bool {
+        self.differ && self.abs >= enough
+    }
+}
+
+struct New<'a> {
+    view: &'a View<'a>,
+    candidate: &'a FacetCandidate<'a>,
+    contributions: &'a Contributions,
+    enough: i128,
+    kept: usize,
+}
+
+impl New<'_> {
+    fn footprint(&self) -> &Footprint {
+        &self.candidate.facet.footprint
+    }
+
+    fn against(&self, entry: &Entry, other: &Facet) -> Option<Hit> {
+        let more = self.footprint().abs.saturating_sub(other.footprint.abs);
+        let target = self.enough.saturating_add(more.max(0));
+        let mut left = self.kept_of_new(other);
+        let right = self.kept_of_other(other);
+        let done = left.is_enough(self.enough) && right.is_enough(self.enough);
+        if done {
+            return None;
+        }
+        if !left.is_enough(target) || !right.differ {
+            // How much is in the new sum alone also says how much is in the earlier one alone.
+            let stop = if right.differ { target } else { i128::MAX };
+            left = self.only_in_new(other, stop);
+        }
+        if left.whole && left.first.is_none() {
+            // Nobody is in the new sum only.
+        } else if let Some(hit) = self.judge(&left) {
+            return Some(hit);
+        }
+        let people = &other.footprint.people;
+        if right.is_enough(self.enough) || people.is_subset(&self.footprint().people) {
+            return None;
+        }
+        self.judge(&self.only_in_other(entry, other, right, &left))
+    }
+
+    /// The largest contributions of the new sum that the other does not have.
+    fn kept_of_new(&self, other: &Facet) -> Known {
+        let mut known = Known::default();
+        for (person, addend) in &self.footprint().largest {
+            if !other.footprint.people.contains(*person) {
+                known.see(*addend, self.kept);
+            }
+        }
+        known
+    }
+
+    /// The largest contributions of the other sum that the new one does not have.
+    fn kept_of_other(&self, other: &Facet) -> Known {
+        let mut known = Known::default();
+        for (person, addend) in &other.footprint.largest {
+            if !self.footprint().people.contains(*person) {
+                known.see(*addend, self.kept);
+            }
+        }
+        let kept = u64::try_from(other.footprint.largest.len()).unwrap_or(0);
+        known.whole = kept == other.footprint.people.len();
+        known
+    }
+
+    /// The contributions of who is in the new sum only, until they are enough.
+    fn only_in_new(&self, other: &Facet, stop: i128) -> Known {
+        let mut known = Known::default();
+        let theirs = &other.footprint.people;
+        let own = self.contributions.people();
+        let few = own.difference_len(theirs).saturating_mul(16) < own.len();
+        if few {
+            let only: RoaringBitmap = own - theirs;
+            for person in only {
+                known.see(self.contributions.of_person(person).unwrap_or(0), self.kept);
+            }
+            known.whole = true;
+            return known;
+        }
+        for (person, addend) in self.contributions.iter() {
+            if !theirs.contains(person) {
+                known.see(addend, self.kept);
+                if known.is_enough(stop) {
+                    return known;
+                }
+            }
+        }
+        known.whole = true;
+        known
+    }
+
+    /// What is certain of who is in the other sum only.
+    fn only_in_other(&self, entry: &Entry, other: &Facet, kept: Known, left: &Known) -> Known {
+        let least = other.footprint.largest.last();
+        let least = least.map_or(0, |(_, addend)| addend.saturating_abs());
+        let (theirs, own) = (&other.footprint.people, &self.footprint().people);
+        let persons = theirs.difference_len(own);
+        let mut known = kept;
+        known.whole |= known.seen == persons;
+        if known.whole {
+            return known;
+        }
+        let persons = i128::from(persons);
+        let moved = self.moved(entry, other);
+        if let Some(moved) = moved {
+            // A person in both adds the same to both, unless their data have changed.
+            let in_both = self.footprint().abs.saturating_sub(left.abs);
+            let rest = other.footprint.abs.saturating_sub(in_both);
+            let rest = rest.saturating_sub(self.candidate.clamp.saturating_mul(moved));
+            known.abs = known.abs.max(rest);
+            if moved == 0 && left.whole && !known.differ {
+                // All the same, and not larger than the least that was kept?
+                let same = rest / persons.max(1);
+                let even = same.saturating_mul(persons) == rest && same <= least;
+                let fits = known.first.is_none_or(|v| v.saturating_abs() == same);
+                known.differ = !(even && fits);
+            }
+        }
+        // Who is not among the largest adds no more than the least of these.
+        let mut others = persons.saturating_sub(i128::from(known.seen));
+        while known.largest.len() < self.kept && others > 0 {
+            known.largest.push(least);
+            others = others.saturating_sub(1);
+        }
+        known
+    }
+
+    /// How many in both may add something else now; `None` if contributions depend on boxes.
+    fn moved(&self, entry: &Entry, other: &Facet) -> Option<i128> {
+        if !self.candidate.same_in_every_box {
+            return None;
+        }
+        let both: RoaringBitmap = &other.footprint.people & &self.footprint().people;
+        let changed = self.view.changed.get(&entry.id.epoch);
+        let moved = match changed.and_then(|changed| changed.perhaps.as_ref()) {
+            _ if entry.id.epoch == self.view.epoch => 0,
+            Some(perhaps) => both.intersection_len(perhaps),
+            None => both.len(),
+        };
+        Some(i128::from(moved))
+    }
+
+    fn judge(&self, known: &Known) -> Option<Hit> {
+        let params = self.view.params;
+        let top = |n: usize| Top {
+            all: known.abs,
+            largest: known.largest.iter().take(n).copied().collect(),
+        };
+        let n = usize::try_from(params.nk.0).unwrap_or(usize::MAX);
+        let spread = Statistic::new("spread", i128::from(known.differ), 1);
+        let judged = [
+            r4_p_percent::statistic(&top(2), params.p_pct),
+            r5_dominance::statistic(&top(n), params.nk.1),
+            Some(spread),
+        ];
+        let missed = judged
+            .into_iter()
+            .find(|found| found.as_ref().is_none_or(Statistic::misses))?;
+        Some(Hit {
+            rule: "H1s",
+            why: "the difference from an earlier sum is dominated by one or two".to_owned(),
+            statistic: missed,
+            near: Near::No,
+        })
+    }
+}
