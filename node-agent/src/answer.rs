@@ -108,6 +108,8 @@ fn note(node: &Node, recorded: &Recorded, refusal: &Refusal, now: i64) {
 }
 
 #[cfg(test)]
+mod canary;
+#[cfg(test)]
 mod heart;
 #[cfg(test)]
 mod kept;

@@ -44,6 +44,81 @@ pub struct Store {
     pub(crate) key: StoreKey,
 }
 
+/// Releases and signed messages, in the clear.
+const FIRST: &str = "CREATE TABLE release (
+    population TEXT NOT NULL,
+    predicate BLOB NOT NULL,
+    vec BLOB NOT NULL,
+    epoch TEXT NOT NULL,
+    protection TEXT NOT NULL,
+    boxes BLOB NOT NULL,
+    value BLOB NOT NULL,
+    time INTEGER NOT NULL,
+    question TEXT NOT NULL,
+    project TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    codebook TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    PRIMARY KEY (population, predicate, vec, epoch, protection)
+) WITHOUT ROWID;
+CREATE INDEX release_by_time ON release (time, question);
+CREATE TABLE message (
+    question TEXT PRIMARY KEY NOT NULL,
+    payload BLOB NOT NULL,
+    message BLOB NOT NULL,
+    sha256 BLOB NOT NULL,
+    state INTEGER NOT NULL,
+    opened INTEGER NOT NULL,
+    close TEXT NOT NULL,
+    time INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX message_by_state ON message (state, time);";
+
+/// Who has which number.
+const PERSONS: &str = "CREATE TABLE person (
+    mac BLOB PRIMARY KEY NOT NULL,
+    id INTEGER NOT NULL UNIQUE
+) WITHOUT ROWID;
+CREATE TABLE person_counter (
+    one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1),
+    next INTEGER NOT NULL
+);";
+
+/// States of the data and whose data differ between them.
+const EPOCHS: &str = "CREATE TABLE epoch (
+    seq INTEGER PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    changed BLOB NOT NULL,
+    present INTEGER NOT NULL
+);
+CREATE TABLE source_state (
+    name TEXT PRIMARY KEY NOT NULL,
+    content BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE part_state (
+    part BLOB PRIMARY KEY NOT NULL,
+    content BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE person_sum (
+    part BLOB NOT NULL,
+    chunk INTEGER NOT NULL,
+    sums BLOB NOT NULL,
+    UNIQUE (part, chunk)
+);
+CREATE TABLE person_was (
+    part BLOB NOT NULL,
+    chunk INTEGER NOT NULL,
+    sums BLOB NOT NULL
+);
+CREATE INDEX person_was_by_chunk ON person_was (part, chunk);";
+
+/// One append-only table for all that the population has shown. What was there is sealed.
+const SEALED: &str = "CREATE TABLE record (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    tag BLOB NOT NULL UNIQUE,
+    sealed BLOB NOT NULL
+);";
+
 /// Every form the database ever had, oldest first. A step that was published never changes.
 fn form(key: &StoreKey) -> Migrations<'static> {
     let (of_releases, of_messages) = (key.clone(), key.clone());
@@ -52,83 +127,10 @@ fn form(key: &StoreKey) -> Migrations<'static> {
         outbox::seal_first_form(transaction, &of_messages).map_err(hook_error)
     };
     Migrations::new(vec![
-        M::up(
-            "CREATE TABLE release (
-                population TEXT NOT NULL,
-                predicate BLOB NOT NULL,
-                vec BLOB NOT NULL,
-                epoch TEXT NOT NULL,
-                protection TEXT NOT NULL,
-                boxes BLOB NOT NULL,
-                value BLOB NOT NULL,
-                time INTEGER NOT NULL,
-                question TEXT NOT NULL,
-                project TEXT NOT NULL,
-                principal TEXT NOT NULL,
-                codebook TEXT NOT NULL,
-                policy TEXT NOT NULL,
-                PRIMARY KEY (population, predicate, vec, epoch, protection)
-            ) WITHOUT ROWID;
-            CREATE INDEX release_by_time ON release (time, question);
-            CREATE TABLE message (
-                question TEXT PRIMARY KEY NOT NULL,
-                payload BLOB NOT NULL,
-                message BLOB NOT NULL,
-                sha256 BLOB NOT NULL,
-                state INTEGER NOT NULL,
-                opened INTEGER NOT NULL,
-                close TEXT NOT NULL,
-                time INTEGER NOT NULL
-            ) WITHOUT ROWID;
-            CREATE INDEX message_by_state ON message (state, time);",
-        ),
-        M::up(
-            "CREATE TABLE person (
-                mac BLOB PRIMARY KEY NOT NULL,
-                id INTEGER NOT NULL UNIQUE
-            ) WITHOUT ROWID;
-            CREATE TABLE person_counter (
-                one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1),
-                next INTEGER NOT NULL
-            );",
-        ),
-        M::up(
-            "CREATE TABLE epoch (
-            seq INTEGER PRIMARY KEY NOT NULL,
-            name TEXT NOT NULL,
-            changed BLOB NOT NULL,
-            present INTEGER NOT NULL
-        );
-        CREATE TABLE source_state (
-            name TEXT PRIMARY KEY NOT NULL,
-            content BLOB NOT NULL
-        ) WITHOUT ROWID;
-        CREATE TABLE part_state (
-            part BLOB PRIMARY KEY NOT NULL,
-            content BLOB NOT NULL
-        ) WITHOUT ROWID;
-        CREATE TABLE person_sum (
-            part BLOB NOT NULL,
-            chunk INTEGER NOT NULL,
-            sums BLOB NOT NULL,
-            UNIQUE (part, chunk)
-        );
-        CREATE TABLE person_was (
-            part BLOB NOT NULL,
-            chunk INTEGER NOT NULL,
-            sums BLOB NOT NULL
-        );
-        CREATE INDEX person_was_by_chunk ON person_was (part, chunk);",
-        ),
-        // Sealed: one append-only table for all that the population has shown.
-        M::up_with_hook(
-            "CREATE TABLE record (
-                seq INTEGER PRIMARY KEY AUTOINCREMENT,
-                tag BLOB NOT NULL UNIQUE,
-                sealed BLOB NOT NULL
-            );",
-            hook,
-        ),
+        M::up(FIRST),
+        M::up(PERSONS),
+        M::up(EPOCHS),
+        M::up_with_hook(SEALED, hook),
     ])
 }
 

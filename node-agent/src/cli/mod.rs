@@ -10,6 +10,7 @@ mod doctor;
 mod erase;
 mod history;
 mod keys;
+pub(crate) mod logs;
 pub(crate) mod probe;
 mod roster;
 mod serve;

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{Place, Run};
-use super::{Done, runtime, ui};
+use super::{Done, logs, runtime, ui};
 use crate::home::Home;
 use crate::link::{Clock, Link};
 use crate::node::{Node, Opening, Stopwatch};
@@ -20,9 +20,7 @@ use crate::source;
 pub(super) fn run(place: &Place, args: &Run, clock: Clock) -> anyhow::Result<Done> {
     let filter = EnvFilter::try_from_env("QUORATE_LOG")
         .unwrap_or_else(|_| EnvFilter::new("warn,quorate_node=info"));
-    let logs = tracing_subscriber::fmt().json().with_env_filter(filter);
-    // A second run in one process keeps the first one's log.
-    let _ = logs.with_writer(std::io::stderr).try_init();
+    logs::start(filter);
     // Whatever this process writes is for its owner only, the engine's and the database's files too.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let policy = place.policy()?;

@@ -112,6 +112,48 @@ async fn a_coordinator_that_restarts_gets_the_same_bytes_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_delivered_twice_is_answered_once_and_not_before_its_slot() {
+    let mut hub = Hub::new();
+    let place = Place::new(hub.port, "", "[limits]\nlatency_slot = '300 ms'");
+    place.enrol(&hub).await;
+    let node = place.open();
+    let _running = place.run(&node);
+    let mut stream = hub.attached().await;
+    let question = question(1);
+    let sent = Instant::now();
+    for _ in 0..5 {
+        stream.say(deliver(&question)).await;
+    }
+    refusal(&mut stream).await;
+    assert!(sent.elapsed() >= Duration::from_millis(300));
+    stream.say(Said::Ping(Ping { time: now() })).await;
+    let next = stream.next().await;
+    assert!(matches!(next, Some(Heard::Pong(_))), "one delivery speaks");
+    assert_eq!(node.ledger_head().seq, 3, "begin, open, close");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_in_a_round_that_it_does_not_have_ends_the_session() {
+    let mut hub = Hub::new();
+    let place = Place::new(hub.port, "", "[limits]\nlatency_slot = '10 ms'");
+    place.enrol(&hub).await;
+    let node = place.open();
+    let _running = place.run(&node);
+    let stream = hub.attached().await;
+    let question = question(1);
+    let Said::Deliver(mut further) = deliver(&question) else {
+        panic!("no delivery")
+    };
+    further.round = 1;
+    stream.say(Said::Deliver(further)).await;
+    let mut again = hub.attached().await;
+    assert_eq!(node.ledger_head().seq, 1, "not heard");
+    again.say(deliver(&question)).await;
+    let (said, _) = refusal(&mut again).await;
+    assert_eq!(said.round, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_roster_continues_and_never_goes_back() {
     let mut hub = Hub::new();
     let place = Place::new(hub.port, "", "");
@@ -232,7 +274,7 @@ async fn only_pinned_codebooks_with_their_own_digest_are_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_ledger_that_was_set_back_pauses_the_node() {
+async fn a_ledger_that_was_set_back_silences_the_node() {
     let mut hub = Hub::new();
     let place = Place::new(hub.port, "", "");
     place.enrol(&hub).await;
