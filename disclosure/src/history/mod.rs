@@ -17,6 +17,8 @@ mod r7_pairs;
 mod recall;
 mod sample;
 mod shown;
+#[cfg(test)]
+mod tests;
 mod times;
 mod view;
 

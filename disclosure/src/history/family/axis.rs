@@ -52,7 +52,7 @@ impl Axis {
             (Some(domain), Some(column)) => explicit(&domain, column.ty),
             _ => Values::All,
         };
-        let never_missing = false;
+        let never_missing = column.is_some_and(|column| column.required);
         let mut atoms = vec![Atom::Values(values)];
         atoms.extend((!never_missing).then_some(Atom::Null));
         atoms.extend(may_be_absent.then_some(Atom::Absent));
