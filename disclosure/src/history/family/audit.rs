@@ -451,35 +451,45 @@ impl Kept {
             facet,
             region: grid.region(new),
         };
-        let mut judge: Option<Judge<'_>> = None;
         let own_sides = grid.sides(new);
+        let mut judge: Option<Judge<'_>> = None;
+        let build = || Judge {
+            members: self
+                .members
+                .iter()
+                .filter_map(member)
+                .chain([Member {
+                    facet: own.facet,
+                    region: own.region.clone(),
+                }])
+                .collect(),
+            params: setting.params,
+            counts: facet.counts,
+            of_rows,
+            mixed: !self.changed.is_empty(),
+        };
         let found = search::search(&grid.axes, &before, &after, |found| {
             let runs = [found.first, found.second];
             if is_told(&grid.axes, &runs) || is_exactly(&own_sides, &runs) {
                 return ControlFlow::Continue(());
             }
-            let judge = judge.get_or_insert_with(|| Judge {
-                members: self
-                    .members
-                    .iter()
-                    .filter_map(member)
-                    .chain([Member {
-                        facet: own.facet,
-                        region: own.region.clone(),
-                    }])
-                    .collect(),
-                params: setting.params,
-                counts: facet.counts,
-                of_rows,
-                mixed: !self.changed.is_empty(),
-            });
             let region = || rectangle(&grid.axes, &runs);
-            match judge.judge(found.amounts, region) {
+            match judge.get_or_insert_with(build).judge(found.amounts, region) {
                 Some(conflict) => ControlFlow::Break(conflict),
                 None => ControlFlow::Continue(()),
             }
         });
-        found.break_value()
+        // What is left when parts are taken from a whole need not be a rectangle: whoever is in no
+        // part, because of one dimension or of the other.
+        found.break_value().or_else(|| {
+            let regions = grid.regions_with(&residue).into_iter();
+            let mut news = regions
+                .filter(|(region, _)| *region != own.region && !is_all_told(&grid.axes, region));
+            news.find_map(|(region, amounts)| {
+                let judge = judge.get_or_insert_with(build);
+                judge.judge(amounts, || region.clone())
+            })
+        })
     }
 }
 
@@ -526,6 +536,17 @@ fn is_told(axes: &[Axis; 2], runs: &[&search::Run; 2]) -> bool {
         let missing = |(at, atom): (usize, &Atom)| run.has(at) == (*atom == Atom::Null);
         axis.missing_public && axis.atoms.iter().enumerate().all(missing)
     })
+}
+
+/// Whether everybody in a region has no value where the codebook lets everybody know how many.
+fn is_all_told(axes: &[Axis; 2], region: &[bool]) -> bool {
+    let [first, second] = axes;
+    let told = |axis: &Axis, at: usize| {
+        axis.missing_public && axis.atoms.get(at).is_some_and(|atom| *atom == Atom::Null)
+    };
+    let width = second.atoms.len().max(1);
+    let mut inside = region.iter().enumerate().filter(|(_, inside)| **inside);
+    inside.all(|(place, _)| told(first, place / width) || told(second, place % width))
 }
 
 fn is_exactly(sides: &[Vec<bool>; 2], runs: &[&search::Run; 2]) -> bool {

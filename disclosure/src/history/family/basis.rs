@@ -47,6 +47,25 @@ struct Row {
     amounts: Amounts,
 }
 
+impl Row {
+    /// The region that a row stands for once a multiple of another is taken off; `None` if it is
+    /// no region.
+    fn region(&self, less: Option<(&Self, Fp)>) -> Option<Vec<bool>> {
+        let coef = |(place, coef): (usize, &Fp)| {
+            let coef = match less.and_then(|(other, by)| Some((other.coefs.get(place)?, by))) {
+                Some((other, by)) if *other != Fp::ZERO => coef.minus(other.times(by)),
+                _ => *coef,
+            };
+            match coef {
+                Fp::ZERO => Some(false),
+                Fp::ONE => Some(true),
+                _ => None,
+            }
+        };
+        self.coefs.iter().enumerate().map(coef).collect()
+    }
+}
+
 /// What a new region adds to a basis: one at its pivot, zero at every pivot of the basis.
 pub(super) struct Residue(Row);
 
@@ -123,6 +142,21 @@ impl Basis {
             row.amounts = row.amounts.minus(new.amounts.times(factor));
         }
         self.rows.push(new);
+    }
+
+    /// The regions among the rows that a residue adds or changes, with their amounts. They follow
+    /// with it and did not before, whatever their shape.
+    pub(super) fn regions_with(&self, Residue(new): &Residue) -> Vec<(Vec<bool>, Amounts)> {
+        let own = new.region(None).map(|region| (region, new.amounts));
+        let changed = self.rows.iter().filter_map(|row| {
+            let factor = row.coefs.get(new.pivot).copied().unwrap_or(Fp::ZERO);
+            if factor == Fp::ZERO {
+                return None;
+            }
+            let region = row.region(Some((new, factor)))?;
+            Some((region, row.amounts.minus(new.amounts.times(factor))))
+        });
+        own.into_iter().chain(changed).collect()
     }
 
     /// Splits places: `origin` says for each new place in which old one it lay.

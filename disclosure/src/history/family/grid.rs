@@ -149,6 +149,12 @@ impl Grid {
         (before.clone(), after)
     }
 
+    /// Regions of any shape that follow with what a release would add, as far as the basis shows
+    /// them.
+    pub(super) fn regions_with(&self, new: &Residue) -> Vec<(Vec<bool>, Amounts)> {
+        self.basis.regions_with(new)
+    }
+
     /// Places where nobody can be, whatever the data: that they are empty is known.
     fn know_the_impossible(&mut self) {
         self.prints = None;

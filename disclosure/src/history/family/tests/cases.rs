@@ -59,6 +59,26 @@ fn what_follows_already_may_be_said() {
     assert_eq!(world.ask(&count("town IN ('c', 'd', 'e')")), None);
 }
 
+/// Whoever is in no town and whoever is old are left together: no rectangle.
+#[test]
+fn what_several_parts_leave_of_a_whole() {
+    let questions = [
+        "SELECT count(*) FROM person".to_owned(),
+        count("town = 'a' AND age < 80"),
+        count("town IN ('b', 'c', 'd', 'e') AND age < 80"),
+    ];
+    let questions: Vec<&str> = questions.iter().map(String::as_str).collect();
+    let world = |old: usize| {
+        let mut persons = times(30, &person(0, "a", 10, None));
+        persons.extend(times(30, &person(0, "b", 10, None)));
+        persons.extend(times(old, &person(0, "b", 90, None)));
+        World::new(persons)
+    };
+    let few = Some(("family_persons", 3));
+    assert_eq!(last(&mut world(3), &questions), few);
+    assert_eq!(last(&mut world(8), &questions), None);
+}
+
 #[test]
 fn prefix_corners() {
     let mut persons = Vec::new();
