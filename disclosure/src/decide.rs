@@ -23,6 +23,9 @@ use crate::table::{Finding, Outcome, Sheet};
 ///
 /// Closed domains list every cell, open ones only rows with something to show.
 pub fn decide(sheet: &Sheet<'_>, history: &mut History) -> Outcome {
+    if let Some(found) = sheet.protected_otherwise(history) {
+        return sheet.nothing(found);
+    }
     let from = history.standpoint(sheet.codebook, sheet.params, sheet.epoch);
     let outcome = Draft::of(sheet, &from, history);
     history.roll_back(&from);

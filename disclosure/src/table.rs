@@ -13,9 +13,9 @@ use quorate_query::release::ReleaseParams;
 use quorate_query::value::Scalar;
 
 use crate::evidence::{CellEvidence, Evidence, MeasureEvidence};
-use crate::history::{Entry, ReleaseId, Shape};
+use crate::history::{Entry, History, ReleaseId, Shape};
 use crate::rules::case::{Reason, Statistic};
-use crate::rules::protect::{Noise, NoiseKey, parts, protection_name};
+use crate::rules::protect::{Noise, NoiseKey, other_protection, parts, protection_name};
 use crate::rules::{Judge, Withheld, protect};
 
 /// Evidence of a question with all that judging it needs.
@@ -175,6 +175,35 @@ impl<'a> Sheet<'a> {
     /// What the codebook says about a measure.
     pub(crate) fn facts(&self, measure: &Measure) -> Facts {
         facts(measure, self.question, self.codebook).unwrap_or_default()
+    }
+
+    /// Why nothing may leave: this state of the data was released under the other protection.
+    pub(crate) fn protected_otherwise(&self, history: &History) -> Option<Withheld> {
+        let own = protection_name(self.params, self.noise.is_some());
+        let earlier = history.entries().map(|entry| &entry.id);
+        let other = other_protection(earlier, self.epoch, &own)?;
+        let reason = Reason {
+            why: format!("these data have left under `{other}`: never both; wait for new data"),
+            statistic: None,
+        };
+        Some(("protection", reason))
+    }
+
+    /// The table with nothing in it.
+    pub(crate) fn nothing(&self, found: Withheld) -> Outcome {
+        let (keys, is_closed) = self.keys();
+        let withheld = || vec![Cell::Suppressed; self.question.measures.len()];
+        let rows = keys.into_iter().filter(|_| is_closed).map(|key| NodeRow {
+            key,
+            cells: withheld(),
+        });
+        Outcome {
+            table: NodeTable {
+                rows: rows.collect(),
+            },
+            findings: vec![Finding::new(Vec::new(), 0, found)],
+            ..Outcome::default()
+        }
     }
 
     /// Tables and boxes of a cell.

@@ -12,6 +12,7 @@ use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
 
 use super::{Outcome, Sheet, decide};
+use crate::NoiseKey;
 use crate::evidence::{
     CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, ValueEvidence, Values,
 };
@@ -325,4 +326,57 @@ fn a_sparse_table_leaves_nothing_if_the_codebook_says_so() {
     let (rows, none, rules) = shown(&with(Some(49)));
     assert_eq!((rows, none), (2, 0), "the rows are listed all the same");
     assert_eq!(rules.iter().filter(|rule| **rule == "R9").count(), 3);
+}
+
+/// What was released rounded is not released perturbed before the data change, nor the other way
+/// round.
+#[test]
+fn no_state_of_the_data_leaves_under_two_protections() {
+    let (question, codebook) = (question(CLOSED), book());
+    let (params, key) = (ReleaseParams::default(), NoiseKey::new(b"of this test"));
+    let cells = [0, 1].map(|sex| (self::key(sex), cell(sex, (30, 30, 60, 60))));
+    let evidence = Evidence {
+        cells: cells.into_iter().collect(),
+    };
+    let ask = |epoch: &str, noise, history: &mut History| {
+        let sheet = Sheet {
+            question: &question,
+            codebook: &codebook,
+            nobody: &cell(0, (0, 0, 0, 0)),
+            evidence: &evidence,
+            params: &params,
+            epoch,
+            project: "p",
+            core: false,
+            noise,
+        };
+        let outcome = decide(&sheet, history);
+        for entry in outcome.fresh {
+            history.add(entry);
+        }
+        let cells = outcome.table.rows.iter().flat_map(|row| &row.cells);
+        let shown = cells.filter(|cell| **cell != Cell::Suppressed).count();
+        let rules: Vec<&str> = outcome.findings.iter().map(|found| found.rule).collect();
+        (
+            outcome.table.rows.len(),
+            shown,
+            rules.contains(&"protection"),
+        )
+    };
+    for (first, second) in [(None, Some(&key)), (Some(&key), None)] {
+        let mut history = History::new();
+        history.begin_epoch("1".to_owned(), RoaringBitmap::new());
+        let (rows, shown, refused) = ask("1", first, &mut history);
+        assert!(rows == 2 && shown > 0 && !refused);
+        assert_eq!(ask("1", second, &mut history), (2, 0, true));
+        assert_eq!(
+            ask("1", first, &mut history),
+            (2, shown, false),
+            "as before"
+        );
+        history.begin_epoch("2".to_owned(), RoaringBitmap::new());
+        let (_, shown, refused) = ask("2", second, &mut history);
+        assert!(!refused, "new data may leave under the other one");
+        assert_eq!(shown, 0, "but not of the same persons: that would be both");
+    }
 }

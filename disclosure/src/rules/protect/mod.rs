@@ -70,16 +70,19 @@ pub fn protection_name(params: &ReleaseParams, perturbed: bool) -> String {
     }
 }
 
-/// The protection of an earlier release of this epoch, if it is another than the one named: then
-/// nothing may be released under this one before the next epoch.
+/// The protection of an earlier release of this epoch, if it is of another kind than the one named:
+/// then nothing may be released under this one before the next epoch. Other thresholds of the same
+/// kind are compared release by release.
 pub fn other_protection<'a>(
     earlier: impl IntoIterator<Item = &'a ReleaseId>,
     epoch: &str,
     protection: &str,
 ) -> Option<&'a str> {
+    let kind = |name: &'a str| name.split(' ').next();
+    let own = protection.split(' ').next();
     let mut of_epoch = earlier.into_iter().filter(|id| id.epoch == epoch);
     of_epoch
-        .find(|id| id.protection != protection)
+        .find(|id| kind(&id.protection) != own)
         .map(|id| id.protection.as_str())
 }
 

@@ -260,6 +260,11 @@ fn one_protection_an_epoch() {
         Some(round.as_str())
     );
     assert_eq!(other_protection(&earlier, "3", &perturbed), None);
+    assert_eq!(
+        other_protection(&earlier, "2", "round k=10 base=5"),
+        None,
+        "stricter, but of the same kind"
+    );
 }
 
 proptest! {
