@@ -92,7 +92,7 @@ fn weight(terms: &[(i32, &Vec<bool>)]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     /// Neither one release, nor a difference of two, nor a combination of three rests on a few.
     #[test]

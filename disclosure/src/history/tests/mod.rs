@@ -2,6 +2,7 @@
 
 mod cases;
 mod law;
+mod shapes;
 mod sums;
 
 use std::collections::BTreeMap;
