@@ -4,6 +4,7 @@
 //!
 //! What this file must not know: any node's own policy, which may be stricter.
 
+mod disclosure;
 mod parts;
 
 use std::fmt;
@@ -11,6 +12,8 @@ use std::fmt;
 use crate::canonical::show_digest;
 use crate::codebook::Codebook;
 use crate::question::{Body, Question};
+
+pub use disclosure::{Disclosure, disclosure};
 
 /// An explanation; `Display` prints it as plain text, one heading a part.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -107,6 +107,9 @@ pub(crate) struct CheckArgs {
     pub(crate) text: TextArgs,
     #[command(flatten)]
     pub(crate) codebook: CodebookArg,
+    /// Say what could be withheld, by which rule, and what to ask instead
+    #[arg(long)]
+    pub(crate) disclosure: bool,
     /// How to show it
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
     pub(crate) format: CheckFormat,

@@ -20,10 +20,16 @@ pub(crate) fn run(home: &Path, args: &CheckArgs) -> Result<Exit, Failure> {
     match read {
         Ok(question) => {
             let explanation = explain::explain(&question, &codebook);
+            let disclosure = args
+                .disclosure
+                .then(|| explain::disclosure(&question, &codebook));
             if as_json {
-                ui::data(format!("{}\n", json_of(&explanation)).as_bytes());
+                let json = json_of(&explanation, disclosure.as_ref());
+                ui::data(format!("{json}\n").as_bytes());
             } else {
                 ui::data(explanation.to_string().as_bytes());
+                let more = disclosure.map(|disclosure| disclosure.to_string());
+                ui::data(more.unwrap_or_default().as_bytes());
             }
             Ok(Exit::Answered)
         }
@@ -39,8 +45,11 @@ pub(crate) fn run(home: &Path, args: &CheckArgs) -> Result<Exit, Failure> {
     }
 }
 
-fn json_of(explanation: &explain::Explanation) -> serde_json::Value {
-    json!({
+fn json_of(
+    explanation: &explain::Explanation,
+    disclosure: Option<&explain::Disclosure>,
+) -> serde_json::Value {
+    let mut all = json!({
         "schema": "quorate.check/1",
         "status": "accepted",
         "hash": explanation.hash,
@@ -50,5 +59,15 @@ fn json_of(explanation: &explain::Explanation) -> serde_json::Value {
         "sends": explanation.sends,
         "combines": explanation.combines,
         "rules": explanation.rules,
-    })
+    });
+    if let (Some(found), Some(fields)) = (disclosure, all.as_object_mut()) {
+        let found = json!({
+            "needs": found.needs,
+            "withheld_by": found.bites,
+            "history": found.history,
+            "instead": found.instead,
+        });
+        fields.insert("disclosure".to_owned(), found);
+    }
+    all
 }

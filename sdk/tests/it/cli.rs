@@ -496,6 +496,15 @@ fn check_explains_and_refuses_offline() {
     let good = quorate(home.path(), &["check", SEXES, "--codebook", book]);
     expect(&good, 0);
     assert!(out(&good).contains("sha256:"), "{}", out(&good));
+    assert!(!out(&good).contains("R1: "), "{}", out(&good));
+    let more = ["check", SEXES, "--codebook", book, "--disclosure"];
+    let good = quorate(home.path(), &more);
+    expect(&good, 0);
+    assert!(out(&good).contains("  - R1: 8 persons"), "{}", out(&good));
+    let json = [more.as_slice(), &["--format", "json"]].concat();
+    let document: Value = serde_json::from_str(&out(&quorate(home.path(), &json))).unwrap();
+    let instead = &document["disclosure"]["instead"][0];
+    assert_eq!(instead, "leave out sex: 1 cell instead of 2");
     let bad = quorate(
         home.path(),
         &[

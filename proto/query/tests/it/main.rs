@@ -13,6 +13,8 @@ mod common;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod disclosure;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod laws;
