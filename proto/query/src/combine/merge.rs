@@ -149,14 +149,11 @@ fn one_mode(answers: &[SiteAnswer<'_>]) -> Result<Option<Mode>, CombineError> {
     let rounded = first(|mode| mode == Mode::Round);
     let perturbed = first(|mode| matches!(mode, Mode::CellKey { .. }));
     let name = |(node, _): (&str, Mode)| node.to_owned();
-    match (unprotected, rounded.or(perturbed)) {
-        (Some(unprotected), Some(protected)) => {
-            return Err(CombineError::MixedProtection {
-                unprotected: name(unprotected),
-                protected: name(protected),
-            });
-        }
-        (None, _) | (_, None) => {}
+    if let (Some(unprotected), Some(protected)) = (unprotected, rounded.or(perturbed)) {
+        return Err(CombineError::MixedProtection {
+            unprotected: name(unprotected),
+            protected: name(protected),
+        });
     }
     if let (Some(rounded), Some(perturbed)) = (rounded, perturbed) {
         return Err(CombineError::MixedModes {

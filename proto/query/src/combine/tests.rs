@@ -216,14 +216,14 @@ fn perturbed(
 ) -> Vec<Option<Vec<Number>>> {
     let params = params(protection);
     let width = u64::from(2 * bound + 1);
-    let noise = |n: u64| (n * 7 % width) as i64 - i64::from(bound);
+    let noise = |n: u64| i64::try_from(n * 7 % width).unwrap() - i64::from(bound);
     let count = |n: u64| {
         let enough = n >= k_eff(params.k, params.round_base).into();
         enough.then(|| n.saturating_add_signed(noise(n)).max(params.k.into()))
     };
     let mean = |exact: &ExactMoments, bounds: (i64, i64), shown: u64, complete: bool| {
         let (bottom, top) = (bounds.0.into(), bounds.1.into());
-        let unit = power_of_ten(-(exact.scale as i32));
+        let unit = power_of_ten(-i32::try_from(exact.scale).unwrap());
         let share = BigRational::new(noise(exact.persons).into(), bound.into());
         let most = BigRational::from_integer(bounds.0.abs().max(bounds.1.abs()).into());
         let sum = BigRational::from_integer(exact.sum.into()) * unit + most * share;
