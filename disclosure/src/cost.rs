@@ -250,3 +250,26 @@ fn empty(measure: &MeasureEvidence) -> MeasureEvidence {
         _ => MeasureEvidence::Count(Contributions::default()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_trial_fills_its_history_and_leaves_it_alone() {
+        let size = Size {
+            persons: 3000,
+            releases: 12,
+            cells: 6,
+            seed: 7,
+        };
+        let mut timed = 0;
+        let tried = history_cost(size, |work| {
+            timed += 1;
+            work();
+        });
+        let tried = tried.unwrap();
+        assert_eq!((timed, tried.entries), (6, 12));
+        assert!(tried.released > 0);
+    }
+}
