@@ -430,6 +430,10 @@ fn replacement(name: &str) -> Option<(&'static str, &'static str)> {
             "date_trunc('year', column)",
             "dates are grouped by date_trunc of month, quarter or year",
         ),
+        "approx_distinct" | "approx_count_distinct" => (
+            "count(DISTINCT key)",
+            "only persons are counted without repetition; other values are grouped by",
+        ),
         name if name.starts_with("percentile")
             || name.starts_with("quantile")
             || name.starts_with("approx") =>
