@@ -176,7 +176,7 @@ fn key_of(person: &Person, key: &GroupKey) -> Scalar {
             let width = i64::try_from(width.to_integer().unwrap()).unwrap();
             number(value_of(person, column).div_euclid(width) * width)
         }
-        GroupKey::Period { .. } => unreachable!("there are no dates"),
+        GroupKey::Period { .. } => panic!("there are no dates"),
     }
 }
 
