@@ -64,6 +64,16 @@ impl Secrets {
         &self.domain
     }
 
+    /// The name under which a state of the data is known outside: `sha256:` and 64 digits, the same
+    /// for the same state. A digest of the data itself would let whoever knows all persons but one
+    /// try out what the last one's record says.
+    #[must_use]
+    pub fn label(&self, epoch: &str) -> String {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &self.domain);
+        let tag = ring::hmac::sign(&key, format!("quorate epoch label\0{epoch}").as_bytes());
+        format!("sha256:{}", hex::encode(tag.as_ref()))
+    }
+
     /// The store key.
     #[must_use]
     pub fn store(&self) -> &StoreKey {

@@ -6,8 +6,9 @@ use quorate_identity::digest_text;
 use quorate_query::answer::{Cell, Mode, NodeTable};
 use quorate_query::canonical;
 use quorate_query::codebook::ColumnRef;
+use quorate_query::measure::facts::facts;
 use quorate_query::problem::Code;
-use quorate_query::question::{Predicate, TableQuestion};
+use quorate_query::question::{Measure, Predicate, TableQuestion};
 use quorate_wire::{AnswerPayload, LedgerRef, MAX_MESSAGE, Note, Payload, RefusalPayload};
 
 use crate::disclose::Released;
@@ -117,13 +118,15 @@ fn answer(
         roster_head: node.roster().head().hash,
         codebook: asked.codebook.clone(),
         population: node.policy.population.name.clone(),
-        epoch: released.epoch().to_owned(),
+        epoch: node.secrets().label(released.epoch()),
         policy: node.policy.digest.clone(),
         protection: released.protection(),
         table: released.table().clone(),
         notes: notes(released.protection().mode),
         ledger: entry.clone(),
+        padding: 0,
     };
+    let payload = payload.padded(&parts(&released));
     let message = quorate_wire::sign(&payload, &node.key);
     if message.payload.len().saturating_add(ENVELOPE) > MAX_MESSAGE {
         return Err(Refusal::new(
@@ -136,6 +139,20 @@ fn answer(
         ..account(node, asked, entry, &released)
     };
     Ok(Signed { message, close })
+}
+
+/// How many numbers a released cell of each measure has.
+fn parts(released: &Released<'_>) -> Vec<usize> {
+    let question = released.approved().question();
+    let table = question.table();
+    let parts = |measure: &Measure| match measure {
+        Measure::Persons { .. } | Measure::Events { .. } => 1,
+        Measure::Moments { .. } => 4,
+        Measure::ValueCounts { .. } => {
+            facts(measure, table, question.codebook()).map_or(1, |facts| facts.domain.len())
+        }
+    };
+    table.measures.iter().map(parts).collect()
 }
 
 /// What the signed bytes say beside the cells: it depends on the population only, not on data.

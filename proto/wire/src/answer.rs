@@ -50,7 +50,7 @@ pub struct AnswerPayload {
     pub codebook: String,
     /// Name of the population.
     pub population: String,
-    /// Digest of the state of the data.
+    /// Name of the state of the data, which tells nothing about them.
     pub epoch: String,
     /// Digest of the node's policy.
     pub policy: String,
@@ -62,6 +62,8 @@ pub struct AnswerPayload {
     pub notes: Vec<Note>,
     /// Where the answer stands in the ledger.
     pub ledger: LedgerRef,
+    /// Zero bytes at the end, see [`AnswerPayload::padded`].
+    pub padding: usize,
 }
 
 /// Payload of a signed refusal.
@@ -128,6 +130,7 @@ impl Payload for AnswerPayload {
                 .collect(),
             ledger: Some((&self.ledger).into()),
             table_digest: table_digest(&self.table).to_vec(),
+            padding: vec![0; self.padding],
         }
         .encode_to_vec()
     }
@@ -139,6 +142,9 @@ impl Payload for AnswerPayload {
             return Err(WireError::Invalid("table_digest"));
         }
         at_most(&wire.notes, "notes", 64)?;
+        if wire.padding.iter().any(|byte| *byte != 0) {
+            return Err(WireError::Invalid("padding"));
+        }
         let note = |note: v1::Note| {
             Ok(Note {
                 code: word(note.code, "note code")?,
@@ -164,6 +170,7 @@ impl Payload for AnswerPayload {
                 .map(note)
                 .collect::<Result<_, WireError>>()?,
             ledger: some(wire.ledger, "ledger")?.try_into()?,
+            padding: wire.padding.len(),
         })
     }
 }

@@ -30,6 +30,7 @@ mod error;
 mod fuzz;
 mod id;
 mod open;
+mod padding;
 mod question;
 mod result;
 mod session;

@@ -170,6 +170,7 @@ impl World {
                 seq: 7,
                 head: digest(node.as_bytes()),
             },
+            padding: 0,
         }
     }
 

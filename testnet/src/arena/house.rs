@@ -57,6 +57,8 @@ pub struct Plan {
     pub release: String,
     /// Whether its population is registered as synthetic, so that nothing is protected.
     pub synthetic: bool,
+    /// Seed of the population's secrets.
+    pub secret: u8,
     /// Files of the sources by name.
     pub files: BTreeMap<String, String>,
 }
@@ -74,6 +76,7 @@ impl Plan {
             sources: super::clinic::SOURCES.to_owned(),
             release: String::new(),
             synthetic: false,
+            secret: 42,
             files,
         }
     }
@@ -199,7 +202,13 @@ impl House {
     /// # Errors
     /// If a codebook or policy has a mistake, or the node does not open.
     pub fn open(plan: Plan) -> Result<Self> {
-        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        };
+        let folder = folder.context("no temporary folder")?;
         let mut books = BTreeMap::new();
         for (name, text) in &plan.codebooks {
             let book = quorate_query::codebook::read(text, name)?;
@@ -402,8 +411,9 @@ impl House {
     /// Secrets of a fixed seed: two houses turn the same unit key into the same person id.
     fn lay_keys(&self) -> Result<()> {
         fs::DirBuilder::new().mode(0o700).create(self.state())?;
-        for (name, byte) in [("domain.key", "2a"), ("store.key", "2b")] {
-            write(&self.state().join(name), &byte.repeat(32))?;
+        for name in ["domain.key", "store.key"] {
+            let digits = format!("{:02x}", self.plan.secret).repeat(32);
+            write(&self.state().join(name), &digits)?;
         }
         Ok(())
     }

@@ -125,3 +125,25 @@ fn the_arena_answers_tries_restarts_and_restores() {
     house.restore(1).unwrap();
     assert!(house.node().is_some());
 }
+
+#[test]
+fn the_name_of_an_epoch_tells_nothing_about_the_data() {
+    let world = Clinic::generate(1).with(&Some([].into()));
+    let named = |secret: u8| {
+        let plan = Plan {
+            secret,
+            ..Plan::clinic(world.files())
+        };
+        let said = House::open(plan)
+            .unwrap()
+            .ask(&Ask::plain("SELECT count(*) FROM person"));
+        said.unwrap()
+            .told()
+            .expect("an answer")
+            .payload
+            .epoch
+            .clone()
+    };
+    assert_eq!(named(42), named(42));
+    assert_ne!(named(42), named(43), "the same data under another secret");
+}

@@ -95,7 +95,7 @@ prop_compose! {
         (roster_head, codebook, epoch, policy, head) in (digest(), digest(), digest(), digest(), digest()),
         (round, seq) in (any::<u32>(), any::<u64>()),
         protection in (0..3_u8, 1..99_u32, 1..99_u32),
-        table in table(),
+        (table, padding) in (table(), 0..300_usize),
     ) -> AnswerPayload {
         let mode = match protection.0 {
             0 => Mode::Round,
@@ -104,7 +104,7 @@ prop_compose! {
         };
         AnswerPayload {
             network, node, question_id, question_digest, round, roster_head, codebook, population,
-            epoch, policy, table, notes: Vec::new(), ledger: LedgerRef { seq, head },
+            epoch, policy, table, notes: Vec::new(), ledger: LedgerRef { seq, head }, padding,
             protection: Protection { mode, k: protection.1, round_base: protection.2 },
         }
     }
@@ -118,6 +118,42 @@ proptest! {
         let bytes = question.encode();
         prop_assert_eq!(QuestionPayload::decode(&bytes), Ok(question));
         prop_assert!(fuzz_wire(&bytes).is_some_and(|accepted| accepted >= 1));
+    }
+
+    /// The length of an answer depends on its keys and on how many numbers a cell has.
+    #[test]
+    fn what_is_withheld_does_not_show_in_the_length(
+        answer in answer(),
+        keys in 1..60_i128,
+        columns in proptest::collection::vec(1..5_usize, 1..4),
+        seed in proptest::collection::vec((0..3_u8, any::<i64>(), -9..9_i32), 1..40),
+    ) {
+        let cell = |at: usize, parts: usize| {
+            let (kind, mantissa, exponent) = seed[at % seed.len()];
+            let numbers = vec![Number::new(mantissa.into(), exponent); parts];
+            match kind {
+                0 => Cell::Suppressed,
+                1 => Cell::Near(numbers),
+                _ => Cell::Value(numbers),
+            }
+        };
+        let table = |cell: &dyn Fn(usize, usize) -> Cell| NodeTable {
+            rows: (0..keys)
+                .map(|key| NodeRow {
+                    key: vec![Scalar::Number(Number::new(key, 0))],
+                    cells: columns
+                        .iter()
+                        .enumerate()
+                        .map(|(column, parts)| cell(key as usize * 7 + column, *parts))
+                        .collect(),
+                })
+                .collect(),
+        };
+        let withheld = AnswerPayload { table: table(&|_, _| Cell::Suppressed), ..answer.clone() };
+        let shown = AnswerPayload { table: table(&cell), ..answer };
+        let (withheld, shown) = (withheld.padded(&columns), shown.padded(&columns));
+        prop_assert_eq!(withheld.encode().len(), shown.encode().len());
+        prop_assert_eq!(AnswerPayload::decode(&shown.encode()), Ok(shown));
     }
 
     #[test]

@@ -121,6 +121,7 @@ pub(crate) fn answer() -> AnswerPayload {
             text: "near an earlier answer".to_owned(),
         }],
         ledger: ledger(),
+        padding: 0,
     }
 }
 
