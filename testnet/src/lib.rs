@@ -3,6 +3,7 @@
 
 pub mod adversary;
 pub mod arena;
+pub mod attacker;
 pub mod bench;
 pub mod ceremony;
 pub mod cli;

@@ -1,0 +1,18 @@
+//! An attacker nobody designed: random sequences of questions, and a solver that knows everything
+//! that was released.
+//!
+//! The world is seen as a table of counts over the values of a few columns ([`model`]); every
+//! released number is a linear statement about it, exact or within its rounding ([`learned`]).
+//! Elimination over fractions ([`exact`]) tells which groups follow from the released ones, linear
+//! programming ([`simplex`]) the least and the greatest value that any group can have. The solver
+//! takes nothing from the node but answers; the truth is used only to choose the groups it is
+//! tried on.
+//!
+//! The linear programs are solved here, not by a crate: those that solve them bring other features
+//! of crates that the engine uses, and with these a second build of the engine.
+
+pub mod exact;
+pub mod learned;
+pub mod model;
+pub mod play;
+pub mod simplex;

@@ -1,0 +1,123 @@
+//! The attacker that nobody designed: random questions, a solver that knows every answer, and a
+//! secret that it must not learn. `QUORATE_SEED` replays one seed, `QUORATE_SEQUENCES` says how many
+//! are played.
+
+use std::sync::Mutex;
+
+use quorate_testnet::arena::clinic::{Clinic, VICTIM};
+use quorate_testnet::attacker::model;
+use quorate_testnet::attacker::play::{Loot, guess, listen, loot, questions, with_secret};
+use quorate_testnet::generate::rng::Rng;
+
+use crate::attacks::together;
+
+/// Sequences that are played unless told otherwise, and questions in each.
+const SEQUENCES: u64 = 5;
+const QUESTIONS: usize = 14;
+/// Secrets that are guessed, and questions before each guess.
+const SECRETS: u64 = 20;
+const BEFORE: usize = 4;
+
+#[expect(clippy::disallowed_methods, reason = "a test is its own edge")]
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("a number"))
+}
+
+fn seeds(usual: u64) -> Vec<u64> {
+    match number("QUORATE_SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=number("QUORATE_SEQUENCES").unwrap_or(usual)).collect(),
+    }
+}
+
+fn played(seed: u64, protected: bool) -> Loot {
+    let clinic = Clinic::generate(seed);
+    let learned = listen(&clinic, &questions(seed, QUESTIONS), protected).unwrap();
+    loot(&learned, &clinic, seed).unwrap_or_else(|e| panic!("QUORATE_SEED={seed}: {e:#}"))
+}
+
+/// Of every group of one to seven persons that was tried, the count stays open by at least four (no
+/// better known than a large group that was released), and the sum of incomes by a tenth of what
+/// one person may add. Without protection the same attacker pins many.
+#[test]
+fn small_groups_stay_open() {
+    let all = Mutex::new(Vec::new());
+    together(&seeds(SEQUENCES), |seed| {
+        let (protected, exact) = (played(*seed, true), played(*seed, false));
+        all.lock().unwrap().push((*seed, protected, exact));
+    });
+    let mut all = all.into_inner().unwrap();
+    all.sort_by_key(|(seed, ..)| *seed);
+    let mut wrong = Vec::new();
+    for (seed, protected, exact) in &all {
+        println!(
+            "seed {seed}: {} cells answered, {} small groups tried, {} follow, bounds at least {:?} \
+             apart; unprotected {} cells, {} follow, {} pinned",
+            protected.answered,
+            protected.tried,
+            protected.follow,
+            protected.narrowest,
+            exact.answered,
+            exact.follow,
+            exact.pinned.len()
+        );
+        let pinned = protected.pinned.iter();
+        wrong.extend(pinned.map(|what| format!("QUORATE_SEED={seed}: {what}")));
+        // What follows exactly is pinned exactly: the two solvers agree.
+        assert!(exact.pinned.len() >= exact.follow, "QUORATE_SEED={seed}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let works = all.iter().filter(|(_, _, exact)| !exact.pinned.is_empty());
+    assert!(
+        works.count() * 2 > all.len(),
+        "the attacker pins too little without protection"
+    );
+    let answered = all
+        .iter()
+        .filter(|(_, protected, _)| protected.answered > 10);
+    assert!(
+        answered.count() * 2 > all.len(),
+        "too little is answered to say anything"
+    );
+}
+
+/// A bit drawn at random; how often the attacker guesses it.
+fn wins(seeds: &[u64], protected: bool) -> u64 {
+    let won = Mutex::new(0);
+    together(seeds, |seed| {
+        let ill = Rng::new(&[*seed, 1]).chance(500);
+        let clinic = with_secret(*seed, ill);
+        assert_eq!(
+            clinic
+                .people
+                .iter()
+                .filter(|person| person.id == VICTIM)
+                .count(),
+            1
+        );
+        let mut asked = questions(*seed, BEFORE);
+        asked.extend(model::about_the_secret());
+        let learned = listen(&clinic, &asked, protected).unwrap();
+        let guessed = guess(&learned, *seed).unwrap();
+        *won.lock().unwrap() += u64::from(guessed == ill);
+    });
+    won.into_inner().unwrap()
+}
+
+#[test]
+fn a_secret_bit_is_guessed_no_better_than_by_chance() {
+    let seeds = seeds(SECRETS);
+    let tries = u64::try_from(seeds.len()).unwrap();
+    let (protected, exact) = (wins(&seeds, true), wins(&seeds, false));
+    println!("{protected} of {tries} guessed, without protection {exact}");
+    if tries >= SECRETS {
+        // At most three standard deviations above a fair coin: the root of 9 * tries / 4.
+        let above = (2 * protected).saturating_sub(tries);
+        assert!(above * above <= 9 * tries, "{protected} of {tries}");
+        assert!(
+            exact * 10 >= tries * 9,
+            "{exact} of {tries} without protection"
+        );
+    }
+}
