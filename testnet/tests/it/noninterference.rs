@@ -115,7 +115,7 @@ fn a_node_that_rounds_by_a_secret_is_noticed() {
         let Cell::Value(parts) = cell else {
             panic!("shown");
         };
-        parts[0] = Number::from(parts[0].to_integer().unwrap() as u64 + 5);
+        parts[0] = Number::from(u64::try_from(parts[0].to_integer().unwrap()).unwrap() + 5);
     });
     let why = verdict(&attack, &sides, &exact).unwrap_err();
     assert!(why.contains("is not the rounding"), "{why}");

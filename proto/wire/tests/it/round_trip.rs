@@ -144,7 +144,7 @@ proptest! {
                     cells: columns
                         .iter()
                         .enumerate()
-                        .map(|(column, parts)| cell(key as usize * 7 + column, *parts))
+                        .map(|(column, parts)| cell(usize::try_from(key).unwrap() * 7 + column, *parts))
                         .collect(),
                 })
                 .collect(),
