@@ -7,6 +7,8 @@ mod laws;
 #[cfg(test)]
 mod roster;
 #[cfg(test)]
+mod stamps;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tls;
