@@ -29,7 +29,7 @@ round_base = 5
 rows = "one-per-unit"
 [table.person.column]
 id = { type = "int", role = ["unit"] }
-sex = { type = "int", role = ["filter", "group"], domain = { 0 = "f", 1 = "m" } }
+sex = { type = "int", role = ["filter", "group"], required = true, domain = { 0 = "f", 1 = "m" } }
 town = { type = "text", role = ["filter", "group"], domain = { a = "a", b = "b", c = "c", d = "d", e = "e" } }
 age = { type = "int", role = ["filter", "group"], bounds = [0, 100], bands = [1, 5, 10, 20], cuts = [18, 65] }
 height = { type = "int", role = ["filter", "group", "value"], bounds = [0, 50], bands = [1, 10] }
