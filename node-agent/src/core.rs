@@ -72,7 +72,7 @@ fn done(node: &Node, codebook: &Codebook, epoch: &str, statement: u32) -> CoreDo
     let params = node.policy.release_for(codebook);
     CoreDone {
         epoch: epoch.to_owned(),
-        protection: words(&protection(node, &params)),
+        protection: words(protection(node, &params).mode, &params),
         codebook: codebook.digest.clone(),
         statement,
     }

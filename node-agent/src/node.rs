@@ -324,7 +324,7 @@ impl Node {
     ///
     /// # Errors
     /// If that cannot be noted for the next start.
-    pub(crate) fn witnessed(&self, seen: &Head) -> Result<bool, std::io::Error> {
+    pub fn witnessed(&self, seen: &Head) -> Result<bool, std::io::Error> {
         let state = &self.policy.node.state;
         let Some(reason) = behind::compare(state, &self.ledger_head(), seen) else {
             return Ok(self.behind().is_some());

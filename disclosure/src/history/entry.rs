@@ -65,6 +65,15 @@ pub struct Entry {
     pub facets: Vec<Facet>,
 }
 
+impl Entry {
+    /// What the custodian is told it by: the first half of a digest's digits.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let digits = self.id.predicate.iter().take(8);
+        digits.map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// One linear statement of a release: the sum of one vector over some persons.
 ///
 /// A count is one facet; the counts of a small domain are one facet a value; a mean is a sum beside

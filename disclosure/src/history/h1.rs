@@ -35,7 +35,10 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
         };
         hits.push(Hit {
             rule: "H1",
-            why: format!("{difference} persons differ from an earlier release"),
+            why: format!(
+                "{difference} persons differ from an earlier release, {}",
+                entry.name()
+            ),
             statistic: persons("xor", difference, k_diff),
             near,
         });

@@ -27,7 +27,11 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
     };
     let others = view.others(candidate, (0, u64::MAX));
     others
-        .filter_map(|(_, _, entry, other)| new.against(entry, other))
+        .filter_map(|(_, _, entry, other)| {
+            let mut hit = new.against(entry, other)?;
+            hit.why = format!("{}, {}", hit.why, entry.name());
+            Some(hit)
+        })
         .collect()
 }
 

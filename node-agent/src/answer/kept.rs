@@ -287,3 +287,94 @@ fn a_node_without_the_keys_of_its_releases_does_not_start() {
     );
     assert!(past.is_ok());
 }
+
+/// Whether a command of the custodian goes well.
+fn command(house: &House, line: &str) -> bool {
+    let words = line.split('|').map(std::ffi::OsString::from);
+    let place = ["--dir".into(), house.folder.path().as_os_str().to_owned()];
+    let all = std::iter::once("quorate-node".into())
+        .chain(words)
+        .chain(place);
+    let done = crate::run(all);
+    format!("{done:?}") == format!("{:?}", std::process::ExitCode::SUCCESS)
+}
+
+#[test]
+fn the_custodian_looks_back_and_forgets_a_person() {
+    let house = house();
+    let question = house.question(SQL);
+    let node = house.open();
+    answered(&tell(&node, house.deliver(&question, &alice())));
+    let before = entries(&node);
+    drop(node);
+    let in_folder = |name: &str| house.folder.path().join(name);
+    fs::write(in_folder("policy.toml"), &house.policy).unwrap();
+    fs::write(in_folder("book.toml"), BOOK).unwrap();
+    crate::testing::node_key()
+        .save(&house.state().join("node.key"))
+        .unwrap();
+    assert!(command(&house, "history"));
+    assert!(command(
+        &house,
+        &format!("history|why|{}", question.question_id)
+    ));
+    assert!(!command(
+        &house,
+        "history|why|00000000-0000-7000-8000-000000000000"
+    ));
+    let file = in_folder("past").display().to_string();
+    assert!(command(&house, &format!("history|export|{file}")));
+    assert!(command(&house, &format!("history|import|{file}")));
+
+    let book = in_folder("book.toml").display().to_string();
+    let erase = |key: &str| command(&house, &format!("erase|{key}|--codebook|{book}"));
+    assert!(!erase("not a number"));
+    assert!(erase("17"));
+    assert!(erase("4711"), "nobody is as good as forgotten");
+    let ledger = fs::read_to_string(house.state().join(crate::ledger::LEDGER_FILE)).unwrap();
+    let erased: Vec<_> = ledger
+        .lines()
+        .filter(|line| line.contains("\"erased\""))
+        .collect();
+    assert_eq!(erased.len(), 2);
+    assert!(erased[0].contains("\"known\":true") && erased[1].contains("\"known\":false"));
+    assert!(erased.iter().all(|line| !line.contains("4711")));
+    let node = house.open();
+    assert!(entries(&node) == before, "the bit stays");
+    let persons = "SELECT count(*) FROM person";
+    let left = |store: &mut crate::store::Store| {
+        store
+            .connection
+            .query_row(persons, [], |row| row.get::<_, i64>(0))
+    };
+    assert_eq!(node.with_store(left).unwrap(), 99);
+}
+
+#[test]
+fn public_zeros_do_not_list_the_groups_of_open_domains() {
+    let book = BOOK.replace("round_base = 5\n", "round_base = 5\nzeros_public = true\n");
+    let people: String = (0..100)
+        .map(|i| {
+            format!(
+                "{i},{},{}\n",
+                i32::from(i >= 60),
+                ["a", "b"][usize::from(i >= 97)]
+            )
+        })
+        .collect();
+    let files = [("people.csv", &*format!("id,sex,town\n{people}"))];
+    let house = House::new(&book, SOURCE, false, &files);
+    let node = house.open();
+    let rows = |sql: &str| house.ask(&node, sql).table.rows;
+    let towns = rows("SELECT town, count(*) FROM person GROUP BY town");
+    assert_eq!(towns.len(), 1, "three persons in town b stay unknown");
+    let none = rows("SELECT town, count(*) FROM person WHERE sex = 0 AND town = 'b' GROUP BY town");
+    assert!(none.is_empty(), "nor is it said that nobody is there");
+    let zero = rows("SELECT count(*) FROM person WHERE town = 'nowhere'");
+    let parts = zero[0].cells[0].parts().unwrap();
+    assert_eq!(
+        parts[0].mantissa(),
+        0,
+        "a zero that was asked for is public"
+    );
+}

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
-use quorate_disclosure::history::ReleaseId;
 use rustix::fs::Mode;
 
 use super::args::{HistoryFile, HistoryList, HistoryWhy, Place, Try};
@@ -76,7 +75,7 @@ pub(super) fn why(place: &Place, args: &HistoryWhy) -> anyhow::Result<Done> {
     let (mut told, mut when) = (Vec::new(), BTreeMap::new());
     store.past(&population, |record| match record {
         Record::Told(found) if found.occasion.question == args.question => told.push(*found),
-        Record::Release(release) => drop(when.insert(release.0.id, release.1)),
+        Record::Release(release) => drop(when.insert(release.0.name(), release.1)),
         _ => {}
     })?;
     if told.is_empty() {
@@ -88,7 +87,7 @@ pub(super) fn why(place: &Place, args: &HistoryWhy) -> anyhow::Result<Done> {
     Ok(Done::Well)
 }
 
-fn render(told: &Told, when: &BTreeMap<ReleaseId, Occasion>) -> String {
+fn render(told: &Told, when: &BTreeMap<String, Occasion>) -> String {
     let on = &told.occasion;
     let mut lines = vec![
         format!(
@@ -111,17 +110,12 @@ fn render(told: &Told, when: &BTreeMap<ReleaseId, Occasion>) -> String {
     lines.join("\n")
 }
 
-fn reason_line(reason: &Reason, when: &BTreeMap<ReleaseId, Occasion>) -> String {
-    let Reason {
-        cell, rule, why, ..
-    } = reason;
-    let other = reason.other.as_ref().and_then(|other| when.get(other));
-    let other = other.map(|on| {
+fn reason_line(reason: &Reason, when: &BTreeMap<String, Occasion>) -> String {
+    let Reason { cell, rule, why } = reason;
+    let mut words = why.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let other = words.find_map(|word| when.get(word)).map(|on| {
         let (time, project) = (roster::time(on.time), or_none(&on.project));
-        format!(
-            "; the earlier release: question {}, {time}, {project}",
-            on.question
-        )
+        format!(" (asked by question {}, {time}, {project})", on.question)
     });
     format!("{cell}: {rule}: {why}{}", other.unwrap_or_default())
 }
@@ -143,7 +137,7 @@ pub(super) fn collide(place: &Place, args: Try, clock: &Clock) -> anyhow::Result
     let mut when = BTreeMap::new();
     Store::look(&place.state())?.past(&population, |record| {
         if let Record::Release(release) = record {
-            when.insert(release.0.id, release.1);
+            when.insert(release.0.name(), release.1);
         }
     })?;
     let reasons = shown.findings.iter().map(Reason::of);

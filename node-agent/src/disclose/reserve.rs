@@ -3,6 +3,7 @@
 use quorate_disclosure::Outcome;
 use quorate_disclosure::history::State;
 use quorate_query::answer::{Mode, Protection};
+use quorate_query::release::ReleaseParams;
 
 use super::{DiscloseError, protection};
 use crate::execute::Parts;
@@ -28,7 +29,7 @@ pub(super) fn one_protection(
     protection: Protection,
     now: i64,
 ) -> Result<(), DiscloseError> {
-    let words = words(&protection);
+    let words = words(protection.mode, &parts.params);
     match past.protection(&parts.epoch) {
         Some(first) if first == words => Ok(()),
         Some(first) => Err(DiscloseError::Protection {
@@ -47,18 +48,23 @@ pub(super) fn one_protection(
     }
 }
 
-/// The protection in words, as histories are named by it.
-pub(crate) fn words(protection: &Protection) -> String {
-    let Protection {
-        mode,
+/// Everything that decides what passes and how it is shown, in words: one change is another
+/// protection, because a choice of thresholds would show what lies between them.
+pub(crate) fn words(mode: Mode, params: &ReleaseParams) -> String {
+    let ReleaseParams {
         k,
         round_base,
-    } = protection;
-    match mode {
-        Mode::None => "none".to_owned(),
-        Mode::CellKey { bound } => format!("cell_key k={k} base={round_base} d={bound}"),
-        Mode::Round => format!("round k={k} base={round_base}"),
-    }
+        p_pct,
+        nk: (n, share),
+        dof,
+        ..
+    } = params;
+    let shown = match mode {
+        Mode::None => return "none".to_owned(),
+        Mode::Round => "round".to_owned(),
+        Mode::CellKey { bound } => format!("cell_key bound={bound}"),
+    };
+    format!("{shown} k={k} base={round_base} p={p_pct} nk={n},{share} dof={dof}")
 }
 
 /// Makes the cells that leave, and those given up, durable; then takes them into memory.
@@ -90,7 +96,7 @@ pub(super) fn keep(
     records.extend(asked.core().map(|statement| {
         Record::Core(CoreDone {
             epoch: parts.epoch.clone(),
-            protection: words(&protection(node, &parts.params)),
+            protection: words(protection(node, &parts.params).mode, &parts.params),
             codebook: asked.codebook.clone(),
             statement,
         })

@@ -58,10 +58,8 @@ pub struct Reason {
     pub cell: String,
     /// The rule.
     pub rule: String,
-    /// What it found.
+    /// What it found; an earlier release is called by its name (`Entry::name`).
     pub why: String,
-    /// The earlier release that it collides with, if that is why.
-    pub other: Option<ReleaseId>,
 }
 
 impl Reason {
@@ -74,7 +72,6 @@ impl Reason {
             cell: format!("({}) measure {measure}", key.join(", ")),
             rule: finding.rule.to_owned(),
             why: finding.why.clone(),
-            other: None,
         }
     }
 }
@@ -238,10 +235,6 @@ fn write_reason(to: &mut Writer, reason: &Reason) {
     to.text(&reason.cell);
     to.text(&reason.rule);
     to.text(&reason.why);
-    to.flag(reason.other.is_some());
-    if let Some(other) = &reason.other {
-        write_id(to, other);
-    }
 }
 
 fn read_reason(from: &mut Reader<'_>) -> Option<Reason> {
@@ -249,10 +242,6 @@ fn read_reason(from: &mut Reader<'_>) -> Option<Reason> {
         cell: from.text()?,
         rule: from.text()?,
         why: from.text()?,
-        other: match from.flag()? {
-            true => Some(read_id(from)?),
-            false => None,
-        },
     })
 }
 

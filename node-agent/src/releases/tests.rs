@@ -228,7 +228,6 @@ fn a_copied_file_tells_nothing() {
             cell: "canary-cell".into(),
             rule: "canary-rule".into(),
             why: "canary-why".into(),
-            other: None,
         }],
     };
     store

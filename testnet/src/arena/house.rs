@@ -321,16 +321,22 @@ impl House {
         Ok(())
     }
 
-    /// Puts a copy back in place of the state folder, as from a backup, and starts the node.
+    /// Puts a copy back in place of the state folder, as from a backup, and starts the node. The
+    /// coordinator shows it the newest checkpoint that it kept, as it does at every connection.
     ///
     /// # Errors
     /// If there is no such copy, or the node does not open.
     pub fn restore(&mut self, number: usize) -> Result<()> {
         let from = self.copies.get(&number).context("no such copy")?.clone();
-        self.node = None;
+        let seen = self.node.take().map(|node| node.ledger_head());
         fs::remove_dir_all(self.state())?;
         copy(&from, &self.state())?;
-        self.reopen()
+        self.reopen()?;
+        // An unprotected twin shows what the attack would gain.
+        if let (Some(node), Some(seen), false) = (&self.node, seen, self.plan.synthetic) {
+            node.witnessed(&seen)?;
+        }
+        Ok(())
     }
 
     /// Moves the clock.
