@@ -266,10 +266,7 @@ fn tenths(value: i64) -> String {
 }
 
 /// One of several by weights of a thousand together.
-fn pick<T: Copy>(rng: &mut Rng, choices: &[(T, i64)]) -> T
-where
-    T: Default,
-{
+fn pick<T: Copy + Default>(rng: &mut Rng, choices: &[(T, i64)]) -> T {
     let mut left = rng.between(0, 999);
     let mut last = T::default();
     for (value, weight) in choices {

@@ -17,12 +17,12 @@ fn folder() -> PathBuf {
 /// The whole corpus, or the attacks whose id or class contains `QUORATE_ATTACK`.
 fn attacks() -> Vec<Attack> {
     let all = corpus::read_folder(&folder()).unwrap_or_else(|error| panic!("{error}"));
-    match std::env::var("QUORATE_ATTACK") {
-        Ok(word) => all
+    match crate::support::wish("QUORATE_ATTACK") {
+        Some(word) => all
             .into_iter()
             .filter(|a| a.id.contains(&word) || a.class.contains(&word))
             .collect(),
-        Err(_) => all,
+        None => all,
     }
 }
 
@@ -107,7 +107,10 @@ fn the_arena_answers_tries_restarts_and_restores() {
     let ask = Ask::plain("SELECT town, count(*) AS n, avg(chol) AS m FROM person GROUP BY town");
     let first = house.ask(&ask).unwrap();
     let first = first.told().expect("an answer").clone();
-    let shown = house.try_out(&ask).unwrap().ok().expect("tried");
+    let shown = house
+        .try_out(&ask)
+        .unwrap()
+        .unwrap_or_else(|refusal| panic!("{refusal}"));
     assert_eq!(shown.table, first.payload.table);
     house.keep_copy(1).unwrap();
     house.restart().unwrap();

@@ -20,9 +20,9 @@ const QUESTIONS: usize = 8;
 
 /// One sequence of `QUORATE_SEED`, or all of them.
 fn seeds() -> Vec<u64> {
-    match std::env::var("QUORATE_SEED") {
-        Ok(seed) => vec![seed.parse().expect("a number")],
-        Err(_) => (1..=SEQUENCES).collect(),
+    match crate::support::wish("QUORATE_SEED") {
+        Some(seed) => vec![seed.parse().expect("a number")],
+        None => (1..=SEQUENCES).collect(),
     }
 }
 

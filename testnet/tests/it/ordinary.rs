@@ -16,9 +16,9 @@ const WORLD: u64 = 1;
 
 /// One order of `QUORATE_SEED`, or twenty.
 fn seeds() -> Vec<u64> {
-    match std::env::var("QUORATE_SEED") {
-        Ok(seed) => vec![seed.parse().expect("a number")],
-        Err(_) => (1..=ORDERS).collect(),
+    match crate::support::wish("QUORATE_SEED") {
+        Some(seed) => vec![seed.parse().expect("a number")],
+        None => (1..=ORDERS).collect(),
     }
 }
 

@@ -116,3 +116,12 @@ fn text(value: &Value) -> Option<String> {
         other => Some(other.to_string()),
     }
 }
+
+/// A setting of whoever runs the tests: which seed, which attack.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge of the tests: what to replay is read here"
+)]
+pub(crate) fn wish(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
