@@ -49,32 +49,32 @@ const VICTIM: &str = "southport";
 pub const SCENARIOS: [Scenario; 8] = [
     scenario(
         "node killed while the question is on its way",
-        1940,
+        1950,
         EARLY,
         one_node,
     ),
     scenario(
         "node killed while its answer is on its way",
-        1945,
+        1955,
         LATE,
         one_node,
     ),
-    scenario("link cut while the answer is on its way", 1950, LATE, link),
+    scenario("link cut while the answer is on its way", 1960, LATE, link),
     scenario(
         "coordinator killed before any answer",
-        1955,
+        1965,
         EARLY,
         coordinator,
     ),
     scenario(
         "coordinator killed while answers arrive",
-        1960,
+        1970,
         LATE,
         coordinator,
     ),
-    scenario("researcher killed while waiting", 1965, EARLY, researcher),
-    scenario("every node killed at once", 1970, EARLY, all_nodes),
-    scenario("everybody killed at once", 1975, LATE, everybody),
+    scenario("researcher killed while waiting", 1975, EARLY, researcher),
+    scenario("every node killed at once", 1980, EARLY, all_nodes),
+    scenario("everybody killed at once", 1985, LATE, everybody),
 ];
 
 const fn scenario(
@@ -196,6 +196,12 @@ pub fn run(exe: &Path) -> anyhow::Result<ExitCode> {
 /// When it cannot be started.
 pub fn start(exe: &Path, dir: &Path) -> anyhow::Result<Network> {
     demo::prepare(dir)?;
+    // Without core tables every count here is news: otherwise a hospital withholds what would give
+    // away its few oldest persons, and the scenarios would not see whether it answers.
+    let codebook = dir.join("spec/codebook.toml");
+    let text = std::fs::read_to_string(&codebook)?;
+    let contract = text.split("[[core]]").next().unwrap_or_default();
+    std::fs::write(&codebook, contract)?;
     let options = Options::new(exe)
         .set("DATA", &dir.join("data").display().to_string())
         .folder(&dir.join("network"));

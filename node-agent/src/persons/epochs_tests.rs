@@ -210,7 +210,7 @@ fn a_node_notices_before_it_plans() {
     assert!(node.epochs().len() == 1 && last(&node).changed.is_empty());
     write("visits.csv", &visits(4));
     let second = ask(&node);
-    assert!(first != second && last(&node).name == second);
+    assert!(first != second && node.epochs().len() == 2);
     let changed: Vec<u32> = last(&node).changed.iter().collect();
     assert_eq!(changed, persons(&node, &[3, 4]));
     write("visits.csv", "nothing of the kind\n");

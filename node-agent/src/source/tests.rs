@@ -180,12 +180,12 @@ async fn a_missing_value_of_a_required_column_stops_the_source() {
     }
     // Through a map, lines are rows; a value that cannot be converted is reported once.
     let map = format!(
-        "{csv}\nmap = 'SELECT town, person_id, sex, TRY_CAST(chol AS DOUBLE) AS chol, born FROM source'"
+        "{csv}\nmap = 'SELECT town, person_id, s AS sex, TRY_CAST(c AS DOUBLE) AS chol, born FROM source'"
     );
     put(
         dir.path(),
         "p.csv",
-        "town,person_id,sex,chol,born\nA,1,0,233,\nA,2,x,much,\n",
+        "town,person_id,s,c,born\nA,1,0,233,\nA,2,x,much,\n",
     );
     let error = load_required(dir.path(), &map).await.unwrap_err();
     assert!(error.starts_with("source.person: 2 bad values"), "{error}");

@@ -131,6 +131,7 @@ fn protected_cells_are_what_the_rules_make_of_the_files() {
     let Some(heart) = protected() else { return };
     let network = heart.network();
     let (mut shown, mut withheld) = (0, 0);
+    let (mut allowed, mut by_history) = (0, 0);
     for ask in asks() {
         let answer = support::answer(&network, "alice", &ask.sql());
         assert_eq!(answer.0["protection"]["mode"], "round");
@@ -154,6 +155,8 @@ fn protected_cells_are_what_the_rules_make_of_the_files() {
                     })
                     .collect();
                 let place = format!("{} {key:?} {}: {found}", ask.sql(), stat.name());
+                let (released, more) = support::beside_others(&HOSPITALS, &released, found);
+                (allowed, by_history) = (allowed + HOSPITALS.len(), by_history + more);
                 match check_protected(*stat, &released, found, &place) {
                     true => shown += 1,
                     false => withheld += 1,
@@ -164,8 +167,11 @@ fn protected_cells_are_what_the_rules_make_of_the_files() {
             }
         }
     }
-    println!("cells shown {shown}, withheld {withheld}");
-    assert!(shown > 100 && withheld > 50, "{shown} {withheld}");
+    println!(
+        "cells shown {shown}, withheld {withheld}; of {allowed} of the hospitals {by_history} beside others"
+    );
+    assert!(shown > 60 && withheld > 50, "{shown} {withheld}");
+    assert!(by_history * 4 < allowed, "{by_history} of {allowed}");
 }
 
 /// True if the cell is shown.
@@ -174,6 +180,11 @@ fn check_protected(stat: Stat, released: &[Released], found: &Value, place: &str
         .iter()
         .filter(|r| **r != Released::Withheld)
         .count();
+    // An earlier answer in its place is allowed to differ by fewer persons than the threshold; that
+    // the truth lies inside its limits is checked for every cell.
+    if found["near_earlier"] == true {
+        return true;
+    }
     for (hospital, released) in HOSPITALS.iter().zip(released) {
         let site = found["sites"].get(hospital).and_then(Value::as_str);
         match released {

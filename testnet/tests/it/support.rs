@@ -7,6 +7,8 @@ use quorate_testnet::network::{Network, Options};
 use quorate_testnet::process::Done;
 use serde_json::Value;
 
+use crate::oracle::rules::Released;
+
 /// This very build of the test network.
 pub(crate) fn exe() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_quorate-testnet"))
@@ -124,4 +126,24 @@ fn text(value: &Value) -> Option<String> {
 )]
 pub(crate) fn wish(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// What sites show of what the rules of one cell allow: history withholds more, and only that. Also
+/// how many cells that are.
+pub(crate) fn beside_others(
+    sites: &[impl AsRef<str>],
+    allowed: &[Released],
+    found: &serde_json::Value,
+) -> (Vec<Released>, usize) {
+    let mut by_history = 0;
+    let of = |(site, allowed): (_, &Released)| {
+        let site: &str = AsRef::<str>::as_ref(site);
+        if found["sites"].get(site).is_none() && *allowed != Released::Withheld {
+            by_history += 1;
+            return Released::Withheld;
+        }
+        allowed.clone()
+    };
+    let left = sites.iter().zip(allowed).map(of).collect();
+    (left, by_history)
 }

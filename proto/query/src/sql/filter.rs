@@ -93,35 +93,7 @@ fn condition_of(
             negated,
             low,
             high,
-        } => {
-            let (name, column) = filterable(expr, scope, ctx)?;
-            let low = range(
-                CompareOp::Ge,
-                &one(low, &name, column, ctx)?,
-                column,
-                atom,
-                ctx,
-            )?;
-            let high = range(
-                CompareOp::Le,
-                &one(high, &name, column, ctx)?,
-                column,
-                atom,
-                ctx,
-            )?;
-            let values = low.intersect(&high);
-            boxed(
-                name,
-                column,
-                if *negated {
-                    values.complement()
-                } else {
-                    values
-                },
-                atom,
-                ctx,
-            )
-        }
+        } => between(atom, (expr, low, high), *negated, scope, ctx),
         Expr::InList {
             expr,
             list,
@@ -161,6 +133,23 @@ fn condition_of(
         }
         other => Err(not_a_condition(other, scope, ctx)),
     }
+}
+
+fn between(
+    atom: &Expr,
+    (expr, low, high): (&Expr, &Expr, &Expr),
+    negated: bool,
+    scope: &Scope,
+    ctx: &Context<'_>,
+) -> Result<Predicate, Problem> {
+    let (name, column) = filterable(expr, scope, ctx)?;
+    let low = one(low, &name, column, ctx)?;
+    let low = range(CompareOp::Ge, &low, column, atom, ctx)?;
+    let high = one(high, &name, column, ctx)?;
+    let high = range(CompareOp::Le, &high, column, atom, ctx)?;
+    let values = low.intersect(&high);
+    let values = if negated { values.complement() } else { values };
+    boxed(name, column, values, atom, ctx)
 }
 
 fn only(column: ColumnRef, set: Set) -> Predicate {
