@@ -1,5 +1,5 @@
 //! The story of an answer: verify, record, read, approve, plan, execute, disclose, sign, close.
-//! The first question about a state of the data finds its core tables released ([`crate::core`]).
+//! The first question about a state of the data finds its core tables released (`core`).
 //!
 //! One line and one verb a step. Each step returns a type that only its own module can build and
 //! that the next one demands, so that a step cannot be left out. No step logs; time is taken
