@@ -339,7 +339,12 @@ fn the_custodian_looks_back_and_forgets_a_person() {
         .collect();
     assert_eq!(erased.len(), 2);
     assert!(erased[0].contains("\"known\":true") && erased[1].contains("\"known\":false"));
-    assert!(erased.iter().all(|line| !line.contains("4711")));
+    // Digests may hold the digits of a key by chance; no word or number is one.
+    let is_key = |word: &str| word == "4711";
+    let mut words = erased
+        .iter()
+        .flat_map(|line| line.split(|c: char| !c.is_alphanumeric()));
+    assert!(!words.any(is_key));
     let node = house.open();
     assert!(entries(&node) == before, "the bit stays");
     let persons = "SELECT count(*) FROM person";
