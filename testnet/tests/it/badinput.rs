@@ -80,6 +80,12 @@ fn node(result: &Value, name: &str) -> (String, String) {
 /// Words that only an engine, a file system or the data would say.
 fn assert_says_nothing(done: &Done, secrets: &[&str]) {
     let said = format!("{}{}", done.stdout, done.stderr).to_lowercase();
+    // What is signed comes as base64, which holds any short word by chance.
+    let pieces = said.split('"');
+    let plain: Vec<&str> = pieces
+        .filter(|piece| piece.len() < 200 || piece.contains(' '))
+        .collect();
+    let said = plain.join("\"");
     for word in [
         "datafusion",
         "arrow",
@@ -374,9 +380,12 @@ fn logs_and_ledgers_hold_no_question_and_no_value() {
         said += &std::fs::read_to_string(state).unwrap();
     }
     assert!(said.len() > 1000);
-    for canary in ["canary", "SELECT", "select ", "< 1961", "8532"] {
+    for canary in ["canary", "SELECT", "select ", "< 1961"] {
         assert!(!said.contains(canary), "{canary} was written down");
     }
+    // Digests hold any few digits by chance; no word or number is the literal.
+    let mut words = said.split(|c: char| !c.is_alphanumeric());
+    assert!(!words.any(|word| word == "8532"), "8532 was written down");
 }
 
 #[test]
