@@ -1,14 +1,14 @@
-//! R7 across releases: where one release is part of another by a sensitive column alone, their
+//! R7 across releases: where one release is part of another by a sensitive column, their
 //! numbers say which share has the value. It is judged as in one table.
 //!
 //! Page: `docs/disclosure/R7.md`.
 
 use quorate_query::codebook::{Codebook, Column, ColumnRef};
-use quorate_query::question::{Set, Values};
+use quorate_query::question::{Cohort, Set, Values};
 use quorate_query::set::{domain_values, ordinal};
 use quorate_query::value::Scalar;
 
-use super::boxes::differing_columns;
+use super::boxes::{differing_columns, is_inside};
 use super::candidate::FacetCandidate;
 use super::entry::Shape;
 use super::view::{Hit, Near, View};
@@ -56,33 +56,49 @@ fn hit(statistic: Statistic) -> Hit {
     }
 }
 
-/// If one shape is the other narrowed in one sensitive column: whether having one of the values
-/// left in is sensitive, and whether having one of those left out is.
+/// If one shape is the other narrowed in sensitive columns or cohorts, perhaps in others too: whether
+/// having what is left in is sensitive, and whether having what is left out is.
+///
+/// Whoever is in the inner one has the value. Of the group that the other conditions leave, these are
+/// at least as large a share as of the outer one: conditions that exclude nobody hide nothing. Who is
+/// left out may be so for any of the conditions, so only one column alone says what they have.
 fn told(inner: &Shape, outer: &Shape, codebook: &Codebook) -> Option<(bool, bool)> {
-    let same = inner.rows == outer.rows
-        && inner.joined == outer.joined
-        && inner.predicate.cohorts == outer.predicate.cohorts;
-    let differing = differing_columns(&inner.predicate, &outer.predicate);
-    let mut columns = differing.into_iter();
-    let (true, Some(reference), None) = (same, columns.next(), columns.next()) else {
+    let same = inner.rows == outer.rows && inner.joined.is_superset(&outer.joined);
+    if !same || !is_inside(&inner.predicate, &outer.predicate) {
         return None;
-    };
-    let column = codebook
-        .column(reference)
-        .filter(|column| column.sensitive)?;
+    }
     let set = |shape: &Shape, reference: &ColumnRef| {
         let found = shape.predicate.boxes.get(reference);
         found.cloned().unwrap_or_else(Set::anything)
     };
-    let (has, all) = (set(inner, reference), set(outer, reference));
-    if !has.is_subset(&all) {
-        return None;
-    }
-    let lacks = Set {
-        null: all.null && !has.null,
-        values: all.values.intersect(&has.values.complement()),
+    let sensitive = |set: &Set, reference: &ColumnRef| {
+        let column = codebook.column(reference);
+        column.is_some_and(|column| column.sensitive && is_sensitive(set, column))
     };
-    Some((is_sensitive(&has, column), is_sensitive(&lacks, column)))
+    let differing = differing_columns(&inner.predicate, &outer.predicate);
+    let more = || {
+        let more = inner.predicate.cohorts.difference(&outer.predicate.cohorts);
+        more.filter(|cohort| !cohort.negated)
+    };
+    let by_column = |reference: &&ColumnRef| sensitive(&set(inner, reference), reference);
+    let by_cohort = |cohort: &Cohort| {
+        let mut boxes = cohort.filter.boxes.iter();
+        boxes.any(|(reference, set)| sensitive(set, reference))
+    };
+    let has = differing.iter().any(by_column) || more().any(by_cohort);
+    let alone = inner.joined == outer.joined
+        && inner.predicate.cohorts == outer.predicate.cohorts
+        && differing.len() == 1;
+    let lacks = alone
+        && differing.iter().any(|reference| {
+            let (has, all) = (set(inner, reference), set(outer, reference));
+            let lacks = Set {
+                null: all.null && !has.null,
+                values: all.values.intersect(&has.values.complement()),
+            };
+            sensitive(&lacks, reference)
+        });
+    Some((has, lacks))
 }
 
 /// Whether it is a sensitive fact to have a value of a set: all of its values are sensitive.

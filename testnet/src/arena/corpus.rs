@@ -36,6 +36,8 @@ pub struct Attack {
     pub infer: Option<Infer>,
     /// Seed of the other persons.
     pub seed: u64,
+    /// Whether it is played where nothing is rounded, so that history alone protects.
+    pub exact: bool,
 }
 
 /// One step of an attack.
@@ -134,7 +136,7 @@ fn attack(section: &Section<'_>) -> Option<Attack> {
     let id = section.need::<String>("id");
     let title = section.need::<String>("title");
     let class = section.need::<String>("class");
-    let _ = section.one_of("world", &[("clinic", ())]);
+    let exact = section.one_of("world", &[("clinic", false), ("exact", true)]);
     let victim = victim(&section.section_or_empty("victim"));
     let stops = section.need::<Vec<String>>("stops").unwrap_or_default();
     let list = section.value("steps").and_then(|value| value.need_list());
@@ -177,6 +179,7 @@ fn attack(section: &Section<'_>) -> Option<Attack> {
         steps: steps?,
         infer,
         seed: u64::from(seed),
+        exact: exact.unwrap_or(false),
     })
 }
 
@@ -315,7 +318,12 @@ fn scalar(value: &Value<'_>) -> Option<Scalar> {
 
 /// The page about all attacks.
 #[must_use]
-pub fn page(attacks: &[Attack], known: &BTreeMap<String, Class>, test: &str) -> String {
+pub fn page(
+    attacks: &[Attack],
+    open: &[Attack],
+    known: &BTreeMap<String, Class>,
+    test: &str,
+) -> String {
     let mut classes: BTreeMap<&str, Vec<&Attack>> = BTreeMap::new();
     for attack in attacks {
         classes.entry(&attack.class).or_default().push(attack);
@@ -352,6 +360,22 @@ pub fn page(attacks: &[Attack], known: &BTreeMap<String, Class>, test: &str) -> 
                 stops.join(", ")
             );
         }
+    }
+    if !open.is_empty() {
+        let _ = write!(
+            text,
+            "\n## Attacks that still succeed\n\nKept in `testnet/attacks/open/` with the reason. \
+             `what_still_succeeds_is_known` plays them and fails when one is stopped.\n\n\
+             | Attack | What it does |\n|---|---|\n"
+        );
+    }
+    for attack in open {
+        let _ = writeln!(
+            text,
+            "| `{}` | {} |",
+            attack.id,
+            attack.title.replace('|', "\\|")
+        );
     }
     text
 }

@@ -47,7 +47,7 @@ pub fn play(attack: &Attack, side: usize, protected: bool, tries: Tries) -> Resu
     let victim = |side: usize| attack.victim.get(side).context("two sides");
     let world = Clinic::generate(attack.seed);
     let mut world = world.with(victim(if late { 0 } else { side })?);
-    let plan = Plan::clinic(world.files());
+    let plan = Plan::world(attack.exact, world.files());
     let mut house = House::open(if protected { plan } else { plan.unprotected() })?;
     let mut bout = Bout::default();
     let wanted: BTreeSet<usize> = attack

@@ -81,6 +81,22 @@ impl Plan {
         }
     }
 
+    /// The same house where nothing is rounded: only what is withheld protects.
+    #[must_use]
+    pub fn exact(mut self) -> Self {
+        for text in self.codebooks.values_mut() {
+            *text = text.replace("round_base = 5", "round_base = 1");
+        }
+        self
+    }
+
+    /// The world that an attack names: `clinic`, or `exact` where nothing is rounded.
+    #[must_use]
+    pub fn world(exact: bool, files: BTreeMap<String, String>) -> Self {
+        let plan = Self::clinic(files);
+        if exact { plan.exact() } else { plan }
+    }
+
     /// The same house without protection.
     #[must_use]
     pub fn unprotected(mut self) -> Self {

@@ -84,7 +84,7 @@ impl<'a> Scene<'a> {
         let Some(Step::Ask(ask, _)) = attack.steps.get(step.saturating_sub(1)) else {
             return Err(anyhow!("step {step} asks nothing"));
         };
-        let books = Plan::clinic(BTreeMap::new()).codebooks;
+        let books = Plan::world(attack.exact, BTreeMap::new()).codebooks;
         let name = codebook_at(attack, step);
         let text = books.get(name).context("no such codebook")?;
         let codebook = quorate_query::codebook::read(text, name)?;

@@ -79,6 +79,7 @@ pub fn sequence(seed: u64, questions: usize) -> Attack {
         steps,
         infer: None,
         seed: 1,
+        exact: false,
     }
 }
 

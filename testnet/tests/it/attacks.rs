@@ -77,12 +77,37 @@ fn every_attack_works_unprotected_and_fails_protected() {
     );
 }
 
+/// Attacks that are not stopped are published with the reason; one that is stopped by now belongs
+/// to the others.
+#[test]
+fn what_still_succeeds_is_known() {
+    let open =
+        corpus::read_folder(&folder().join("open")).unwrap_or_else(|error| panic!("{error}"));
+    let stopped = Mutex::new(Vec::new());
+    together(&open, |attack| {
+        let outcome = duel(attack).unwrap_or_else(|error| panic!("{}: {error:#}", attack.id));
+        let works = |why: &String| why.starts_with("the attack works");
+        if !outcome.wrong.iter().any(works) {
+            let by = outcome.stopped_by;
+            stopped
+                .lock()
+                .unwrap()
+                .push(format!("{}: {by:?}", attack.id));
+        }
+    });
+    let stopped = stopped.into_inner().unwrap();
+    assert!(stopped.is_empty(), "move to testnet/attacks: {stopped:#?}");
+}
+
 #[test]
 fn the_page_about_attacks_is_the_corpus() {
     let attacks = corpus::read_folder(&folder()).unwrap_or_else(|error| panic!("{error}"));
     let known = corpus::read_classes(&folder()).unwrap_or_else(|error| panic!("{error}"));
+    let open =
+        corpus::read_folder(&folder().join("open")).unwrap_or_else(|error| panic!("{error}"));
     let page = corpus::page(
         &attacks,
+        &open,
         &known,
         "testnet/tests/it/attacks.rs::every_attack_works_unprotected_and_fails_protected",
     );

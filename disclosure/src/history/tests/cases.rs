@@ -373,3 +373,26 @@ fn a_share_across_two_questions_is_judged_like_one_in_a_table() {
     let ill = node.ask("SELECT count(*) FROM person WHERE disease = 1");
     assert_eq!((pattern(&ill).as_str(), rules(&ill)[0]), ("-", "R7"));
 }
+
+#[test]
+fn conditions_that_exclude_nobody_do_not_hide_a_share() {
+    let mut people = alike(0, 15, [0, 0, 40, 0, 1]);
+    people.extend(alike(100, 190, [0, 0, 40, 1, 1]));
+    for beside in ["age < 95", "town IN (0, 1, 2)", "town = 0 AND age >= 10"] {
+        let mut node = Node::of(people.clone());
+        assert_eq!(node.shows(ALL), "v");
+        let ill = node.ask(&format!(
+            "SELECT count(*) FROM person WHERE disease = 1 AND {beside}"
+        ));
+        assert_eq!(
+            (pattern(&ill).as_str(), rules(&ill)[0]),
+            ("-", "R7"),
+            "{beside}"
+        );
+    }
+    // A smaller share of everybody says nothing, though all the others are left out.
+    let mut node = Node::of(clinic());
+    assert_eq!(node.shows(ALL), "v");
+    let ill = node.shows("SELECT count(*) FROM person WHERE disease = 1 AND town = 0");
+    assert_eq!(ill, "v");
+}
