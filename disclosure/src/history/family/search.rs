@@ -28,6 +28,20 @@ impl Run {
             Self::List(atoms) => atoms.binary_search(&atom).is_ok(),
         }
     }
+
+    /// The runs of an axis that are worth hiding.
+    fn all(axis: &Axis) -> Vec<Self> {
+        if !axis.ordered {
+            return axis.lists().into_iter().map(Self::List).collect();
+        }
+        let all = axis.atoms.len();
+        let spans = (0..all).flat_map(|from| (from + 1..=all).map(move |to| (from, to)));
+        let around = |&(from, to): &(usize, usize)| from > 0 && to < all;
+        let (spans, arounds) = (spans.clone(), spans.filter(around));
+        let spans = spans.map(|(from, to)| Self::Span(from, to));
+        let arounds = arounds.map(|(from, to)| Self::Around(from, to));
+        spans.chain(arounds).collect()
+    }
 }
 
 /// A rectangle that follows now and did not before.
@@ -35,36 +49,6 @@ pub(super) struct Found<'a> {
     pub(super) first: &'a Run,
     pub(super) second: &'a Run,
     pub(super) amounts: Amounts,
-}
-
-/// Sums of a place, or of several.
-#[derive(Clone, Copy, Default)]
-struct Sum {
-    after: Fp,
-    before: Fp,
-    amounts: Amounts,
-}
-
-impl Sum {
-    fn plus(self, other: Self) -> Self {
-        Self {
-            after: self.after.plus(other.after),
-            before: self.before.plus(other.before),
-            amounts: self.amounts.plus(other.amounts),
-        }
-    }
-
-    fn minus(self, other: Self) -> Self {
-        Self {
-            after: self.after.minus(other.after),
-            before: self.before.minus(other.before),
-            amounts: self.amounts.minus(other.amounts),
-        }
-    }
-
-    fn is_new(&self) -> bool {
-        self.after == Fp::ZERO && self.before != Fp::ZERO
-    }
 }
 
 /// Calls `each` with every rectangle that follows after and not before, until it breaks.
@@ -75,151 +59,374 @@ pub(super) fn search<B>(
     mut each: impl FnMut(&Found<'_>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     let [first, second] = axes;
-    let sums = sums(before, after);
-    let lines: Vec<&[Sum]> = sums.chunks(second.atoms.len().max(1)).collect();
-    let columns = Columns {
-        ordered: second.ordered,
-        other: second.lists().into_iter().map(Run::List).collect(),
+    let turned = is_better_turned(first, second);
+    let (outer, inner) = if turned {
+        (second, first)
+    } else {
+        (first, second)
     };
-    let empty = vec![Sum::default(); second.atoms.len()];
-    if !first.ordered {
-        for run in first.lists() {
-            let mut line = empty.clone();
-            for next in run.iter().filter_map(|at| lines.get(*at)) {
-                add(&mut line, next);
-            }
-            columns.search(&Run::List(run), &line, &mut each)?;
-        }
-        return ControlFlow::Continue(());
-    }
-    let mut all = empty.clone();
-    for line in &lines {
-        add(&mut all, line);
-    }
-    for from in 0..lines.len() {
-        let mut line = empty.clone();
-        for (to, next) in (1..).zip(&lines).skip(from) {
-            add(&mut line, next);
-            columns.search(&Run::Span(from, to), &line, &mut each)?;
-            if from > 0 && to < lines.len() {
-                let rest = all.iter().zip(&line).map(|(all, line)| all.minus(*line));
-                let rest: Vec<Sum> = rest.collect();
-                columns.search(&Run::Around(from, to), &rest, &mut each)?;
-            }
+    let size = Size {
+        outer: outer.atoms.len(),
+        inner: inner.atoms.len(),
+        turned,
+    };
+    let sheets = Sheets {
+        after: Sheet::of(&size, &after.follows, Fp::plus),
+        before: Sheet::of(&size, &before.follows, Fp::plus),
+        amounts: Sheet::of(&size, &after.amounts, Amounts::plus),
+        inner: size.inner,
+    };
+    let lists = if inner.ordered {
+        Vec::new()
+    } else {
+        Run::all(inner)
+    };
+    let mut scratch = Scratch::new(size.inner);
+    for run in Run::all(outer) {
+        let mut found = |other: &Run, amounts: Amounts| {
+            let (first, second) = if turned { (other, &run) } else { (&run, other) };
+            each(&Found {
+                first,
+                second,
+                amounts,
+            })
+        };
+        let line = Line {
+            sheets: &sheets,
+            run: &run,
+        };
+        if inner.ordered {
+            in_order(&line, &mut scratch, &mut found)?;
+        } else {
+            among(&line, &lists, &mut scratch.prefix, &mut found)?;
         }
     }
     ControlFlow::Continue(())
 }
 
-fn sums(before: &Prints, after: &Prints) -> Vec<Sum> {
-    let pairs = after.follows.iter().zip(&before.follows);
-    let sum = |((after, before), amounts): ((&Fp, &Fp), &Amounts)| Sum {
-        after: *after,
-        before: *before,
-        amounts: *amounts,
-    };
-    pairs.zip(&after.amounts).map(sum).collect()
-}
-
-fn add(line: &mut [Sum], next: &[Sum]) {
-    for (sum, next) in line.iter_mut().zip(next) {
-        *sum = sum.plus(*next);
+/// The inner axis takes a step an atom if it is ordered, the outer one a step for every two atoms.
+fn is_better_turned(first: &Axis, second: &Axis) -> bool {
+    match (first.ordered, second.ordered) {
+        (true, true) => first.atoms.len() > second.atoms.len(),
+        (ordered, _) => ordered,
     }
 }
 
-struct Columns {
-    ordered: bool,
-    other: Vec<Run>,
+struct Size {
+    outer: usize,
+    inner: usize,
+    turned: bool,
 }
 
-/// The sum before an atom.
-struct Prefix {
-    sum: Sum,
-    at: usize,
+/// Sums over every rectangle of atoms that starts at the corner.
+struct Sheet<T> {
+    sums: Vec<T>,
+    width: usize,
 }
 
-impl Columns {
-    fn search<B>(
-        &self,
-        first: &Run,
-        line: &[Sum],
-        each: &mut impl FnMut(&Found<'_>) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        if self.ordered {
-            return in_order(first, line, each);
-        }
-        for second in &self.other {
-            let Run::List(atoms) = second else { continue };
-            let sum = atoms
-                .iter()
-                .filter_map(|at| line.get(*at))
-                .fold(Sum::default(), |sum, next| sum.plus(*next));
-            if sum.is_new() {
-                let amounts = sum.amounts;
-                each(&Found {
-                    first,
-                    second,
-                    amounts,
-                })?;
+impl<T: Copy + Default> Sheet<T> {
+    /// Of values that stand line by line of the first axis.
+    fn of(size: &Size, values: &[T], plus: impl Fn(T, T) -> T) -> Self {
+        let width = size.inner + 1;
+        let mut sums = vec![T::default(); width];
+        let mut above = sums.clone();
+        for line in 0..size.outer {
+            let mut sum = T::default();
+            sums.push(sum);
+            for at in 0..size.inner {
+                let place = if size.turned {
+                    at * size.outer + line
+                } else {
+                    line * size.inner + at
+                };
+                sum = plus(sum, values.get(place).copied().unwrap_or_default());
+                let total = plus(above.get(at + 1).copied().unwrap_or_default(), sum);
+                if let Some(above) = above.get_mut(at + 1) {
+                    *above = total;
+                }
+                sums.push(total);
             }
         }
-        ControlFlow::Continue(())
+        Self { sums, width }
+    }
+
+    /// The prefixes over the first lines.
+    fn line(&self, lines: usize) -> &[T] {
+        let from = lines * self.width;
+        self.sums.get(from..from + self.width).unwrap_or_default()
+    }
+
+    fn lines(&self) -> usize {
+        self.sums.len() / self.width - 1
+    }
+
+    /// The sum over the lines of a run and the first `to` atoms of the other axis.
+    fn prefix(&self, run: &Run, to: usize, plus: fn(T, T) -> T, minus: fn(T, T) -> T) -> T {
+        let at = |lines: usize| self.line(lines).get(to).copied().unwrap_or_default();
+        let span = |from: usize, to: usize| minus(at(to), at(from));
+        match run {
+            Run::Span(from, to) => span(*from, *to),
+            Run::Around(from, to) => minus(at(self.lines()), span(*from, *to)),
+            Run::List(atoms) => {
+                let each = atoms.iter().map(|atom| span(*atom, *atom + 1));
+                each.fold(T::default(), plus)
+            }
+        }
+    }
+}
+
+impl Sheet<Fp> {
+    /// All prefixes of a run at once.
+    fn prefixes(&self, run: &Run, into: &mut Vec<Fp>) {
+        into.clear();
+        let between = |(high, low): (&Fp, &Fp)| high.minus(*low);
+        match run {
+            Run::Span(from, to) => {
+                into.extend(self.line(*to).iter().zip(self.line(*from)).map(between));
+            }
+            Run::Around(from, to) => {
+                let all = self.line(self.lines()).iter();
+                let inside = self.line(*to).iter().zip(self.line(*from)).map(between);
+                into.extend(all.zip(inside).map(|(all, inside)| all.minus(inside)));
+            }
+            Run::List(atoms) if atoms.len() * 2 > self.lines() => {
+                into.extend(self.line(self.lines()));
+                for atom in (0..self.lines()).filter(|atom| atoms.binary_search(atom).is_err()) {
+                    let line = self.line(atom + 1).iter().zip(self.line(atom)).map(between);
+                    for (sum, less) in into.iter_mut().zip(line) {
+                        *sum = sum.minus(less);
+                    }
+                }
+            }
+            Run::List(atoms) => {
+                into.resize(self.width, Fp::ZERO);
+                for atom in atoms {
+                    let line = self.line(*atom + 1).iter();
+                    let line = line.zip(self.line(*atom)).map(between);
+                    for (sum, more) in into.iter_mut().zip(line) {
+                        *sum = sum.plus(more);
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Sheets {
+    after: Sheet<Fp>,
+    before: Sheet<Fp>,
+    amounts: Sheet<Amounts>,
+    inner: usize,
+}
+
+/// The atoms of the inner axis, summed over a run of the outer one.
+struct Line<'a> {
+    sheets: &'a Sheets,
+    run: &'a Run,
+}
+
+impl Line<'_> {
+    fn before(&self, to: usize) -> Fp {
+        let sheet = &self.sheets.before;
+        sheet.prefix(self.run, to, Fp::plus, Fp::minus)
+    }
+
+    fn amounts(&self, to: usize) -> Amounts {
+        let sheet = &self.sheets.amounts;
+        sheet.prefix(self.run, to, Amounts::plus, Amounts::minus)
+    }
+
+    /// What an interval of it holds.
+    fn span(&self, from: usize, to: usize) -> Amounts {
+        self.amounts(to).minus(self.amounts(from))
+    }
+}
+
+/// An axis without order: every run of it is tried.
+fn among<B>(
+    line: &Line<'_>,
+    lists: &[Run],
+    prefix: &mut Vec<Fp>,
+    found: &mut impl FnMut(&Run, Amounts) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    line.sheets.after.prefixes(line.run, prefix);
+    let atom = |at: usize| {
+        let sum = prefix.get(at + 1).zip(prefix.get(at));
+        sum.map_or(Fp::ZERO, |(high, low)| high.minus(*low))
+    };
+    let after: Vec<Fp> = (0..line.sheets.inner).map(atom).collect();
+    let all = prefix.last().copied().unwrap_or_default();
+    for run in lists {
+        let Run::List(atoms) = run else { continue };
+        if sum(&after, all, atoms) != Fp::ZERO {
+            continue;
+        }
+        let was = |at: &usize| line.before(*at + 1).minus(line.before(*at));
+        if atoms.iter().map(was).fold(Fp::ZERO, Fp::plus) != Fp::ZERO {
+            let amounts = atoms.iter().map(|at| line.span(*at, *at + 1));
+            found(run, amounts.fold(Amounts::default(), Amounts::plus))?;
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// The sum over some atoms, by what is left of all where these are most.
+fn sum(atoms: &[Fp], all: Fp, listed: &[usize]) -> Fp {
+    let at = |at: usize| atoms.get(at).copied().unwrap_or_default();
+    if listed.len() * 2 <= atoms.len() {
+        return listed.iter().fold(Fp::ZERO, |sum, one| sum.plus(at(*one)));
+    }
+    let others = (0..atoms.len()).filter(|at| listed.binary_search(at).is_err());
+    others.fold(all, |sum, one| sum.minus(at(one)))
+}
+
+/// Memory that is used again for every line.
+struct Scratch {
+    prefix: Vec<Fp>,
+    groups: Groups,
+}
+
+impl Scratch {
+    fn new(inner: usize) -> Self {
+        Self {
+            prefix: Vec::with_capacity(inner + 1),
+            groups: Groups::new(inner + 1),
+        }
+    }
+}
+
+/// Places of a line by their prefix: a small hash table, and a chain through each group.
+struct Groups {
+    /// Round in which a slot was filled, and the latest place of the group.
+    slots: Vec<(u32, usize)>,
+    round: u32,
+    shift: u32,
+    /// The place before in the same group.
+    earlier: Vec<Option<usize>>,
+    /// Whether all of the group up to here had the same print before the new release.
+    alike: Vec<bool>,
+}
+
+impl Groups {
+    fn new(places: usize) -> Self {
+        let size = (places * 2).next_power_of_two().max(2);
+        Self {
+            slots: vec![(0, 0); size],
+            round: 0,
+            shift: 64 - size.trailing_zeros(),
+            earlier: vec![None; places],
+            alike: vec![true; places],
+        }
+    }
+
+    fn clear(&mut self) {
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.slots.fill((0, 0));
+            self.round = 1;
+        }
+    }
+
+    /// The slot of a print: that of its group, or a free one.
+    fn slot(&self, prefix: &[Fp], print: Fp) -> (usize, Option<usize>) {
+        // Fibonacci hashing spreads neighbouring numbers.
+        let hash = print.least().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift;
+        let mut slot = usize::try_from(hash).unwrap_or(0);
+        loop {
+            match self.slots.get(slot) {
+                Some((round, place)) if *round == self.round => {
+                    if prefix.get(*place) == Some(&print) {
+                        return (slot, Some(*place));
+                    }
+                }
+                _ => return (slot, None),
+            }
+            slot = (slot + 1) % self.slots.len();
+        }
+    }
+
+    /// The latest place with this print.
+    fn latest(&self, prefix: &[Fp], print: Fp) -> Option<usize> {
+        self.slot(prefix, print).1
+    }
+
+    /// The places of a group, from one back.
+    fn back(&self, from: Option<usize>) -> impl Iterator<Item = usize> + '_ {
+        let earlier = |place: &usize| self.earlier.get(*place).copied().flatten();
+        std::iter::successors(from, earlier)
+    }
+
+    fn are_alike(&self, up_to: usize) -> bool {
+        self.alike.get(up_to) == Some(&true)
+    }
+
+    /// Adds a place to its group; gives the one before.
+    fn add(&mut self, prefix: &[Fp], place: usize, print: Fp, line: &Line<'_>) -> Option<usize> {
+        let (slot, before) = self.slot(prefix, print);
+        let alike = before.is_none_or(|before| {
+            self.are_alike(before) && line.before(before) == line.before(place)
+        });
+        if let Some(slot) = self.slots.get_mut(slot) {
+            *slot = (self.round, place);
+        }
+        if let Some(earlier) = self.earlier.get_mut(place) {
+            *earlier = before;
+        }
+        if let Some(known) = self.alike.get_mut(place) {
+            *known = alike;
+        }
+        before
     }
 }
 
 /// Intervals, and all but an interval: two prefixes with the same print enclose one that follows;
 /// two whose prints differ by that of everything leave out one that does.
 fn in_order<B>(
-    first: &Run,
-    line: &[Sum],
-    each: &mut impl FnMut(&Found<'_>) -> ControlFlow<B>,
+    line: &Line<'_>,
+    scratch: &mut Scratch,
+    found: &mut impl FnMut(&Run, Amounts) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
-    let mut sum = Sum::default();
-    let mut prefixes = vec![Prefix { sum, at: 0 }];
-    for (at, next) in (1..).zip(line) {
-        sum = sum.plus(*next);
-        prefixes.push(Prefix { sum, at });
-    }
-    let (all, whole) = (sum, line.len());
-    prefixes.sort_unstable_by_key(|prefix| (prefix.sum.after, prefix.at));
-    let differ = |group: &[Prefix]| {
-        let low = group.first().map(|one| one.sum.before);
-        group.iter().any(|one| Some(one.sum.before) != low)
-    };
-    let groups: Vec<&[Prefix]> = prefixes
-        .chunk_by(|a, b| a.sum.after == b.sum.after)
-        .collect();
-    for group in groups.iter().filter(|group| differ(group)) {
-        for (index, low) in group.iter().enumerate() {
-            for high in group.iter().skip(index + 1) {
-                let sum = high.sum.minus(low.sum);
-                if sum.is_new() {
-                    let (second, amounts) = (&Run::Span(low.at, high.at), sum.amounts);
-                    each(&Found {
-                        first,
-                        second,
-                        amounts,
-                    })?;
-                }
+    let Scratch { prefix, groups } = scratch;
+    line.sheets.after.prefixes(line.run, prefix);
+    groups.clear();
+    for (place, print) in prefix.iter().enumerate() {
+        let before = groups.add(prefix, place, *print, line);
+        if before.is_none() || groups.are_alike(place) {
+            continue;
+        }
+        for from in groups.back(before) {
+            if line.before(from) != line.before(place) {
+                found(&Run::Span(from, place), line.span(from, place))?;
             }
         }
     }
-    for low in prefixes.iter().filter(|low| low.at > 0) {
-        let wanted = low.sum.after.plus(all.after);
-        let group = groups.partition_point(|g| g.first().is_some_and(|one| one.sum.after < wanted));
-        let group = groups.get(group).copied().unwrap_or_default();
-        for high in group
-            .iter()
-            .filter(|high| low.at < high.at && high.at < whole)
-        {
-            let sum = all.minus(high.sum.minus(low.sum));
-            if sum.is_new() {
-                let (second, amounts) = (&Run::Around(low.at, high.at), sum.amounts);
-                each(&Found {
-                    first,
-                    second,
-                    amounts,
-                })?;
+    all_but_an_interval(line, prefix, groups, found)
+}
+
+fn all_but_an_interval<B>(
+    line: &Line<'_>,
+    prefix: &[Fp],
+    groups: &Groups,
+    found: &mut impl FnMut(&Run, Amounts) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    let whole = line.sheets.inner;
+    let all = prefix.last().copied().unwrap_or_default();
+    let inner = prefix.iter().enumerate().take(whole).skip(1);
+    for (from, print) in inner {
+        let Some(latest) = groups.latest(prefix, print.plus(all)) else {
+            continue;
+        };
+        let is_new = |to: usize| {
+            let left_out = line.before(to).minus(line.before(from));
+            line.before(whole) != left_out
+        };
+        if groups.are_alike(latest) && !is_new(latest) {
+            continue;
+        }
+        for to in groups.back(Some(latest)) {
+            if from < to && to < whole && is_new(to) {
+                let amounts = line.amounts(whole).minus(line.span(from, to));
+                found(&Run::Around(from, to), amounts)?;
             }
         }
     }
