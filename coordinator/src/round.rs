@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_identity::{Role, Signed};
+use quorate_query::canonical;
 use quorate_query::combine::{Combined, SiteAnswer, combine as combine_sites};
 use quorate_query::problem::{Code, Problem};
 use quorate_query::question::Question;
-use quorate_query::{canonical, sql};
 use quorate_wire::v1::Deliver;
 use quorate_wire::{
     MAX_MESSAGE, NodeOutcome, NodeStatus, OpenError, Opened, Payload, QuestionPayload,
@@ -179,7 +179,7 @@ fn read(public: &Public, Verified(opened): Verified) -> Result<Read, Problem> {
             "the network has not published this codebook",
         ));
     };
-    let question = sql::read(&payload.sql, &payload.params, &book.codebook)?;
+    let question = payload.request.read(&payload.params, &book.codebook)?;
     if payload.canonical_version != canonical::VERSION
         || payload.canonical_digest != question.digest()
     {

@@ -1,4 +1,5 @@
-//! Third step: the text becomes a typed question against a pinned codebook, or is refused.
+//! Third step: the text becomes a typed question against a pinned codebook, or is refused. An analysis
+//! is expanded here and read as a text is: what its sender made of it counts for nothing.
 
 use std::sync::Arc;
 
@@ -6,7 +7,6 @@ use quorate_query::canonical;
 use quorate_query::codebook::Codebook;
 use quorate_query::problem::{Code, Problem};
 use quorate_query::question::{Body, Question as Typed, TableQuestion};
-use quorate_query::sql;
 
 use crate::node::Node;
 use crate::record::Recorded;
@@ -106,7 +106,7 @@ pub fn read<'a>(node: &Node, recorded: &'a Recorded) -> Result<Question<'a>, Rea
     let codebook = node
         .codebook(&asked.codebook)
         .ok_or_else(|| ReadError::Codebook(asked.codebook.clone()))?;
-    let typed = sql::read(&asked.sql, &asked.params, &codebook)?;
+    let typed = asked.request.read(&asked.params, &codebook)?;
     let ours = (canonical::VERSION, typed.digest());
     if asked.canonical.is_some_and(|signed| signed != ours) {
         return Err(ReadError::Canonical);

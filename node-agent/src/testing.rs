@@ -161,7 +161,7 @@ impl House {
             nodes: BTreeSet::new(),
             codebook: self.codebook.digest.clone(),
             roster_head: self.roster.head().hash,
-            sql: sql.into(),
+            request: sql.into(),
             canonical_version: canonical::VERSION,
             canonical_digest: digest,
             params: BTreeMap::new(),

@@ -4,6 +4,7 @@
 //! node verified. It must not look at the question itself.
 
 use quorate_identity::{KeyId, RosterError, Signed};
+use quorate_query::analyses::Request;
 use quorate_query::codebook::Codebook;
 use quorate_query::problem::{Code, Problem};
 use quorate_query::question::Params;
@@ -54,8 +55,8 @@ pub struct Asked {
     pub purpose: String,
     /// Digest of the codebook.
     pub codebook: String,
-    /// The text. Read once, by `read`, and kept nowhere.
-    pub sql: String,
+    /// The text or analysis. Read once, by `read`, and kept nowhere.
+    pub request: Request,
     /// Typed parameters.
     pub params: Params,
     /// Version and digest of the canonical form that the asker computed; a trial has none.
@@ -210,7 +211,7 @@ pub fn verify(node: &Node, delivery: &Delivery, now: i64) -> Result<Heard, Verif
         project: Some(question.project),
         purpose: question.purpose,
         codebook: question.codebook,
-        sql: question.sql,
+        request: question.request,
         params: question.params,
         canonical: Some((question.canonical_version, question.canonical_digest)),
     };
@@ -255,7 +256,7 @@ fn alone(node: &Node, id: QuestionId, asker: Asker, trial: crate::trial::Trial) 
         project: trial.project,
         purpose: String::new(),
         codebook: trial.codebook,
-        sql: trial.sql,
+        request: trial.sql.into(),
         params: trial.params,
         canonical: None,
     };

@@ -5,11 +5,11 @@
 use std::collections::BTreeSet;
 
 use quorate_identity::{KeyError, Roster, Signed, SigningKey};
+use quorate_query::analyses::Request;
 use quorate_query::canonical;
 use quorate_query::codebook::Codebook;
 use quorate_query::problem::Problem;
 use quorate_query::question::{Params, Question};
-use quorate_query::sql;
 use quorate_wire::{QuestionId, QuestionPayload, sign_question};
 
 use crate::params;
@@ -23,8 +23,8 @@ pub const CLOCKS: i64 = 300;
 /// What a researcher wants to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
-    /// The question in SQL.
-    pub sql: String,
+    /// The question in SQL, or an analysis.
+    pub request: Request,
     /// Its parameters.
     pub params: Params,
     /// Under which project.
@@ -63,9 +63,11 @@ pub enum AskError {
 ///
 /// # Errors
 /// If the language refuses it, or a parameter is missing or superfluous.
-pub fn read(sql: &str, given: &Params, codebook: &Codebook) -> Result<Question, Problem> {
-    params::check_used(sql, given)?;
-    sql::read(sql, given, codebook)
+pub fn read(request: &Request, given: &Params, codebook: &Codebook) -> Result<Question, Problem> {
+    if let Request::Sql(sql) = request {
+        params::check_used(sql, given)?;
+    }
+    request.read(given, codebook)
 }
 
 /// Reads and signs a question. `now` is in unix milliseconds.
@@ -80,7 +82,7 @@ pub fn sign(
     key: &SigningKey,
     now: u64,
 ) -> Result<Asked, AskError> {
-    let meaning = read(&draft.sql, &draft.params, codebook)?;
+    let meaning = read(&draft.request, &draft.params, codebook)?;
     let seconds = i64::try_from(now / 1000).unwrap_or(i64::MAX - LIFE);
     let payload = QuestionPayload {
         network: roster.network().to_string(),
@@ -91,7 +93,7 @@ pub fn sign(
         nodes: draft.nodes.clone(),
         codebook: codebook.digest.clone(),
         roster_head: roster.head().hash,
-        sql: draft.sql.clone(),
+        request: draft.request.clone(),
         canonical_version: canonical::VERSION,
         canonical_digest: meaning.digest(),
         params: draft.params.clone(),

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use quorate_query::analyses::Report;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -32,6 +33,9 @@ pub struct Document {
     /// Rows in the order of the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<Row>,
+    /// What an analysis makes of the rows, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<AnalysisInfo>,
     /// Every node that was asked, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<Node>,
@@ -71,6 +75,18 @@ pub struct QuestionInfo {
     pub params: BTreeMap<String, Value>,
     /// Digest of the codebook it was read against.
     pub codebook: String,
+}
+
+/// An analysis: what was signed, and what was computed where the result was believed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AnalysisInfo {
+    /// Name and version.
+    pub name: String,
+    /// Its arguments.
+    pub arguments: BTreeMap<String, String>,
+    /// Its tables; none without an answer.
+    #[serde(flatten)]
+    pub report: Report,
 }
 
 /// A refusal or failure.

@@ -12,7 +12,7 @@
 //! let mut client = Client::connect(Profile::open("/home/alice/.config/quorate".as_ref())?)?;
 //! let codebook = client.catalogue().await?.codebooks.remove(0);
 //! let draft = Draft {
-//!     sql: "SELECT sex, count(*) AS n FROM person GROUP BY sex".to_owned(),
+//!     request: "SELECT sex, count(*) AS n FROM person GROUP BY sex".into(),
 //!     project: "heart-1".to_owned(),
 //!     ..Draft::default()
 //! };

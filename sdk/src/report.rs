@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use quorate_identity::Signed;
+use quorate_query::analyses::{Analysis, Report};
 use quorate_query::answer::Mode;
 use quorate_query::combine::{Combined, CombinedCell};
 use quorate_query::question::{Body, Expr, GroupKey};
@@ -12,8 +13,8 @@ use quorate_query::value::Scalar;
 use quorate_wire::{LedgerRef, NodeOutcome, QuestionStatus, signed_to_bytes};
 
 use crate::document::{
-    Cell, Column, Document, Interval, Ledger, Node, Note, ProblemInfo, Protection, QuestionInfo,
-    Row, SCHEMA,
+    AnalysisInfo, Cell, Column, Document, Interval, Ledger, Node, Note, ProblemInfo, Protection,
+    QuestionInfo, Row, SCHEMA,
 };
 use crate::params;
 use crate::verify::{VerifiedResult, Words};
@@ -34,6 +35,7 @@ pub fn document(verified: &VerifiedResult, by_site: bool) -> Document {
             .iter()
             .map(|outcome| node(outcome, verified))
             .collect(),
+        analysis: verified.analysis().map(analysis),
         protection: None,
         notes: Vec::new(),
         roster: verified.roster().iter().map(encode).collect(),
@@ -48,6 +50,14 @@ pub fn document(verified: &VerifiedResult, by_site: bool) -> Document {
             ..empty
         },
         None => empty,
+    }
+}
+
+fn analysis((asked, report): (&Analysis, Option<&Report>)) -> AnalysisInfo {
+    AnalysisInfo {
+        name: asked.name.clone(),
+        arguments: asked.arguments.clone(),
+        report: report.cloned().unwrap_or_default(),
     }
 }
 
@@ -68,7 +78,7 @@ fn question(verified: &VerifiedResult) -> QuestionInfo {
         project: asked.project.clone(),
         purpose: asked.purpose.clone(),
         researcher: asked.researcher.clone(),
-        text: asked.sql.clone(),
+        text: asked.request.text(verified.codebook()),
         params: params
             .map(|(name, value)| (name.clone(), params::to_json(value)))
             .collect(),

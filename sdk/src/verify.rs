@@ -2,7 +2,7 @@
 //!
 //! opened as the coordinator's → the question is mine, unaltered → read again against its codebook
 //! → every node accounted for → each node's own words, by its own key → the same verdict → recombined,
-//! the same table
+//! the same table → where an analysis was asked for, its statistics, computed here
 //!
 //! A coordinator can delay a question, lose it, or call a node absent. It cannot alter a question,
 //! an answer or a total, swap two answers, or pass off an answer to another question, without this
@@ -15,12 +15,12 @@ mod error;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_identity::{Roster, Signed, digest_text};
+use quorate_query::analyses::{Analysis, Report};
 use quorate_query::answer::{NodeTable, Protection};
 use quorate_query::canonical;
 use quorate_query::codebook::Codebook;
-use quorate_query::combine::{Combined, SiteAnswer, combine};
+use quorate_query::combine::{Combined, Released, SiteAnswer, combine};
 use quorate_query::question::Question;
-use quorate_query::sql;
 use quorate_wire::{
     AnswerPayload, NodeOutcome, NodeStatus, Opened, QuestionPayload, QuestionStatus,
     RefusalPayload, ResultPayload, open_member,
@@ -72,6 +72,7 @@ pub struct VerifiedResult {
     codebook: Codebook,
     words: BTreeMap<String, Words>,
     combined: Option<Combined>,
+    report: Option<Report>,
     roster: Vec<Signed>,
 }
 
@@ -88,11 +89,13 @@ pub fn verify(signed: &Signed, standard: Standard<'_>) -> Result<VerifiedResult,
     let words = each_nodes_own_words(&result, &question, standard.roster)?;
     the_same_verdict(&result, &question, codebook, &words)?;
     let combined = the_same_table(&result, &meaning, codebook, &words)?;
+    let report = its_analysis(&result, &question, &meaning, codebook, &words)?;
     Ok(VerifiedResult {
         meaning,
         codebook: codebook.clone(),
         words,
         combined,
+        report,
         roster: standard.roster.log().to_vec(),
         result,
         question,
@@ -151,8 +154,10 @@ fn read_again(
     codebook: &Codebook,
 ) -> Result<Question, VerifyError> {
     let asked = question.payload();
-    let meaning =
-        sql::read(&asked.sql, &asked.params, codebook).map_err(VerifyError::Unreadable)?;
+    let meaning = asked
+        .request
+        .read(&asked.params, codebook)
+        .map_err(VerifyError::Unreadable)?;
     let same =
         asked.canonical_version == canonical::VERSION && asked.canonical_digest == meaning.digest();
     if same {
@@ -365,19 +370,42 @@ fn the_same_table(
     if result.payload().status != QuestionStatus::Answered {
         return Ok(None);
     }
-    let sites: Vec<SiteAnswer<'_>> = words
-        .iter()
-        .map(|(node, words)| SiteAnswer {
-            node,
-            table: answer_of(words),
-        })
-        .collect();
-    let combined = combine(meaning, codebook, &sites)?;
+    let combined = combine(meaning, codebook, &sites(words))?;
     if combined.to_bytes() == result.payload().combined {
         Ok(Some(combined))
     } else {
         Err(VerifyError::OtherTable)
     }
+}
+
+/// Nobody else's statistics are taken: they are made of the nodes' own cells.
+fn its_analysis(
+    result: &Opened<ResultPayload>,
+    question: &Opened<QuestionPayload>,
+    meaning: &Question,
+    codebook: &Codebook,
+    words: &BTreeMap<String, Words>,
+) -> Result<Option<Report>, VerifyError> {
+    let Some(analysis) = question.payload().request.analysis() else {
+        return Ok(None);
+    };
+    if result.payload().status != QuestionStatus::Answered {
+        return Ok(None);
+    }
+    let released = Released::new(meaning, codebook, &sites(words))?;
+    let report = analysis
+        .finish(&released)
+        .map_err(VerifyError::Unreadable)?;
+    Ok(Some(report))
+}
+
+fn sites(words: &BTreeMap<String, Words>) -> Vec<SiteAnswer<'_>> {
+    let all = words.iter();
+    all.map(|(node, words)| SiteAnswer {
+        node,
+        table: answer_of(words),
+    })
+    .collect()
 }
 
 fn answer_of(words: &Words) -> Option<(&NodeTable, Protection)> {
@@ -398,6 +426,13 @@ impl VerifiedResult {
     #[must_use]
     pub fn combined(&self) -> Option<&Combined> {
         self.combined.as_ref()
+    }
+
+    /// The analysis that was asked for, if any, with its statistics if it was answered.
+    #[must_use]
+    pub fn analysis(&self) -> Option<(&Analysis, Option<&Report>)> {
+        let asked = self.question.payload().request.analysis()?;
+        Some((asked, self.report.as_ref()))
     }
 
     /// The question as it was signed.

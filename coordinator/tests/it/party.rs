@@ -180,7 +180,7 @@ impl Party {
             nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
             codebook: book.digest.clone(),
             roster_head: quorate_identity::digest_text(&last.digest()),
-            sql: SQL.to_owned(),
+            request: SQL.into(),
             canonical_version: canonical::VERSION,
             canonical_digest: read.digest(),
             params: Default::default(),

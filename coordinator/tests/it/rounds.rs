@@ -231,7 +231,7 @@ async fn a_question_that_was_altered_or_is_not_ours_is_refused_at_once() {
         ("X801", Box::new(|q| q.min_nodes = 2)),
         (
             "V200",
-            Box::new(|q| q.sql = "SELECT count(*) FROM nothing".to_owned()),
+            Box::new(|q| q.request = "SELECT count(*) FROM nothing".into()),
         ),
     ];
     for (expected, change) in refused {

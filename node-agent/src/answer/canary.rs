@@ -92,7 +92,7 @@ fn ask_all(house: &House, node: &Node) -> usize {
         };
         match said.kind.as_str() {
             "answer" => answers += 1,
-            _ => assert!(!holds(&said.payload), "{}", question.sql),
+            _ => assert!(!holds(&said.payload), "{:?}", question.request),
         }
     }
     answers

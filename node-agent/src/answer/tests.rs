@@ -229,7 +229,7 @@ fn what_the_policy_does_not_allow_is_refused_and_recorded() {
     );
     assert_eq!(code(&house, |q| q.canonical_digest = [1; 32]), "A408");
     assert_eq!(
-        code(&house, |q| q.sql = "SELECT town FROM person".into()).get(..1),
+        code(&house, |q| q.request = "SELECT town FROM person".into()).get(..1),
         Some("V")
     );
     fs::write(house.state().join("paused"), "").unwrap();

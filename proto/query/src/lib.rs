@@ -7,6 +7,7 @@
 //! It is pure: no clock, no randomness, no engine, no protobuf, no files. What it must not
 //! know: who asks, how answers travel, and anything about real data.
 
+pub mod analyses;
 pub mod answer;
 pub mod canonical;
 pub mod codebook;

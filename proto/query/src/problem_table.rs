@@ -152,6 +152,13 @@ pub(crate) static TABLE: &[Entry] = &[
         "the question is too large",
         "the text or its table was larger than allowed",
     ),
+    entry(
+        "V900",
+        Researcher,
+        "analysis",
+        "there is no such analysis, or its arguments do not fit it",
+        "the question named an unknown analysis, or arguments that do not fit it",
+    ),
     // A: identity, freshness, roster
     entry(
         "A401",

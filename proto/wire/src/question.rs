@@ -1,10 +1,11 @@
 //! What a researcher asks, bound to network, project, codebook and time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 use quorate_identity::Role;
 use quorate_identity::envelope::kind;
+use quorate_query::analyses::{Analysis, Request};
 use quorate_query::problem::{Code, Problem};
 use quorate_query::question::Params;
 
@@ -37,8 +38,8 @@ pub struct QuestionPayload {
     pub codebook: String,
     /// Hash of the newest roster entry that the researcher knew.
     pub roster_head: String,
-    /// The question.
-    pub sql: String,
+    /// The question: a text, or an analysis.
+    pub request: Request,
     /// Version of the canonical form.
     pub canonical_version: u32,
     /// SHA-256 of canonical form and codebook; every node computes it again.
@@ -98,7 +99,7 @@ impl Payload for QuestionPayload {
             nodes: self.nodes.iter().cloned().collect(),
             codebook: self.codebook.clone(),
             roster_head: self.roster_head.clone(),
-            body: Some(v1::question_payload::Body::Sql(self.sql.clone())),
+            body: Some(body_to_wire(&self.request)),
             canonical_version: self.canonical_version,
             canonical_digest: self.canonical_digest.to_vec(),
             params: params_to_wire(&self.params),
@@ -112,10 +113,7 @@ impl Payload for QuestionPayload {
 
     fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let wire = v1::QuestionPayload::decode(bytes).map_err(|_| WireError::Malformed)?;
-        let v1::question_payload::Body::Sql(sql) = check::some(wire.body, "body")?;
-        if sql.is_empty() {
-            return Err(WireError::Missing("sql"));
-        }
+        let request = body_from_wire(check::some(wire.body, "body")?)?;
         at_most(&wire.nodes, "nodes", 1024)?;
         at_most(&wire.must_understand, "must_understand", 32)?;
         let (not_before, expires) = (
@@ -137,7 +135,7 @@ impl Payload for QuestionPayload {
             nodes: set(wire.nodes, "nodes", check::name)?,
             codebook: check::digest(wire.codebook, "codebook")?,
             roster_head: check::digest(wire.roster_head, "roster_head")?,
-            sql: text(sql, "sql", MAX_SQL)?,
+            request,
             canonical_version: wire.canonical_version,
             canonical_digest: check::hash(&wire.canonical_digest, "canonical_digest")?,
             params: params_from_wire(&wire.params)?,
@@ -146,6 +144,48 @@ impl Payload for QuestionPayload {
             must_understand: set(wire.must_understand, "must_understand", word)?,
             min_nodes: wire.min_nodes,
         })
+    }
+}
+
+fn body_to_wire(request: &Request) -> v1::question_payload::Body {
+    match request {
+        Request::Sql(sql) => v1::question_payload::Body::Sql(sql.clone()),
+        Request::Analysis(analysis) => {
+            let arguments = analysis.arguments.iter();
+            let argument = |(name, value): (&String, &String)| v1::Argument {
+                name: name.clone(),
+                value: value.clone(),
+            };
+            v1::question_payload::Body::Analysis(v1::Analysis {
+                name: analysis.name.clone(),
+                arguments: arguments.map(argument).collect(),
+            })
+        }
+    }
+}
+
+fn body_from_wire(body: v1::question_payload::Body) -> Result<Request, WireError> {
+    match body {
+        v1::question_payload::Body::Sql(sql) if sql.is_empty() => Err(WireError::Missing("sql")),
+        v1::question_payload::Body::Sql(sql) => Ok(Request::Sql(text(sql, "sql", MAX_SQL)?)),
+        v1::question_payload::Body::Analysis(analysis) => {
+            at_most(&analysis.arguments, "arguments", 32)?;
+            let mut arguments = BTreeMap::<String, String>::new();
+            for argument in analysis.arguments {
+                let name = word(argument.name, "argument")?;
+                if arguments
+                    .last_key_value()
+                    .is_some_and(|(last, _)| *last >= name)
+                {
+                    return Err(WireError::Invalid("arguments"));
+                }
+                arguments.insert(name, text(argument.value, "argument", MAX_SENTENCE)?);
+            }
+            Ok(Request::Analysis(Analysis {
+                name: word(analysis.name, "analysis")?,
+                arguments,
+            }))
+        }
     }
 }
 

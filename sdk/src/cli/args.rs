@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use super::analyse::AnalyseArgs;
+
 /// Ask many institutions one question; no row leaves any of them.
 #[derive(Debug, Parser)]
 #[command(name = "quorate", version, propagate_version = true)]
@@ -28,6 +30,9 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Ask a question and show the verified answer
     Query(QueryArgs),
+    /// Ask for an analysis, such as a t-test, and show statistics made of the verified answer
+    #[command(alias = "analyze")]
+    Analyse(AnalyseArgs),
     /// Show how far a question is
     Status(IdArgs),
     /// Get, verify and show the answer to an earlier question
@@ -92,6 +97,13 @@ pub(crate) struct TextArgs {
     /// Read the question from a file (- for standard input)
     #[arg(long, value_name = "F")]
     pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+}
+
+/// Parameters of a text.
+#[derive(Debug, Args)]
+pub(crate) struct ParamArgs {
     /// Value of $NAME: a number, a day as YYYY-MM-DD, true or false, else text; '"42"' is text (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) param: Vec<String>,
@@ -129,6 +141,13 @@ pub(crate) enum CheckFormat {
 pub(crate) struct QueryArgs {
     #[command(flatten)]
     pub(crate) text: TextArgs,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+}
+
+/// What every question needs beside itself.
+#[derive(Debug, Args)]
+pub(crate) struct AskArgs {
     #[command(flatten)]
     pub(crate) codebook: CodebookArg,
     /// Project to ask for

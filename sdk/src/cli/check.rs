@@ -15,7 +15,7 @@ use crate::{ask, problems};
 pub(crate) fn run(home: &Path, args: &CheckArgs) -> Result<Exit, Failure> {
     let (sql, given) = text::question(&args.text)?;
     let codebook = text::choose_codebook(home, args.codebook.codebook.as_deref())?;
-    let read = ask::read(&sql, &given, &codebook);
+    let read = ask::read(&sql.as_str().into(), &given, &codebook);
     let as_json = args.format == CheckFormat::Json;
     match read {
         Ok(question) => {

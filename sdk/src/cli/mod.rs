@@ -1,5 +1,6 @@
 //! The command line: reads arguments, does one thing, ends with an exit code.
 
+mod analyse;
 mod args;
 mod catalog;
 mod check;
@@ -68,6 +69,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Catalog(args) => catalog::run(&home, &args).await,
         Command::Check(args) => check::run(&home, &args),
         Command::Query(args) => query::run(&home, &args).await,
+        Command::Analyse(args) => analyse::run(&home, &args).await,
         Command::Status(args) => questions::status(&home, &args).await,
         Command::Fetch(args) => questions::fetch(&home, &args).await,
         Command::Cancel(args) => questions::cancel(&home, &args).await,

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use quorate_query::analyses::Request;
 use quorate_query::codebook::Codebook;
 use quorate_query::problem::Problem;
 use quorate_query::question::Params;
 use quorate_wire::{QuestionId, QuestionStatus};
 
-use super::args::{CodebookArg, Format, QueryArgs, ShowArgs};
+use super::args::{AskArgs, CodebookArg, Format, QueryArgs, ShowArgs};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::{clock, show, text, ui};
@@ -19,16 +20,26 @@ use crate::{params, problems, report};
 
 /// Runs the command.
 pub(crate) async fn run(home: &Path, args: &QueryArgs) -> Result<Exit, Failure> {
-    show::check(&args.show)?;
     let (sql, given) = text::question(&args.text)?;
+    ask(home, sql.into(), given, &args.ask).await
+}
+
+/// Asks for whatever it is, and shows its answer.
+pub(crate) async fn ask(
+    home: &Path,
+    request: Request,
+    given: Params,
+    args: &AskArgs,
+) -> Result<Exit, Failure> {
+    show::check(&args.show)?;
     let profile = Profile::open(home)?;
     let key = profile.identity()?;
-    let draft = draft(args, &profile, sql, given)?;
+    let draft = draft(args, &profile, request, given)?;
 
     let mut client = super::client(profile).await?;
     let codebook = match codebook(&mut client, &args.codebook, &draft).await {
         Ok(Ok(codebook)) => codebook,
-        Ok(Err(problem)) => return refused(&problem, &draft.sql, &args.show),
+        Ok(Err((problem, text))) => return refused(&problem, &text, &args.show),
         Err(failure) => return Err(failure),
     };
     let now = clock::now_millis();
@@ -36,25 +47,35 @@ pub(crate) async fn run(home: &Path, args: &QueryArgs) -> Result<Exit, Failure> 
     let name = client.profile().settings.name.clone();
     let asked = match ask::sign(&draft, name.as_str(), &codebook, &roster, &key, now) {
         Ok(asked) => asked,
-        Err(AskError::Refused(problem)) => return refused(&problem, &draft.sql, &args.show),
+        Err(AskError::Refused(problem)) => {
+            return refused(&problem, &draft.request.text(&codebook), &args.show);
+        }
         Err(AskError::Key(error)) => return Err(error.into()),
     };
-    interruptible(asked.id, to_the_end(&mut client, &asked, &draft, args)).await
+    let question = Sent {
+        text: draft.request.text(&codebook),
+        asked,
+        draft,
+    };
+    interruptible(question.asked.id, to_the_end(&mut client, &question, args)).await
+}
+
+/// A question on its way.
+struct Sent {
+    asked: Asked,
+    draft: Draft,
+    /// In the language.
+    text: String,
 }
 
 /// Sends the question and does what its end asks for.
-async fn to_the_end(
-    client: &mut Client,
-    asked: &Asked,
-    draft: &Draft,
-    args: &QueryArgs,
-) -> Result<Exit, Failure> {
-    match ask_and_watch(client, asked, args).await {
-        Ok(QuestionStatus::Running | QuestionStatus::Waiting) => waiting(asked, draft, &args.show),
-        Ok(_) => fetched(client, asked.id, &args.show).await,
+async fn to_the_end(client: &mut Client, sent: &Sent, args: &AskArgs) -> Result<Exit, Failure> {
+    match ask_and_watch(client, &sent.asked, args).await {
+        Ok(QuestionStatus::Running | QuestionStatus::Waiting) => waiting(sent, &args.show),
+        Ok(_) => fetched(client, sent.asked.id, &args.show).await,
         Err(error) => match error.problem().and_then(quorate_wire::RemoteProblem::known) {
             Some(problem) if Failure::exit_of(&problem) == Exit::Refused => {
-                refused(&problem, &draft.sql, &args.show)
+                refused(&problem, &sent.text, &args.show)
             }
             _ => Err(Failure::client(error)),
         },
@@ -73,9 +94,9 @@ pub(crate) async fn interruptible(
 }
 
 fn draft(
-    args: &QueryArgs,
+    args: &AskArgs,
     profile: &Profile,
-    sql: String,
+    request: Request,
     given: Params,
 ) -> Result<Draft, Failure> {
     let project = args
@@ -94,7 +115,7 @@ fn draft(
         );
     }
     Ok(Draft {
-        sql,
+        request,
         params: given,
         project,
         purpose: args.purpose.clone(),
@@ -109,7 +130,7 @@ async fn codebook(
     client: &mut Client,
     wanted: &CodebookArg,
     draft: &Draft,
-) -> Result<Result<Codebook, Problem>, Failure> {
+) -> Result<Result<Codebook, (Problem, String)>, Failure> {
     let wanted = wanted.codebook.as_deref();
     let home = client.profile().home().to_owned();
     if wanted.is_some_and(|wanted| Path::new(wanted).is_file()) {
@@ -119,10 +140,11 @@ async fn codebook(
         Ok(_) => Ok(Ok(text::choose_codebook(&home, wanted)?)),
         Err(error) => {
             let cached = text::choose_codebook(&home, wanted);
-            let refusal = cached
-                .ok()
-                .and_then(|codebook| ask::read(&draft.sql, &draft.params, &codebook).err());
-            refusal.map_or(Err(Failure::client(error)), |problem| Ok(Err(problem)))
+            let refusal = cached.ok().and_then(|codebook| {
+                let problem = ask::read(&draft.request, &draft.params, &codebook).err()?;
+                Some((problem, draft.request.text(&codebook)))
+            });
+            refusal.map_or(Err(Failure::client(error)), |refusal| Ok(Err(refusal)))
         }
     }
 }
@@ -130,7 +152,7 @@ async fn codebook(
 async fn ask_and_watch(
     client: &mut Client,
     asked: &Asked,
-    args: &QueryArgs,
+    args: &AskArgs,
 ) -> Result<QuestionStatus, ClientError> {
     let mut progress = Progress::new();
     let mut on_event = |event: Event| progress.event(&event);
@@ -181,7 +203,8 @@ fn refused(problem: &Problem, sql: &str, args: &ShowArgs) -> Result<Exit, Failur
 }
 
 /// The answer is not there yet: the id is the data.
-fn waiting(asked: &Asked, draft: &Draft, args: &ShowArgs) -> Result<Exit, Failure> {
+fn waiting(sent: &Sent, args: &ShowArgs) -> Result<Exit, Failure> {
+    let Sent { asked, draft, text } = sent;
     let id = asked.id.to_string();
     if show::format(args) == Format::Json {
         let values = draft.params.iter();
@@ -190,7 +213,7 @@ fn waiting(asked: &Asked, draft: &Draft, args: &ShowArgs) -> Result<Exit, Failur
             hash: quorate_identity::digest_text(&asked.meaning.digest()),
             project: draft.project.clone(),
             purpose: draft.purpose.clone(),
-            text: draft.sql.clone(),
+            text: text.clone(),
             params: values
                 .map(|(name, value)| (name.clone(), params::to_json(value)))
                 .collect(),

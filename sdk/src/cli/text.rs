@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use quorate_query::codebook::{self, Codebook};
 use quorate_query::question::{ParamValue, Params};
 
-use super::args::TextArgs;
+use super::args::{ParamArgs, TextArgs};
 use super::exit::{Exit, Failure};
 use crate::params;
 use crate::profile::{Profile, ProfileError};
@@ -32,6 +32,11 @@ pub(crate) fn question(args: &TextArgs) -> Result<(String, Params), Failure> {
         (None, Some(path)) => read_file(path)?,
         (None, None) => return Err(Failure::usage("give the question as SQL, or --file F")),
     };
+    Ok((sql.trim_end().to_owned(), params(&args.params)?))
+}
+
+/// Parameters from options and files.
+pub(crate) fn params(args: &ParamArgs) -> Result<Params, Failure> {
     let mut found = Params::new();
     for text in &args.param {
         let (name, value) = params::split(text).map_err(usage)?;
@@ -42,7 +47,7 @@ pub(crate) fn question(args: &TextArgs) -> Result<(String, Params), Failure> {
         let values = params::list(name, &read_file(Path::new(file))?)?;
         params::add(&mut found, name, ParamValue::List(values)).map_err(usage)?;
     }
-    Ok((sql.trim_end().to_owned(), found))
+    Ok(found)
 }
 
 fn usage(error: params::ParamError) -> Failure {

@@ -5,12 +5,13 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use quorate_identity::{Roster, Signed};
+use quorate_query::analyses::Grid;
 use quorate_wire::signed_from_bytes;
 
 use super::args::VerifyArgs;
 use super::exit::{Exit, Failure};
 use super::{text, ui};
-use crate::document::Document;
+use crate::document::{AnalysisInfo, Document};
 use crate::profile::Profile;
 use crate::render::clean;
 use crate::verify::{Standard, VerifiedResult, Words, verify};
@@ -130,6 +131,10 @@ fn the_file_says_the_same(document: &Document, verified: &VerifiedResult) -> Res
         ("problem", code(document) == code(&genuine)),
         ("columns", document.columns == genuine.columns),
         ("rows", document.rows == genuine.rows),
+        (
+            "analysis",
+            analyses_agree(document.analysis.as_ref(), genuine.analysis.as_ref()),
+        ),
         ("nodes", document.nodes == genuine.nodes),
         ("protection", document.protection == genuine.protection),
         ("notes", document.notes == genuine.notes),
@@ -140,6 +145,55 @@ fn the_file_says_the_same(document: &Document, verified: &VerifiedResult) -> Res
             "`{part}` in the file is not what was signed"
         ))),
     }
+}
+
+/// Whether two reports say the same. Probabilities may differ in their last digits from machine to
+/// machine: the file may have been written on another one.
+fn analyses_agree(file: Option<&AnalysisInfo>, genuine: Option<&AnalysisInfo>) -> bool {
+    let (Some(file), Some(genuine)) = (file, genuine) else {
+        return file.is_none() && genuine.is_none();
+    };
+    let frame = |info: &AnalysisInfo| {
+        let tables = info.report.tables.iter();
+        let rows = |grid: &Grid| {
+            grid.rows
+                .iter()
+                .map(|line| line.row.clone())
+                .collect::<Vec<_>>()
+        };
+        let tables: Vec<_> = tables
+            .map(|t| (t.name.clone(), t.columns.clone(), rows(t)))
+            .collect();
+        let report = &info.report;
+        let (sites, out, remarks) = (&report.sites, &report.left_out, &report.remarks);
+        let words = (sites.clone(), out.clone(), remarks.clone());
+        (info.name.clone(), info.arguments.clone(), words, tables)
+    };
+    let numbers = |info: &AnalysisInfo| {
+        let lines = info.report.tables.iter().flat_map(|grid| grid.rows.clone());
+        let entries = lines.flat_map(|line| line.values);
+        entries
+            .flat_map(|(column, entry)| {
+                let parts = [entry.value, entry.lower, entry.upper];
+                parts.map(|part| (column.clone(), part.map(|text| text.parse::<f64>())))
+            })
+            .collect::<Vec<_>>()
+    };
+    let (ours, theirs) = (numbers(genuine), numbers(file));
+    let near = |((name, x), (other, y)): (&_, &_)| {
+        name == other
+            && match (x, y) {
+                (Some(Ok(x)), Some(Ok(y))) => close(*x, *y),
+                (None, None) => true,
+                _ => false,
+            }
+    };
+    let same_length = ours.len() == theirs.len();
+    frame(file) == frame(genuine) && same_length && ours.iter().zip(&theirs).all(near)
+}
+
+fn close(x: f64, y: f64) -> bool {
+    (x - y).abs() <= 1e-9 * x.abs().max(y.abs())
 }
 
 fn story(verified: &VerifiedResult, roster: &Roster, newer: Option<&Roster>, mine: bool) -> String {

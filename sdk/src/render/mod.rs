@@ -2,6 +2,7 @@
 //!
 //! All of them are pure functions of the document; none of them looks at signed bytes.
 
+pub mod analysis;
 pub mod arrow;
 pub mod csv;
 pub mod table;

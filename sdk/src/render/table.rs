@@ -54,6 +54,9 @@ pub fn render(document: &Document, look: Look) -> String {
         text.push('\n');
         legend(&mut text, document);
     }
+    if let Some(analysis) = &document.analysis {
+        text.push_str(&super::analysis::render(analysis));
+    }
     text.push_str(&footer(document));
     text
 }
@@ -88,6 +91,13 @@ pub fn footer(document: &Document) -> String {
             "Note",
             &format!("{} {}", note.code, clean(&note.text)),
         );
+    }
+    for remark in document
+        .analysis
+        .iter()
+        .flat_map(|found| &found.report.remarks)
+    {
+        say(&mut text, "Analysis", &clean(remark));
     }
     if let Some(question) = &document.question {
         let hash = short_hash(&question.hash);

@@ -409,7 +409,7 @@ fn the_sdk_asks_in_one_call() {
         let mut client = Client::connect(Profile::open(network.home()).unwrap()).unwrap();
         let codebook = client.catalogue().await.unwrap().codebooks.remove(0);
         let draft = Draft {
-            sql: SEXES.to_owned(),
+            request: SEXES.into(),
             project: "heart-1".to_owned(),
             ..Draft::default()
         };

@@ -162,7 +162,7 @@ fn a_dropped_node_is_missed() {
 fn a_node_that_was_named_is_missed_even_if_the_coordinator_never_mentioned_it() {
     let world = World::new();
     let draft = Draft {
-        sql: SEXES.to_owned(),
+        request: SEXES.into(),
         project: "heart-1".to_owned(),
         nodes: names(&["bern", "oslo"]),
         ..Draft::default()
@@ -275,7 +275,7 @@ fn a_verdict_must_follow_from_the_nodes_words() {
 fn a_quorum_is_held() {
     let world = World::new();
     let draft = Draft {
-        sql: SEXES.to_owned(),
+        request: SEXES.into(),
         project: "p".to_owned(),
         min_nodes: 3,
         ..Draft::default()

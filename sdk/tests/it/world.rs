@@ -9,7 +9,6 @@ use quorate_query::codebook::{self, Codebook};
 use quorate_query::combine::{SiteAnswer, combine};
 use quorate_query::number::Number;
 use quorate_query::question::Question;
-use quorate_query::sql;
 use quorate_query::value::Scalar;
 use quorate_sdk::ask::{self, Asked, Draft};
 use quorate_wire::{
@@ -115,7 +114,7 @@ impl World {
 
     pub(crate) fn ask(&self, sql: &str) -> Asked {
         let draft = Draft {
-            sql: sql.to_owned(),
+            request: sql.into(),
             project: "heart-1".to_owned(),
             min_nodes: 1,
             ..Draft::default()
@@ -138,7 +137,10 @@ impl World {
 
     pub(crate) fn read(&self, question: &Signed) -> (QuestionPayload, Question) {
         let payload = QuestionPayload::decode(&question.payload).unwrap();
-        let meaning = sql::read(&payload.sql, &payload.params, &self.codebook).unwrap();
+        let meaning = payload
+            .request
+            .read(&payload.params, &self.codebook)
+            .unwrap();
         (payload, meaning)
     }
 

@@ -42,7 +42,7 @@ impl Forger {
     /// When the language refuses it.
     pub fn honest(&self, sql: &str, project: &str, now: i64) -> anyhow::Result<QuestionPayload> {
         let draft = Draft {
-            sql: sql.to_owned(),
+            request: sql.into(),
             params: quorate_query::question::Params::new(),
             project: project.to_owned(),
             purpose: String::new(),

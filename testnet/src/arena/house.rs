@@ -465,7 +465,7 @@ impl House {
             nodes: BTreeSet::new(),
             codebook: codebook.digest.clone(),
             roster_head: self.roster.head().hash,
-            sql: ask.sql.clone(),
+            request: ask.sql.as_str().into(),
             canonical_version: canonical::VERSION,
             canonical_digest: digest,
             params: ask.params.clone(),

@@ -103,7 +103,7 @@ fn lies(
     let fresh = || alice.renew(honest.clone(), now).unwrap();
     let other = "SELECT count(*) AS n FROM person WHERE year_of_birth >= 1960";
     let altered = QuestionPayload {
-        sql: other.into(),
+        request: other.into(),
         ..fresh()
     };
     let forged = Signed {
@@ -117,7 +117,7 @@ fn lies(
     };
     expect(&forged, "an altered question", &["A406"]);
     let reused = QuestionPayload {
-        sql: other.into(),
+        request: other.into(),
         ..honest.clone()
     };
     expect(&alice.sign(&reused), "an id used twice", &["A403"]);

@@ -1,6 +1,8 @@
 //! Tests that need more than one party, and the rules of the house.
 
 #[cfg(test)]
+mod analyses;
+#[cfg(test)]
 mod attacker;
 #[cfg(test)]
 mod attacks;

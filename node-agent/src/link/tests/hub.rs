@@ -511,7 +511,7 @@ pub(super) fn question(number: u8) -> Signed {
             .first()
             .map(|entry| digest_text(&entry.digest()))
             .unwrap(),
-        sql: "SELECT count(*) FROM person".to_owned(),
+        request: "SELECT count(*) FROM person".into(),
         canonical_version: 1,
         canonical_digest: [0; 32],
         params: quorate_query::question::Params::new(),

@@ -10,7 +10,8 @@ mod eval;
 mod json;
 mod merge;
 mod notes;
-mod print;
+pub(crate) mod print;
+mod released;
 mod table;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::question::{Body, Question};
 use crate::value::Scalar;
 
 pub use crate::measure::interval::Interval;
+pub use released::Released;
 
 /// One eligible node and what came from it.
 #[derive(Clone, Copy, Debug)]

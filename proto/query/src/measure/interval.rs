@@ -90,6 +90,22 @@ impl Interval {
         Self { value, low, high }
     }
 
+    /// Square: never negative.
+    #[must_use]
+    pub fn squared(&self) -> Self {
+        let (low, high) = (&self.low * &self.low, &self.high * &self.high);
+        let least = if self.spans_zero() {
+            BigRational::zero()
+        } else {
+            low.clone().min(high.clone())
+        };
+        Self {
+            value: &self.value * &self.value,
+            low: least,
+            high: low.max(high),
+        }
+    }
+
     /// Quotient; `None` where the divisor is zero or may be zero, because nothing is known then.
     #[must_use]
     pub fn over(&self, other: &Self) -> Option<Self> {

@@ -1,21 +1,14 @@
 //! From SQL text to a combined table: the language and the combine part agree about measures,
 //! statistics and output columns.
 
-use std::collections::BTreeMap;
-
-use quorate_query::answer::{Cell, Mode, NodeRow, NodeTable, Protection};
-use quorate_query::codebook::{Codebook, ColumnRef, read};
+use quorate_query::answer::{Mode, NodeTable, Protection};
+use quorate_query::codebook::{Codebook, read};
 use quorate_query::combine::{Combined, SiteAnswer, combine};
-use quorate_query::measure::facts::facts;
-use quorate_query::measure::moments::{CellSize, ExactMoments};
-use quorate_query::measure::{moments, persons, value_counts};
-use quorate_query::number::Number;
-use quorate_query::question::{Body, GroupKey, Measure, Params, TableQuestion};
-use quorate_query::release::ReleaseParams;
+use quorate_query::question::{Body, Params};
 use quorate_query::sql;
 use quorate_query::value::Scalar;
 
-type Person = BTreeMap<&'static str, i64>;
+use crate::cells::{Person, node};
 
 fn codebook() -> Codebook {
     read(include_str!("../codebooks/cvd.toml"), "cvd.toml").unwrap()
@@ -50,103 +43,6 @@ fn hospitals() -> Vec<(&'static str, Vec<Person>)> {
     ]
 }
 
-fn key(key: &GroupKey, person: &Person) -> Scalar {
-    match key {
-        GroupKey::Column(column) => Scalar::Number(person[column.column.as_str()].into()),
-        GroupKey::Band { column, width } => {
-            let width = i64::try_from(width.to_integer().unwrap()).unwrap();
-            Scalar::Number((person[column.column.as_str()].div_euclid(width) * width).into())
-        }
-        GroupKey::Period { .. } => panic!("no dates here"),
-    }
-}
-
-fn values(group: &[&Person], column: &ColumnRef) -> Vec<i64> {
-    group
-        .iter()
-        .filter_map(|person| person.get(column.column.as_str()).copied())
-        .collect()
-}
-
-fn cell(measure: &Measure, group: &[&Person], q: &TableQuestion, round: bool) -> Cell {
-    let book = codebook();
-    let facts = facts(measure, q, &book).unwrap();
-    let params = ReleaseParams::default();
-    let parts = match measure {
-        Measure::Persons { of } => {
-            let n = of
-                .as_ref()
-                .map_or(group.len(), |of| values(group, of).len()) as u64;
-            if round {
-                persons::protect(n, &params)
-            } else {
-                Some(persons::exact(n))
-            }
-        }
-        Measure::Moments { column } => {
-            let values = values(group, column);
-            let n = values.len() as u64;
-            let sum = values.iter().map(|v| i128::from(*v)).sum();
-            let sum_sq = values.iter().map(|v| i128::from(v * v)).sum();
-            let exact = ExactMoments {
-                persons: n,
-                rows: n,
-                sum,
-                sum_sq,
-                scale: 0,
-            };
-            let shown = if facts.complete {
-                n
-            } else {
-                group.len() as u64
-            };
-            let shown = CellSize {
-                persons: shown,
-                rows: shown,
-                complete: facts.complete,
-            };
-            let bounds = facts.bounds.unwrap();
-            if round {
-                moments::protect(&exact, bounds, shown, &params)
-            } else {
-                Some(moments::exact(&exact))
-            }
-        }
-        Measure::ValueCounts { column } => {
-            let values = values(group, column);
-            let count =
-                |d: &Number| values.iter().filter(|v| Number::from(**v) == *d).count() as u64;
-            let counts: Vec<u64> = facts.domain.iter().map(count).collect();
-            if round {
-                value_counts::protect(&counts, &counts, &params)
-            } else {
-                Some(value_counts::exact(&counts))
-            }
-        }
-        Measure::Events { .. } => panic!("no events here"),
-    };
-    parts.map_or(Cell::Suppressed, Cell::Value)
-}
-
-fn node(people: &[Person], q: &TableQuestion, round: bool) -> NodeTable {
-    let mut groups: BTreeMap<Vec<Scalar>, Vec<&Person>> = BTreeMap::new();
-    for person in people {
-        let key = q.keys.iter().map(|k| key(k, person)).collect();
-        groups.entry(key).or_default().push(person);
-    }
-    let row = |(key, group): (Vec<Scalar>, Vec<&Person>)| {
-        let cells = q
-            .measures
-            .iter()
-            .map(|m| cell(m, &group, q, round))
-            .collect();
-        NodeRow { key, cells }
-    };
-    NodeTable {
-        rows: groups.into_iter().map(row).collect(),
-    }
-}
-
 fn ask(text: &str, round: bool) -> Combined {
     let book = codebook();
     let question = sql::read(text, &Params::new(), &book).unwrap_or_else(|p| panic!("{p:?}"));
@@ -159,7 +55,7 @@ fn ask(text: &str, round: bool) -> Combined {
     };
     let tables: Vec<(&str, NodeTable)> = hospitals()
         .iter()
-        .map(|(name, people)| (*name, node(people, table, round)))
+        .map(|(name, people)| (*name, node(people, table, &book, round)))
         .collect();
     let sites: Vec<SiteAnswer<'_>> = tables
         .iter()

@@ -1,7 +1,11 @@
 //! Tests of the language from outside: golden files, the documentation page, the corpus, laws.
 
 #[cfg(test)]
+mod analyses;
+#[cfg(test)]
 mod canonical;
+#[cfg(test)]
+mod cells;
 #[cfg(test)]
 mod codebook_corpus;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use quorate_query::analyses::{Analysis, Request};
 use quorate_query::answer::{Cell, Mode, NodeRow, NodeTable, Protection};
 use quorate_query::number::Number;
 use quorate_query::question::ParamValue;
@@ -63,6 +64,15 @@ fn id() -> impl Strategy<Value = QuestionId> {
         .prop_map(|(millis, random)| QuestionId::new(millis, &random))
 }
 
+fn request() -> impl Strategy<Value = Request> {
+    let arguments = btree_map("[a-z]{1,8}", "\\PC{0,40}", 0..5);
+    let analysis = ("[a-z]{1,8}/[1-9]", arguments);
+    prop_oneof![
+        "\\PC{1,200}".prop_map(Request::Sql),
+        analysis.prop_map(|(name, arguments)| Request::Analysis(Analysis { name, arguments })),
+    ]
+}
+
 prop_compose! {
     fn question()(
         (network, researcher, project) in (name(), name(), "[^\\pC]{1,40}"),
@@ -70,7 +80,7 @@ prop_compose! {
         question_id in id(),
         nodes in btree_set(name(), 0..5),
         (codebook, roster_head, canonical_digest) in (digest(), digest(), any::<[u8; 32]>()),
-        sql in "\\PC{1,200}",
+        request in request(),
         (canonical_version, min_nodes) in (1..9_u32, any::<u32>()),
         params in btree_map("[a-z_]{1,8}", prop_oneof![
             scalar().prop_map(ParamValue::One),
@@ -80,7 +90,7 @@ prop_compose! {
         must_understand in btree_set("[a-z]{1,8}", 0..3),
     ) -> QuestionPayload {
         QuestionPayload {
-            network, question_id, researcher, project, purpose, nodes, codebook, roster_head, sql,
+            network, question_id, researcher, project, purpose, nodes, codebook, roster_head, request,
             canonical_version, canonical_digest, params, not_before, expires: not_before + life,
             must_understand, min_nodes,
         }

@@ -51,7 +51,7 @@ pub(crate) fn question() -> QuestionPayload {
         nodes: words(&["cleveland", "hungary"]),
         codebook: digest(1),
         roster_head: digest(2),
-        sql: "SELECT count(*) FROM person WHERE age > $age".to_owned(),
+        request: "SELECT count(*) FROM person WHERE age > $age".into(),
         canonical_version: 1,
         canonical_digest: [3; 32],
         params: BTreeMap::from([

@@ -115,6 +115,40 @@ fn a_question_has_one_spelling() {
 }
 
 #[test]
+fn an_analysis_has_one_spelling() {
+    let body = |name: &str, arguments: &[(&str, &str)]| {
+        let argument = |(name, value): &(&str, &str)| v1::Argument {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+        };
+        let analysis = v1::Analysis {
+            name: name.to_owned(),
+            arguments: arguments.iter().map(argument).collect(),
+        };
+        question(|q| q.body = Some(v1::question_payload::Body::Analysis(analysis)))
+    };
+    let sorted = [("columns", "disease"), ("rows", "sex")];
+    assert_eq!(body("crosstab/1", &sorted), None);
+    assert_eq!(body("", &sorted), Some(WireError::Missing("analysis")));
+    let turned = [sorted[1], sorted[0]];
+    assert_eq!(
+        body("crosstab/1", &turned),
+        Some(WireError::Invalid("arguments"))
+    );
+    let twice = [sorted[0], sorted[0]];
+    assert_eq!(
+        body("crosstab/1", &twice),
+        Some(WireError::Invalid("arguments"))
+    );
+    let long = "x".repeat(4097);
+    let large = [("where", long.as_str())];
+    assert_eq!(
+        body("crosstab/1", &large),
+        Some(WireError::TooLarge("argument"))
+    );
+}
+
+#[test]
 fn nothing_steers_the_terminal_that_shows_it() {
     let escape = "\u{1b}]0;owned\u{7}";
     let put = |purpose: &str| {

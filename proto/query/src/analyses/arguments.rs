@@ -1,0 +1,186 @@
+//! Arguments of analyses: checked texts, and the pieces of SQL that they stand for.
+//!
+//! What it must not know: which analysis they belong to.
+
+use std::collections::BTreeMap;
+
+use crate::codebook::{Codebook, ColumnRef, Role, RowsPer};
+use crate::number::Number;
+use crate::problem::{Code, Problem};
+
+/// Whether an argument must be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// It must.
+    Always,
+    /// It may be left out.
+    Optional,
+}
+
+/// One argument of an analysis.
+#[derive(Clone, Copy, Debug)]
+pub struct Argument {
+    /// Its name.
+    pub name: &'static str,
+    /// What stands for its value in help texts.
+    pub value: &'static str,
+    /// What it means, in a line.
+    pub about: &'static str,
+    /// Whether it must be given.
+    pub need: Need,
+}
+
+/// `table`, which every analysis has.
+pub(super) const TABLE: Argument = Argument {
+    name: "table",
+    value: "TABLE",
+    about: "Table with one row per person; else the unit table",
+    need: Need::Optional,
+};
+
+/// `where`, which every analysis has.
+pub(super) const WHERE: Argument = Argument {
+    name: "where",
+    value: "CONDITIONS",
+    about: "Which persons: conditions as in SQL, joined by AND",
+    need: Need::Optional,
+};
+
+/// `confidence`, which most analyses have.
+pub(super) const CONFIDENCE: Argument = Argument {
+    name: "confidence",
+    value: "LEVEL",
+    about: "Level of the confidence intervals; else 0.95",
+    need: Need::Optional,
+};
+
+/// A V900.
+pub(super) fn refuse(message: impl Into<String>) -> Problem {
+    Problem::new(Code("V900"), message)
+}
+
+/// Arguments that are all known and all there.
+pub(super) struct Arguments(BTreeMap<String, String>);
+
+impl Arguments {
+    /// Checks names; values are checked where they are used, all of them in the expansion.
+    pub(super) fn check(
+        given: &BTreeMap<String, String>,
+        known: &[Argument],
+    ) -> Result<Self, Problem> {
+        let is_known = |name: &String| known.iter().any(|argument| argument.name == name);
+        if let Some(unknown) = given.keys().find(|name| !is_known(name)) {
+            let names: Vec<&str> = known.iter().map(|argument| argument.name).collect();
+            let message = format!("no argument is called `{unknown}`");
+            return Err(refuse(message).write(names.join(", ")));
+        }
+        let missing = |argument: &&Argument| {
+            argument.need == Need::Always && !given.contains_key(argument.name)
+        };
+        if let Some(argument) = known.iter().find(missing) {
+            let message = format!("`{}` is missing: {}", argument.name, argument.about);
+            return Err(refuse(message));
+        }
+        Ok(Self(given.clone()))
+    }
+
+    /// The value of an argument.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The table, which must have one row per person: rows of one person are not independent.
+    pub(super) fn table<'a>(&'a self, codebook: &'a Codebook) -> Result<&'a str, Problem> {
+        let name = self.get("table").unwrap_or(&codebook.unit.table);
+        match codebook.tables.get(name).map(|table| table.rows) {
+            Some(RowsPer::Unit) => Ok(name),
+            Some(RowsPer::Many { .. }) => Err(refuse(format!(
+                "`{name}` has many rows per person, and an analysis counts each person once"
+            ))),
+            None => Err(Problem::new(
+                Code("V200"),
+                format!("the codebook has no table `{name}`"),
+            )),
+        }
+    }
+
+    /// A group key as SQL: `column`, `column:10` for bands, `column:year` for periods.
+    pub(super) fn key(&self, name: &str) -> Result<String, Problem> {
+        let text = self.get(name).unwrap_or_default();
+        let (column, part) = match text.split_once(':') {
+            Some((column, part)) => (column, Some(part)),
+            None => (text, None),
+        };
+        let column = identifier(name, column)?;
+        let Some(part) = part else {
+            return Ok(column.to_owned());
+        };
+        if ["month", "quarter", "year"].contains(&part) {
+            return Ok(format!("date_trunc('{part}', {column})"));
+        }
+        let width: Number = part.parse().map_err(|_| {
+            refuse(format!(
+                "`{name}`: a band is written column:10, a period column:year"
+            ))
+        })?;
+        Ok(format!("floor({column} / {width}) * {width}"))
+    }
+
+    /// A column by name.
+    pub(super) fn column(&self, name: &str) -> Result<&str, Problem> {
+        identifier(name, self.get(name).unwrap_or_default())
+    }
+
+    /// The WHERE clause: what was given, and that `known` is not missing where that is not public
+    /// anyway and WHERE may name the column. It makes the number of values exact.
+    pub(super) fn condition(&self, known: Option<&ColumnRef>, codebook: &Codebook) -> String {
+        let given = self.get("where").map(str::to_owned);
+        let known = known.and_then(|reference| {
+            let column = codebook.column(reference)?;
+            let public = column.required || column.missing_public;
+            (!public && column.has(Role::Filter))
+                .then(|| format!("{} IS NOT NULL", reference.column))
+        });
+        let all: Vec<String> = given.into_iter().chain(known).collect();
+        if all.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", all.join(" AND "))
+        }
+    }
+
+    /// The confidence level.
+    pub(super) fn confidence(&self) -> Result<f64, Problem> {
+        let level = self.number("confidence")?.unwrap_or(0.95);
+        if level > 0.0 && level < 1.0 {
+            Ok(level)
+        } else {
+            Err(refuse("`confidence` lies between 0 and 1, such as 0.95"))
+        }
+    }
+
+    /// The confidence level, after it was checked.
+    pub(super) fn level(&self) -> f64 {
+        self.confidence().unwrap_or(0.95)
+    }
+
+    /// A number.
+    pub(super) fn number(&self, name: &str) -> Result<Option<f64>, Problem> {
+        let read = |text: &str| {
+            let number = text.parse::<Number>().ok();
+            let number = number.and_then(|number| number.to_string().parse::<f64>().ok());
+            number.ok_or_else(|| refuse(format!("`{name}` is a number such as 0.5")))
+        };
+        self.get(name).map(read).transpose()
+    }
+}
+
+fn identifier<'a>(name: &str, text: &'a str) -> Result<&'a str, Problem> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if starts && text.chars().all(plain) {
+        Ok(text)
+    } else {
+        Err(refuse(format!("`{name}` is the name of a column")))
+    }
+}

@@ -1,0 +1,209 @@
+//! Numbers of persons, means and variances by group: the expansion, and what was released for it.
+//!
+//! What it must not know: what is tested with them.
+
+use num_rational::BigRational;
+use num_traits::{One, Zero};
+
+use super::Expansion;
+use super::arguments::{Argument, Arguments, Need};
+use super::range::Range;
+use super::strata::{level_name, whole};
+use crate::codebook::{Codebook, ColumnRef};
+use crate::combine::{Interval, Released};
+use crate::problem::Problem;
+use crate::question::Stat;
+use crate::value::Scalar;
+
+/// `value`, the column of numbers.
+pub(super) const VALUE: Argument = Argument {
+    name: "value",
+    value: "COLUMN",
+    about: "The column of numbers",
+    need: Need::Always,
+};
+
+/// `by`, where there may be one group only.
+pub(super) const BY: Argument = Argument {
+    name: "by",
+    value: "COLUMN[:BAND]",
+    about: "Groups: a column, column:10 for bands, column:year for periods",
+    need: Need::Optional,
+};
+
+/// `by`, where there must be groups.
+pub(super) const GROUPS: Argument = Argument {
+    need: Need::Always,
+    ..BY
+};
+
+/// Number, mean and standard deviation, by group if one is named. Rows without a value are left out
+/// where that makes their number exact.
+pub(super) fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {
+    let value = arguments.column("value")?;
+    let table = arguments.table(codebook)?;
+    let reference = ColumnRef {
+        table: table.to_owned(),
+        column: value.to_owned(),
+    };
+    let condition = arguments.condition(Some(&reference), codebook);
+    let measured = format!("avg({value}) AS mean, stddev({value}) AS sd FROM {table}{condition}");
+    Ok(match arguments.get("by") {
+        Some(_) => {
+            let by = arguments.key("by")?;
+            Expansion {
+                sql: format!("SELECT {by}, {measured} GROUP BY {by}"),
+                keys: 1,
+            }
+        }
+        None => Expansion {
+            sql: format!("SELECT {measured}"),
+            keys: 0,
+        },
+    })
+}
+
+/// One group.
+pub(super) struct Group {
+    /// What it is called.
+    pub(super) name: String,
+    /// Persons with a value.
+    pub(super) n: Interval,
+    /// Their mean.
+    pub(super) mean: Interval,
+    /// Their sample variance.
+    pub(super) variance: Interval,
+}
+
+/// Groups of which every node of `sites` released everything.
+pub(super) struct Groups {
+    /// In order of their keys.
+    pub(super) all: Vec<Group>,
+    /// Groups that no node released.
+    pub(super) unseen: Vec<String>,
+    /// The nodes, by their place among those that answered.
+    pub(super) sites: Vec<usize>,
+    /// Numbers of persons count those without a value too, within limits.
+    pub(super) vague: bool,
+}
+
+/// Where the moments stand in the expansion.
+const MOMENTS: usize = 0;
+
+impl Groups {
+    /// Reads the groups of [`expand`].
+    pub(super) fn read(released: &Released<'_>) -> Self {
+        let all: Vec<usize> = (0..released.sites().count()).collect();
+        let rows: Vec<&[Scalar]> = released
+            .rows()
+            .filter(|row| !row.contains(&Scalar::Null))
+            .collect();
+        let name = |row: &[Scalar]| match row.first() {
+            Some(level) => level_name(released, 0, level),
+            None => "all".to_owned(),
+        };
+        let some = |row: &&&[Scalar]| all.iter().any(|site| has_values(released, row, *site));
+        let seen: Vec<&[Scalar]> = rows.iter().filter(some).copied().collect();
+        let unseen = rows.iter().filter(|row| !seen.contains(row));
+        let complete = |site: &usize| seen.iter().all(|row| has_values(released, row, *site));
+        let sites: Vec<usize> = all.iter().copied().filter(complete).collect();
+        let group = |row: &&[Scalar]| {
+            let of = |stat: Stat| released.statistic(row, MOMENTS, stat, &sites);
+            Some(Group {
+                name: name(row),
+                n: of(Stat::Count)?,
+                mean: of(Stat::Mean)?,
+                variance: of(Stat::VarSample)?,
+            })
+        };
+        Self {
+            all: seen.iter().filter_map(group).collect(),
+            unseen: unseen.map(|row| name(row)).collect(),
+            vague: released.facts(MOMENTS).is_some_and(|facts| !facts.complete),
+            sites,
+        }
+    }
+}
+
+/// Whether a node released a group. Where nothing is protected, a node without such persons has
+/// released that it has none.
+fn has_values(released: &Released<'_>, row: &[Scalar], site: usize) -> bool {
+    let counted = || {
+        released
+            .statistic(row, MOMENTS, Stat::Count, &[site])
+            .is_some()
+    };
+    released.has(row, MOMENTS, site) && (released.is_exact() || counted())
+}
+
+/// The weighted mean of values whose weights are not negative, with its limits: at either end the
+/// weights of values on one side of it are as small and all others as large as they can be.
+pub(super) fn weighted_mean(items: &[(Interval, Interval)]) -> Option<Interval> {
+    let mean = |parts: &[(&BigRational, &BigRational)]| {
+        let total = parts
+            .iter()
+            .fold(BigRational::zero(), |sum, (w, _)| sum + *w);
+        let product = parts
+            .iter()
+            .fold(BigRational::zero(), |sum, (w, x)| sum + *w * *x);
+        (!total.is_zero()).then(|| product / total)
+    };
+    let shown: Vec<_> = items.iter().map(|(w, x)| (&w.value, &x.value)).collect();
+    let value = mean(&shown)?;
+    let mut least = value.clone();
+    let mut sorted: Vec<_> = items.iter().collect();
+    sorted.sort_by(|a, b| a.1.low.cmp(&b.1.low));
+    let mut most = value.clone();
+    for cut in 0..=sorted.len() {
+        let heavy = |at: usize, w: &'_ Interval, first: bool| {
+            if (at < cut) == first {
+                w.high.clone()
+            } else {
+                w.low.clone()
+            }
+        };
+        let low: Vec<_> = sorted
+            .iter()
+            .enumerate()
+            .map(|(at, (w, x))| (heavy(at, w, true), x.low.clone()))
+            .collect();
+        let pairs: Vec<_> = low.iter().map(|(w, x)| (w, x)).collect();
+        least = mean(&pairs).map_or(least.clone(), |mean| mean.min(least));
+    }
+    sorted.sort_by(|a, b| a.1.high.cmp(&b.1.high));
+    for cut in 0..=sorted.len() {
+        let heavy = |at: usize, w: &Interval| {
+            if at < cut {
+                w.low.clone()
+            } else {
+                w.high.clone()
+            }
+        };
+        let high: Vec<_> = sorted
+            .iter()
+            .enumerate()
+            .map(|(at, (w, x))| (heavy(at, w), x.high.clone()))
+            .collect();
+        let pairs: Vec<_> = high.iter().map(|(w, x)| (w, x)).collect();
+        most = mean(&pairs).map_or(most.clone(), |mean| mean.max(most));
+    }
+    Some(Interval::new(value, least, most))
+}
+
+/// One less, and never below zero.
+pub(super) fn less_one(n: &Interval) -> Interval {
+    let one = BigRational::one();
+    n.map(|end| (end - &one).max(BigRational::zero()))
+}
+
+/// The squared standard error of a mean.
+pub(super) fn squared_error(group: &Group) -> Range {
+    Range::maybe(group.variance.over(&group.n).as_ref())
+}
+
+/// The sum of all persons.
+pub(super) fn persons(groups: &[Group]) -> Interval {
+    groups
+        .iter()
+        .fold(whole(0), |sum, group| sum.plus(&group.n))
+}

@@ -1,0 +1,142 @@
+//! Counts of persons by two group keys: levels, the nodes that released all of them, and the tables
+//! of all of these together and of each.
+//!
+//! What it must not know: what is tested with them.
+
+use std::collections::BTreeSet;
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+
+use crate::combine::{Interval, Released};
+use crate::question::{GroupKey, Stat};
+use crate::value::Scalar;
+
+/// Where the count of persons stands in the expansion.
+const COUNT: usize = 0;
+
+/// Counts by level of the first and of the second key; `sites` released every one.
+pub(super) struct Counts {
+    /// Levels of the two keys as people read them.
+    pub(super) names: [Vec<String>; 2],
+    /// Levels of the two keys as codes.
+    pub(super) codes: [Vec<String>; 2],
+    /// Levels that no node released anything of.
+    pub(super) unseen: Vec<String>,
+    /// The nodes, by their place among those that answered.
+    pub(super) sites: Vec<usize>,
+    /// All nodes together, row by row.
+    pub(super) all: Vec<Vec<Interval>>,
+    /// Each node's own table.
+    pub(super) by_site: Vec<Vec<Vec<Interval>>>,
+}
+
+impl Counts {
+    /// Reads the counts of an expansion by two keys. Rows without a value of a key are in no level,
+    /// and a level of which no node released anything is left out: what is tested then is about the
+    /// persons of the other levels.
+    pub(super) fn read(released: &Released<'_>) -> Self {
+        let sites: Vec<usize> = (0..released.sites().count()).collect();
+        let known = |row: &&[Scalar]| !row.contains(&Scalar::Null);
+        let seen = |key: usize, only_released: bool| -> BTreeSet<Scalar> {
+            let some = |row: &&[Scalar]| {
+                !only_released || sites.iter().any(|site| released.has(row, COUNT, *site))
+            };
+            let rows = released.rows().filter(known).filter(some);
+            rows.filter_map(|row| row.get(key).cloned()).collect()
+        };
+        let levels = [seen(0, true), seen(1, true)];
+        let mut unseen = Vec::new();
+        for (key, kept) in levels.iter().enumerate() {
+            let dropped = seen(key, false);
+            let dropped = dropped.difference(kept);
+            unseen.extend(dropped.map(|level| level_name(released, key, level)));
+        }
+        let complete = |site: &usize| {
+            grid(&levels, |row| released.has(row, COUNT, *site).then_some(())).is_some()
+        };
+        let sites: Vec<usize> = sites.iter().copied().filter(complete).collect();
+        let count = |sites: &[usize]| {
+            grid(&levels, |row| {
+                released.statistic(row, COUNT, Stat::Count, sites)
+            })
+        };
+        let by_site = sites.iter().filter_map(|site| count(&[*site])).collect();
+        let text = |key: usize, name: fn(&Released<'_>, usize, &Scalar) -> String| {
+            let levels = levels.iter().skip(key).take(1).flatten();
+            levels
+                .map(|level| name(released, key, level))
+                .collect::<Vec<_>>()
+        };
+        let code = |_: &Released<'_>, _: usize, level: &Scalar| plain(level);
+        Self {
+            names: [text(0, level_name), text(1, level_name)],
+            codes: [text(0, code), text(1, code)],
+            unseen,
+            all: count(&sites).unwrap_or_default(),
+            by_site,
+            sites,
+        }
+    }
+}
+
+/// A table by level, row by row; nothing if a cell is nothing.
+fn grid<T>(
+    levels: &[BTreeSet<Scalar>; 2],
+    cell: impl Fn(&[Scalar]) -> Option<T>,
+) -> Option<Vec<Vec<T>>> {
+    let [first, second] = levels;
+    let row = |a: &Scalar| {
+        second
+            .iter()
+            .map(|b| cell(&[a.clone(), b.clone()]))
+            .collect()
+    };
+    first.iter().map(row).collect()
+}
+
+/// `sex = 1 male`: the column, the value, its label.
+pub(super) fn level_name(released: &Released<'_>, key: usize, level: &Scalar) -> String {
+    let column = match released.group_keys().get(key) {
+        Some(GroupKey::Column(column)) => column.column.clone(),
+        Some(GroupKey::Band { column, width }) => format!("{} from (width {width})", column.column),
+        Some(GroupKey::Period { column, .. }) => format!("{} from", column.column),
+        None => String::new(),
+    };
+    let value = plain(level);
+    match released.label(key, level).filter(|label| *label != value) {
+        Some(label) => format!("{column} {value} {label}"),
+        None => format!("{column} {value}"),
+    }
+}
+
+/// A level as text.
+pub(super) fn plain(level: &Scalar) -> String {
+    match level.to_json() {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// A whole number.
+pub(super) fn whole(value: usize) -> Interval {
+    Interval::exact(BigRational::from_integer(BigInt::from(value)))
+}
+
+/// The sum of intervals.
+pub(super) fn sum<'a>(parts: impl IntoIterator<Item = &'a Interval>) -> Interval {
+    parts.into_iter().fold(whole(0), |sum, part| sum.plus(part))
+}
+
+/// `a / (a + b)` of two numbers that are not negative: it grows with `a` and falls with `b`.
+pub(super) fn share(a: &Interval, b: &Interval) -> Option<Interval> {
+    let of = |a: &BigRational, b: &BigRational| {
+        let whole = a + b;
+        (whole != BigRational::from_integer(0.into())).then(|| a / whole)
+    };
+    Some(Interval::new(
+        of(&a.value, &b.value)?,
+        of(&a.low, &b.high)?,
+        of(&a.high, &b.low)?,
+    ))
+}

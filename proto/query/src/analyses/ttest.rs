@@ -1,0 +1,159 @@
+//! `ttest`: is a mean different from a number, or from the mean of another group? One sample; two
+//! independent groups with a common variance (pooled) and without (Welch).
+
+use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
+use super::distribution::{student_critical, student_two_sided};
+use super::groups::{self, BY, Group, Groups, VALUE, less_one, squared_error, weighted_mean};
+use super::range::Range;
+use super::report::{Grid, Report};
+use super::strata::whole;
+use super::{Definition, Expansion};
+use crate::codebook::Codebook;
+use crate::combine::Released;
+use crate::problem::Problem;
+
+pub(super) const DEFINITION: Definition = Definition {
+    name: "ttest",
+    version: 1,
+    about: "Is a mean different from a number, or between two groups? Student's and Welch's t",
+    arguments: &[
+        VALUE,
+        Argument {
+            about: "The two groups; without it the mean is compared with mu",
+            ..BY
+        },
+        Argument {
+            name: "mu",
+            value: "NUMBER",
+            about: "The number that the mean is compared with, without groups; else 0",
+            need: Need::Optional,
+        },
+        TABLE,
+        WHERE,
+        CONFIDENCE,
+    ],
+    expand,
+    finish,
+};
+
+fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {
+    arguments.confidence()?;
+    if arguments.number("mu")?.is_some() && arguments.get("by").is_some() {
+        return Err(refuse(
+            "`mu` is for one group, `by` for two: give one of them",
+        ));
+    }
+    groups::expand(arguments, codebook)
+}
+
+fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
+    let groups = Groups::read(released);
+    let mut report = Report::of(released, &groups.sites);
+    groups.explain(&mut report);
+    if groups.sites.is_empty() {
+        return report;
+    }
+    report.tables.push(groups.describe(None));
+    let mut grid = Grid::new(
+        "tests",
+        &["difference", "from", "to", "standard_error", "t", "df", "p"],
+    );
+    let level = arguments.level();
+    match (arguments.get("by"), groups.all.as_slice()) {
+        (None, [group]) => {
+            let mu = Range::point(arguments.number("mu").ok().flatten().unwrap_or(0.0));
+            let difference = Range::of(&group.mean).minus(mu);
+            let df = Range::of(&less_one(&group.n));
+            Test {
+                difference,
+                error: squared_error(group).sqrt(),
+                df,
+            }
+            .write(&mut grid, "one_sample", level);
+        }
+        (Some(_), [first, second]) => {
+            welch(first, second).write(&mut grid, "welch", level);
+            pooled(first, second).write(&mut grid, "pooled", level);
+            report.remark(format!(
+                "Differences are `{}` less `{}`.",
+                first.name, second.name
+            ));
+        }
+        (_, all) => report.remark(format!(
+            "A t-test compares two groups; here are {}. Choose two with `where`, or use anova.",
+            all.len()
+        )),
+    }
+    report.tables.push(grid);
+    report
+}
+
+/// A difference with its standard error and degrees of freedom.
+struct Test {
+    difference: Range,
+    error: Range,
+    df: Range,
+}
+
+impl Test {
+    fn write(&self, grid: &mut Grid, name: &str, level: f64) {
+        let Self {
+            difference,
+            error,
+            df,
+        } = *self;
+        let t = difference.over(error);
+        let p = t.abs().probability_of(df, student_two_sided);
+        let reach = df
+            .probability(|df| student_critical(level, df))
+            .times(error);
+        let (from, to) = (difference.minus(reach), difference.plus(reach));
+        grid.line(name, &[difference, from, to, error, t, df, p]);
+    }
+}
+
+fn difference(first: &Group, second: &Group) -> Range {
+    Range::of(&first.mean.minus(&second.mean))
+}
+
+fn welch(first: &Group, second: &Group) -> Test {
+    let (one, two) = (squared_error(first), squared_error(second));
+    let less = |group: &Group| Range::of(&less_one(&group.n));
+    Test {
+        difference: difference(first, second),
+        error: one.plus(two).sqrt(),
+        df: satterthwaite([one, two], [less(first), less(second)]),
+    }
+}
+
+/// `(u + v)² / (u²/m + v²/n)` with `c = u / (u + v)` is `1 / (c²/m + (1 - c)²/n)`: it grows with `m`
+/// and `n`, and in `c` it is greatest at `m / (m + n)` and falls on either side.
+fn satterthwaite([u, v]: [Range; 2], [m, n]: [Range; 2]) -> Range {
+    let of = |c: f64, m: f64, n: f64| 1.0 / (c * c / m + (1.0 - c) * (1.0 - c) / n);
+    let value = of(u.value / (u.value + v.value), m.value, n.value);
+    if u.is_exact() && v.is_exact() && m.is_exact() && n.is_exact() {
+        return Range::point(value);
+    }
+    let (from, to) = (u.low / (u.low + v.high), u.high / (u.high + v.low));
+    if !(from.is_finite() && to.is_finite() && m.low > 0.0 && n.low > 0.0) {
+        return Range {
+            value,
+            low: 0.0,
+            high: m.high + n.high,
+        };
+    }
+    let best = (m.high / (m.high + n.high)).clamp(from, to);
+    let low = of(from, m.low, n.low).min(of(to, m.low, n.low));
+    Range::wide(value, low, of(best, m.high, n.high), 1e-12)
+}
+
+fn pooled(first: &Group, second: &Group) -> Test {
+    let weights = [first, second].map(|group| (less_one(&group.n), group.variance.clone()));
+    let variance = Range::maybe(weighted_mean(&weights).as_ref());
+    let inverse = |group: &Group| Range::maybe(whole(1).over(&group.n).as_ref());
+    Test {
+        difference: difference(first, second),
+        error: variance.times(inverse(first).plus(inverse(second))).sqrt(),
+        df: Range::of(&less_one(&first.n).plus(&less_one(&second.n))),
+    }
+}

@@ -1,0 +1,111 @@
+//! Released cells for whoever computes further with them: which node released what, and each
+//! statistic of any choice of nodes with its interval.
+//!
+//! What it must not know: what is computed from them.
+
+use super::merge::{Merged, merge};
+use super::{CombineError, SiteAnswer};
+use crate::answer::Mode;
+use crate::codebook::Codebook;
+use crate::measure::{self, SiteParts, facts::Facts, interval::Interval};
+use crate::question::{Body, GroupKey, Question, Stat, TableQuestion};
+use crate::value::Scalar;
+
+/// The released tables of all nodes that answered, laid side by side.
+pub struct Released<'a> {
+    question: &'a TableQuestion,
+    codebook: &'a Codebook,
+    merged: Merged<'a>,
+}
+
+impl<'a> Released<'a> {
+    /// Checks and lays side by side, as [`super::combine`] does.
+    ///
+    /// # Errors
+    /// As [`super::combine`].
+    pub fn new(
+        question: &'a Question,
+        codebook: &'a Codebook,
+        sites: &[SiteAnswer<'a>],
+    ) -> Result<Self, CombineError> {
+        let Body::Table(question) = &question.body;
+        let merged = merge(question, codebook, sites)?;
+        Ok(Self {
+            question,
+            codebook,
+            merged,
+        })
+    }
+
+    /// The group keys of the question.
+    #[must_use]
+    pub fn group_keys(&self) -> &'a [GroupKey] {
+        &self.question.keys
+    }
+
+    /// The label of a value of the n-th group key, where the codebook has one.
+    #[must_use]
+    pub fn label(&self, key: usize, value: &Scalar) -> Option<&'a str> {
+        match self.question.keys.get(key)? {
+            GroupKey::Column(column) => self.codebook.column(column)?.label(value),
+            GroupKey::Band { .. } | GroupKey::Period { .. } => None,
+        }
+    }
+
+    /// Keys of all rows, ascending.
+    pub fn rows(&self) -> impl Iterator<Item = &[Scalar]> {
+        self.merged.rows.keys().map(Vec::as_slice)
+    }
+
+    /// Names of the nodes that answered, ascending.
+    pub fn sites(&self) -> impl Iterator<Item = &'a str> {
+        self.merged.sites.iter().map(|site| site.node)
+    }
+
+    /// Whether nothing was protected; `false` without answers.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.merged.mode == Some(Mode::None)
+    }
+
+    /// Public facts of a measure.
+    #[must_use]
+    pub fn facts(&self, measure: usize) -> Option<&Facts> {
+        self.merged.facts.get(measure)
+    }
+
+    /// Whether a node released a measure of a row.
+    #[must_use]
+    pub fn has(&self, row: &[Scalar], measure: usize, site: usize) -> bool {
+        self.parts(row, measure, site).is_some()
+    }
+
+    /// A statistic of some nodes, each of which must have released the measure in this row.
+    #[must_use]
+    pub fn statistic(
+        &self,
+        row: &[Scalar],
+        measure: usize,
+        stat: Stat,
+        sites: &[usize],
+    ) -> Option<Interval> {
+        let parts: Option<Vec<SiteParts<'_>>> = sites
+            .iter()
+            .map(|site| self.parts(row, measure, *site))
+            .collect();
+        let (parts, facts) = (parts?, self.facts(measure)?);
+        if parts.is_empty() {
+            return None;
+        }
+        measure::estimate(self.question.measures.get(measure)?, facts, stat, &parts)
+    }
+
+    fn parts(&self, row: &[Scalar], measure: usize, site: usize) -> Option<SiteParts<'_>> {
+        let cells = self.merged.rows.get(row);
+        match cells {
+            Some(cells) => self.merged.parts(cells, site, measure),
+            // No node listed the row.
+            None => self.merged.parts(&[], site, measure),
+        }
+    }
+}

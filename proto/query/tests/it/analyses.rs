@@ -1,0 +1,359 @@
+//! Analyses from arguments to statistics: the same numbers as independent software has for the same
+//! persons, and with protection limits that hold the truth.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use quorate_query::analyses::{Analysis, Entry, Report, Request};
+use quorate_query::answer::{Mode, NodeTable, Protection};
+use quorate_query::codebook::{Codebook, read};
+use quorate_query::combine::{Released, SiteAnswer};
+use quorate_query::question::{Body, Params};
+
+use crate::cells::{Person, node};
+
+const COLUMNS: [&str; 6] = ["sex", "arm", "disease", "score", "hidden", "far"];
+
+fn codebook() -> Codebook {
+    read(include_str!("../codebooks/trial.toml"), "trial.toml").unwrap()
+}
+
+fn analysis(name: &str, arguments: &[(&str, &str)]) -> Analysis {
+    let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Analysis {
+        name: name.to_owned(),
+        arguments: arguments.iter().map(pair).collect(),
+    }
+}
+
+type Site = (&'static str, Vec<Person>);
+
+fn report(analysis: &Analysis, sites: &[Site], round: bool) -> Report {
+    let book = codebook();
+    let question = Request::Analysis(analysis.clone())
+        .read(&Params::new(), &book)
+        .unwrap();
+    let Body::Table(table) = &question.body;
+    let protection = Protection {
+        mode: if round { Mode::Round } else { Mode::None },
+        k: 8,
+        round_base: 5,
+    };
+    let tables: Vec<(&str, NodeTable)> = sites
+        .iter()
+        .map(|(name, people)| (*name, node(people, table, &book, round)))
+        .collect();
+    let answers: Vec<SiteAnswer<'_>> = tables
+        .iter()
+        .map(|(node, table)| SiteAnswer {
+            node,
+            table: Some((table, protection)),
+        })
+        .collect();
+    let released = Released::new(&question, &book, &answers).unwrap();
+    analysis.finish(&released).unwrap()
+}
+
+fn entry<'a>(report: &'a Report, table: &str, row: &serde_json::Value, column: &str) -> &'a Entry {
+    let grid = report.tables.iter().find(|grid| grid.name == table);
+    let grid = grid.unwrap_or_else(|| panic!("no table {table} in {report:#?}"));
+    let line = match row {
+        serde_json::Value::String(name) => grid.rows.iter().find(|line| line.row == *name),
+        index => grid
+            .rows
+            .get(usize::try_from(index.as_u64().unwrap()).unwrap()),
+    };
+    let line = line.unwrap_or_else(|| panic!("no row {row} in {grid:#?}"));
+    line.values
+        .get(column)
+        .unwrap_or_else(|| panic!("no {column} in {line:?}"))
+}
+
+fn number(text: Option<&String>) -> Option<f64> {
+    text.map(|text| text.parse().unwrap())
+}
+
+fn reference() -> serde_json::Value {
+    serde_json::from_str(include_str!("../reference/analyses.json")).unwrap()
+}
+
+fn reference_sites(reference: &serde_json::Value) -> Vec<Site> {
+    ["a", "b", "c"]
+        .map(|site| {
+            let people = reference["persons"].as_array().unwrap();
+            let here = people.iter().filter(|person| person["site"] == site);
+            let person = |person: &serde_json::Value| {
+                let value = |column| Some((column, person.get(column)?.as_i64()?));
+                COLUMNS.into_iter().filter_map(value).collect()
+            };
+            (site, here.map(person).collect())
+        })
+        .into()
+}
+
+/// How near two computations must be. Statistics: 1e-12 relative. Probabilities and what rests on
+/// critical values: 1e-9; of the studentized range, which the reference integrates too: 1e-7 absolute.
+fn near(table: &str, column: &str, ours: f64, theirs: f64) -> bool {
+    let apart = (ours - theirs).abs();
+    match (table, column) {
+        ("tukey", "p" | "from" | "to") => apart <= 1e-7 * theirs.abs().max(1.0),
+        (_, "p" | "from" | "to") => apart <= 1e-9 * theirs.abs(),
+        _ => apart <= 1e-12 * theirs.abs(),
+    }
+}
+
+#[test]
+fn statistics_are_those_of_independent_software() {
+    let reference = reference();
+    let sites = reference_sites(&reference);
+    let mut compared = 0;
+    let mut wrong = Vec::new();
+    for case in reference["cases"].as_array().unwrap() {
+        let arguments: BTreeMap<String, String> =
+            serde_json::from_value(case["arguments"].clone()).unwrap();
+        let name = case["analysis"].as_str().unwrap().to_owned();
+        let report = report(&Analysis { name, arguments }, &sites, false);
+        for expected in case["expect"].as_array().unwrap() {
+            let (table, column) = (expected[0].as_str().unwrap(), expected[2].as_str().unwrap());
+            let found = entry(&report, table, &expected[1], column);
+            let (ours, theirs) = (number(found.value.as_ref()), expected[3].as_f64().unwrap());
+            compared += 1;
+            if !ours.is_some_and(|ours| near(table, column, ours, theirs)) {
+                wrong.push(format!("{} {expected}: {ours:?}", case["analysis"]));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {compared}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(compared > 200, "{compared}");
+}
+
+/// Every number of the truth lies within the limits of the protected one; true if there are any.
+fn holds_the_truth(analysis: &Analysis, sites: &[Site]) -> Result<bool, TestCaseError> {
+    let shown = report(analysis, sites, true);
+    if shown
+        .remarks
+        .iter()
+        .any(|remark| remark.starts_with("Left out"))
+    {
+        // About fewer persons than all: the truth is another question.
+        return Ok(false);
+    }
+    let inside = |(name, _): &&Site| shown.sites.iter().any(|site| site == name);
+    let behind: Vec<Site> = sites.iter().filter(inside).cloned().collect();
+    let truth = report(analysis, &behind, false);
+    for grid in &shown.tables {
+        for (index, line) in grid.rows.iter().enumerate() {
+            for (column, found) in &line.values {
+                let truth = entry(&truth, &grid.name, &index.into(), column);
+                let Some(truth) = number(truth.value.as_ref()) else {
+                    continue;
+                };
+                let slack = 1e-9 * truth.abs();
+                let place = format!(
+                    "{analysis:?} {} {} {column}: {truth} {found:?}",
+                    grid.name, line.row
+                );
+                if let Some(low) = number(found.lower.as_ref()) {
+                    prop_assert!(low <= truth + slack, "{}", place);
+                }
+                if let Some(high) = number(found.upper.as_ref()) {
+                    prop_assert!(truth <= high + slack, "{}", place);
+                }
+            }
+        }
+    }
+    Ok(!shown.tables.is_empty())
+}
+
+fn person() -> impl Strategy<Value = Person> {
+    let score = prop::option::weighted(0.9, 60_i64..140);
+    (0_i64..2, 1_i64..5, 0_i64..2, score).prop_map(|(sex, arm, disease, score)| {
+        let far = 1_000_000_000 + 10 * arm + disease;
+        let known = [
+            ("sex", sex),
+            ("arm", arm),
+            ("disease", disease),
+            ("far", far),
+        ];
+        let scores = score
+            .into_iter()
+            .flat_map(|score| [("score", score), ("hidden", score)]);
+        known.into_iter().chain(scores).collect()
+    })
+}
+
+fn sites() -> impl Strategy<Value = Vec<Site>> {
+    let people = || prop::collection::vec(person(), 60..220);
+    (people(), people(), people()).prop_map(|(a, b, c)| vec![("a", a), ("b", b), ("c", c)])
+}
+
+fn all() -> Vec<Analysis> {
+    vec![
+        analysis("crosstab/1", &[("rows", "sex"), ("columns", "disease")]),
+        analysis("crosstab/1", &[("rows", "sex"), ("columns", "arm")]),
+        analysis("ttest/1", &[("value", "score"), ("by", "sex")]),
+        analysis("ttest/1", &[("value", "hidden"), ("by", "disease")]),
+        analysis("ttest/1", &[("value", "far"), ("mu", "1000000020")]),
+        analysis("describe/1", &[("value", "score"), ("by", "arm")]),
+        analysis(
+            "proportion/1",
+            &[("outcome", "disease"), ("by", "sex"), ("expected", "0.5")],
+        ),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
+
+    #[test]
+    fn limits_hold_the_truth(sites in sites()) {
+        let mut shown = 0;
+        for analysis in all() {
+            shown += usize::from(holds_the_truth(&analysis, &sites)?);
+        }
+        prop_assert!(shown >= 4, "{}", shown);
+    }
+
+    /// How persons are spread over nodes changes nothing, but for what is stratified by node.
+    #[test]
+    fn any_split_gives_the_same(people in prop::collection::vec(person(), 80..200), cut in 1_usize..79) {
+        let (first, second) = people.split_at(cut);
+        let split = vec![("a", first.to_vec()), ("b", second.to_vec())];
+        let whole = vec![("a", people.clone())];
+        for analysis in all() {
+            let tables = |sites: &[Site]| {
+                let mut tables = report(&analysis, sites, false).tables;
+                tables.retain(|grid| grid.name != "stratified_by_node");
+                tables
+            };
+            prop_assert_eq!(tables(&split), tables(&whole));
+        }
+    }
+}
+
+#[test]
+fn variance_and_pairs_hold_the_truth() {
+    // Pairs integrate: fewer worlds are enough.
+    let mut world = proptest::test_runner::TestRunner::deterministic();
+    let anova = analysis("anova/1", &[("value", "score"), ("by", "arm")]);
+    let mut shown = 0;
+    for _ in 0..3 {
+        let sites = sites().new_tree(&mut world).unwrap().current();
+        shown += usize::from(holds_the_truth(&anova, &sites).unwrap());
+    }
+    assert!(shown > 0);
+}
+
+#[test]
+fn every_party_reads_the_same_question() {
+    let book = codebook();
+    let sql = |analysis: &Analysis| analysis.sql(&book).unwrap();
+    let welch = analysis(
+        "ttest/1",
+        &[
+            ("value", "score"),
+            ("by", "sex"),
+            ("where", "arm > 1 AND disease = 0"),
+        ],
+    );
+    assert_eq!(
+        sql(&welch),
+        "SELECT sex, avg(score) AS mean, stddev(score) AS sd FROM person \
+         WHERE arm > 1 AND disease = 0 AND score IS NOT NULL GROUP BY sex"
+    );
+    // A value that is never missing, or that WHERE may not name, needs no condition.
+    let plain = analysis("describe/1", &[("value", "far")]);
+    assert_eq!(
+        sql(&plain),
+        "SELECT avg(far) AS mean, stddev(far) AS sd FROM person"
+    );
+    let text = Request::from(sql(&welch))
+        .read(&Params::new(), &book)
+        .unwrap();
+    let typed = Request::Analysis(welch)
+        .read(&Params::new(), &book)
+        .unwrap();
+    assert_eq!(text.digest(), typed.digest());
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_refused() {
+    let book = codebook();
+    let code = |name: &str, arguments: &[(&str, &str)]| {
+        let request = Request::Analysis(analysis(name, arguments));
+        request
+            .read(&Params::new(), &book)
+            .map_or_else(|p| p.code.0, |_| "read")
+    };
+    let table = [("rows", "sex"), ("columns", "disease")];
+    assert_eq!(code("crosstab/1", &table), "read");
+    assert_eq!(code("crosstab/2", &table), "V900");
+    assert_eq!(code("crosstab/1", &table[..1]), "V900");
+    let with = |name, value| [table[0], table[1], (name, value)];
+    assert_eq!(code("crosstab/1", &with("colour", "red")), "V900");
+    assert_eq!(code("crosstab/1", &with("confidence", "95")), "V900");
+    assert_eq!(code("crosstab/1", &with("table", "visit")), "V900");
+    assert_eq!(code("crosstab/1", &with("table", "nothing")), "V200");
+    assert_eq!(code("crosstab/1", &[("rows", "weight"), table[1]]), "V400");
+    assert_eq!(
+        code("crosstab/1", &[("rows", "sex FROM person --"), table[1]]),
+        "V900"
+    );
+    assert_eq!(
+        code(
+            "proportion/1",
+            &[("outcome", "disease"), ("by", "sex"), ("expected", "1")]
+        ),
+        "V900"
+    );
+    let mean = [("value", "score"), ("by", "sex"), ("mu", "3")];
+    assert_eq!(code("ttest/1", &mean), "V900");
+    // A condition cannot bring keys, limits or orders of its own.
+    for smuggled in [
+        "sex = 1 GROUP BY arm",
+        "sex = 1 LIMIT 1",
+        "sex = 1 ORDER BY 1",
+        "sex = 1 HAVING count(*) > 9",
+    ] {
+        let given = [("value", "far"), ("where", smuggled)];
+        assert_ne!(code("describe/1", &given), "read", "{smuggled}");
+    }
+}
+
+#[test]
+fn a_node_that_withholds_a_cell_is_left_out_by_name() {
+    let person = |sex, disease| -> Person {
+        [
+            ("sex", sex),
+            ("arm", 1),
+            ("disease", disease),
+            ("far", 1_000_000_500),
+        ]
+        .into()
+    };
+    let people = |numbers: [usize; 4]| -> Vec<Person> {
+        let cells = [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().zip(numbers);
+        cells
+            .flat_map(|((sex, disease), n)| vec![person(sex, disease); n])
+            .collect()
+    };
+    let sites = vec![
+        ("a", people([40, 30, 20, 50])),
+        ("b", people([40, 3, 20, 50])),
+    ];
+    let table = analysis("crosstab/1", &[("rows", "sex"), ("columns", "disease")]);
+    let shown = report(&table, &sites, true);
+    assert_eq!(
+        (shown.sites, shown.left_out),
+        (vec!["a".to_owned()], vec!["b".to_owned()])
+    );
+    let alone = report(&table, &sites[1..], true);
+    assert!(alone.tables.is_empty() && alone.sites.is_empty());
+    assert!(alone.remarks[0].starts_with("No node released"));
+}

@@ -1,0 +1,83 @@
+//! `quorate analyse NAME`: one subcommand per analysis of the language, its options from the list of
+//! its arguments. Asking and showing are those of `query`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::error::{Error, ErrorKind};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use quorate_query::analyses::{ALL, Analysis, Argument, Definition, Need, Request};
+
+use super::args::{AskArgs, ParamArgs};
+use super::exit::{Exit, Failure};
+use super::{query, text};
+
+/// `analyse`
+#[derive(Debug)]
+pub(crate) struct AnalyseArgs {
+    name: String,
+    arguments: BTreeMap<String, String>,
+    params: ParamArgs,
+    ask: AskArgs,
+}
+
+/// Runs the command.
+pub(crate) async fn run(home: &Path, args: &AnalyseArgs) -> Result<Exit, Failure> {
+    let given = text::params(&args.params)?;
+    let analysis = Analysis::named(&args.name, args.arguments.clone())
+        .ok_or_else(|| Failure::usage(format!("there is no analysis `{}`", args.name)))?;
+    query::ask(home, Request::Analysis(analysis), given, &args.ask).await
+}
+
+fn option(argument: &Argument) -> Arg {
+    Arg::new(argument.name)
+        .long(argument.name)
+        .value_name(argument.value)
+        .help(argument.about)
+        .required(argument.need == Need::Always)
+}
+
+fn subcommand(definition: &'static Definition) -> Command {
+    let command = Command::new(definition.name)
+        .about(definition.about)
+        .args(definition.arguments.iter().map(option));
+    AskArgs::augment_args(ParamArgs::augment_args(command))
+}
+
+impl Args for AnalyseArgs {
+    fn augment_args(command: Command) -> Command {
+        command
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .subcommands(ALL.iter().map(subcommand))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for AnalyseArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let (name, matches) = matches
+            .subcommand()
+            .ok_or_else(|| Error::new(ErrorKind::MissingSubcommand))?;
+        let definition = ALL.iter().find(|known| known.name == name);
+        let known = definition.map_or(&[][..], |definition| definition.arguments);
+        let given = known.iter().filter_map(|argument| {
+            let value = matches.get_one::<String>(argument.name)?;
+            Some((argument.name.to_owned(), value.clone()))
+        });
+        Ok(Self {
+            name: name.to_owned(),
+            arguments: given.collect(),
+            params: ParamArgs::from_arg_matches(matches)?,
+            ask: AskArgs::from_arg_matches(matches)?,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! The tables of an analysis as text: a number with its limits beside it, as everywhere.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
+use quorate_query::analyses::{Entry, Grid};
+
+use super::clean;
+use super::table::UNDEFINED;
+use crate::document::AnalysisInfo;
+
+/// Significant digits of a number that has more.
+const DIGITS: i32 = 6;
+
+/// Every table of an analysis under its name.
+#[must_use]
+pub fn render(analysis: &AnalysisInfo) -> String {
+    let name = clean(&analysis.name);
+    let tables = analysis.report.tables.iter();
+    tables
+        .map(|grid| format!("{name}: {}\n{}\n\n", clean(&grid.name), table(grid)))
+        .collect()
+}
+
+fn table(grid: &Grid) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_style(TableComponent::HeaderLines, '─');
+    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    let names = grid.columns.iter().map(|name| clean(name));
+    table.set_header(std::iter::once(String::new()).chain(names));
+    for line in &grid.rows {
+        let cell = |column: &String| line.values.get(column).map(text).unwrap_or_default();
+        let cells = grid.columns.iter().map(cell);
+        table.add_row(std::iter::once(clean(&line.row)).chain(cells));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn text(entry: &Entry) -> String {
+    let Some(value) = &entry.value else {
+        return UNDEFINED.to_owned();
+    };
+    let limit = |text: &Option<String>| text.as_deref().map(short).unwrap_or_default();
+    let (shown, lower, upper) = (short(value), limit(&entry.lower), limit(&entry.upper));
+    if entry.lower.as_ref() == Some(value) && entry.upper.as_ref() == Some(value) {
+        return shown;
+    }
+    format!("{shown} ({lower}–{upper})")
+}
+
+/// A number with at most [`DIGITS`] significant digits.
+fn short(text: &str) -> String {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let whole = !text.contains(['.', 'e']);
+    let Some(number) = text.parse::<f64>().ok().filter(|_| digits > 7 && !whole) else {
+        return clean(text);
+    };
+    let written = format!("{number:.*e}", 5);
+    let order = written
+        .split_once('e')
+        .and_then(|(_, order)| order.parse::<i32>().ok());
+    let places = order.map(|order| DIGITS - 1 - order);
+    match places.map(usize::try_from) {
+        Some(Ok(places)) if places <= 12 => format!("{number:.places$}"),
+        _ => written,
+    }
+}
