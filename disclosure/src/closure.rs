@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_query::answer::Cell;
-use quorate_query::codebook::ColumnRef;
+use quorate_query::codebook::{ColumnRef, RowsPer};
 use quorate_query::question::Set;
 use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
@@ -19,7 +19,7 @@ use crate::decide::{Draft, Listed, withheld};
 use crate::evidence::Contributions;
 use crate::facets::narrow;
 use crate::history::{
-    Entry, Facet, FacetCandidate, Footprint, History, Hit, Near, ReleaseId, Shape, State,
+    Entry, Facet, FacetCandidate, Footprint, Form, History, Hit, Near, ReleaseId, Shape, State,
 };
 use crate::table::Finding;
 
@@ -173,9 +173,9 @@ impl Margin {
         if self.cells.len() < 2 {
             return None;
         }
-        let exact = self.is_box(draft);
         let each = 0..first.facets.len();
         let facets: Vec<_> = each.filter_map(|at| self.sum(draft, at)).collect();
+        let exact = facets.iter().all(|facet| facet.exact);
         let entry = Entry {
             id: self.id(draft, &first.entry.id),
             shape: facets.first()?.facet.shape.clone(),
@@ -218,40 +218,71 @@ impl Margin {
         columns.len() == self.varying.len() && size == self.cells.len()
     }
 
-    /// One facet of all listed cells together, in the smallest box around them.
+    /// Whether somebody may be in several cells: the keys are columns of a table of events.
+    fn may_overlap(&self, draft: &Draft<'_, '_>) -> bool {
+        let sheet = draft.sheet;
+        let table = sheet.codebook.tables.get(&sheet.question.rows);
+        let events = table.is_some_and(|table| matches!(table.rows, RowsPer::Many { .. }));
+        let mut columns = self.columns(draft).into_iter();
+        events && columns.any(|column| column.table == sheet.question.rows)
+    }
+
+    /// One facet of all listed cells together, in the smallest box around them. Numbers of persons
+    /// add up to more than their union where somebody may be in several cells.
     fn sum<'a>(&self, draft: &Draft<'_, 'a>, at: usize) -> Option<FacetCandidate<'a>> {
         let all: Vec<&FacetCandidate<'a>> = self
             .listed(draft)
             .filter_map(|(_, cell)| cell.facets.get(at))
             .collect();
         let first = all.first()?;
+        let may_overlap = self.may_overlap(draft);
+        let overlap = may_overlap && first.facet.form == Form::Persons;
+        let one_each = first.facet.form == Form::Persons && !overlap;
+        let mut known = true;
         let mut people = RoaringBitmap::new();
         let mut pairs = Vec::new();
+        let mut limited = false;
         for candidate in &all {
-            people |= &candidate.facet.footprint.people;
-            let sums = candidate
-                .contributions
-                .iter()
-                .filter(|_| !first.facet.counts);
-            pairs.extend(sums.flat_map(|addends| addends.iter()));
+            let own = &candidate.facet.footprint.people;
+            people |= own;
+            match &candidate.contributions {
+                _ if one_each => {}
+                Some(addends) => {
+                    pairs.extend(addends.iter());
+                    limited |= addends.is_limited();
+                }
+                None => {
+                    pairs.extend(own.iter().map(|person| (person, 1)));
+                    known &= candidate.facet.form == Form::Persons;
+                }
+            }
         }
-        let contributions = match first.facet.counts {
+        let contributions = match one_each {
             true => Contributions::ones(people),
             // That every sum over the population fits was proven before anything ran.
-            false => Contributions::of(pairs).ok()?,
+            false => Contributions::of(pairs).ok()?.limited(limited),
         };
         let shapes: Vec<&Shape> = all.iter().map(|candidate| &candidate.facet.shape).collect();
+        let mut footprint = Footprint::of(&contributions);
+        footprint.spread = footprint.spread.filter(|_| known);
+        let is_sum = !first.facet.form.is_count();
         Some(FacetCandidate {
             facet: Facet {
                 vec: first.facet.vec,
-                counts: first.facet.counts,
+                form: if overlap {
+                    Form::Rows(0)
+                } else {
+                    first.facet.form
+                },
                 shape: self.around(draft, &shapes)?,
-                footprint: Footprint::of(&contributions),
+                footprint,
             },
-            contributions: (!first.facet.counts).then_some(Cow::Owned(contributions)),
+            contributions: is_sum.then_some(Cow::Owned(contributions)),
+            first_vec: first.first_vec,
             clamp: first.clamp,
-            same_in_every_box: first.same_in_every_box,
-            exact: self.is_box(draft),
+            same_in_every_box: first.same_in_every_box && !overlap,
+            // Parts of what limits took something off do not add up to it.
+            exact: self.is_box(draft) && !overlap && !(may_overlap && (limited || !known)),
         })
     }
 
@@ -302,7 +333,7 @@ impl Margin {
                 whole.predicate.boxes.remove(column);
                 narrow(&mut whole.predicate, column, &all, draft.sheet.codebook);
             }
-            history.is_stated(&candidate.facet.vec, &whole)
+            history.is_stated(&candidate.facet, &whole)
         });
         known.then(|| Hit {
             rule: "total",

@@ -81,6 +81,7 @@ pub struct Contributions {
     sum: i128,
     abs: i128,
     nonzero: u64,
+    limited: bool,
 }
 
 /// What each adds, in ascending order of person. Of the three the first that can hold it, so that
@@ -134,6 +135,7 @@ impl Contributions {
             sum: n.into(),
             abs: n.into(),
             nonzero: n,
+            limited: false,
         }
     }
 
@@ -187,7 +189,28 @@ impl Contributions {
             sum,
             abs,
             nonzero,
+            limited: false,
         })
+    }
+
+    /// The same, knowing whether limits (rows of a person, bounds of a value) took something off
+    /// somebody. Then what persons add to parts of a cell is not what they add to the whole.
+    #[must_use]
+    pub fn limited(mut self, limited: bool) -> Self {
+        self.limited |= limited;
+        self
+    }
+
+    /// Whether limits took something off somebody.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.limited
+    }
+
+    /// Whether each adds one.
+    #[must_use]
+    pub fn is_one_each(&self) -> bool {
+        self.each == Each::One
     }
 
     /// Who contributes, if only a zero.

@@ -1,7 +1,8 @@
 //! What a measure of a cell says about whom: its facets.
 //!
 //! Counts of persons and of rows are one family: who is in one and not in the other is what a
-//! difference shows. Each summed column with its bounds is a family of its own.
+//! difference shows. Each summed column is another, whatever its bounds: sums of one column within
+//! two bounds differ by what lies between these.
 
 use std::borrow::Cow;
 
@@ -14,8 +15,10 @@ use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 
-use crate::evidence::{CellEvidence, Contributions, MeasureEvidence, Moments, Values as Counted};
-use crate::history::{Facet, FacetCandidate, Footprint, Shape};
+use crate::evidence::{
+    CellEvidence, Contributions, MeasureEvidence, Moments, ValueEvidence, Values as Counted,
+};
+use crate::history::{Facet, FacetCandidate, Footprint, Form, Shape};
 
 /// A measure of a cell, about to be taken apart.
 pub(crate) struct Subject<'s, 'a> {
@@ -75,13 +78,17 @@ impl<'a> Subject<'_, 'a> {
                 .map_or(i128::MAX, i128::saturating_abs)
         };
         let clamp = at_scale(&low).max(at_scale(&high));
+        let mut footprint = Footprint::of(&found.totals);
+        let spread = footprint.spread.take();
+        footprint.spread = spread.map(|spread| spread.signed(low < Number::ZERO));
         let sum = FacetCandidate {
             facet: Facet {
-                vec: self.sum_vec(column, (low, high)),
-                counts: false,
+                vec: self.sum_vec(column, None),
+                form: Form::Sum(self.sum_vec(column, Some((low, high, found.scale)))),
                 shape: present.clone(),
-                footprint: Footprint::of(&found.totals),
+                footprint,
             },
+            first_vec: Some(self.first_sum_vec(column, (low, high))),
             contributions: Some(Cow::Borrowed(&found.totals)),
             clamp: clamp.saturating_mul(self.max_rows().map_or(1, i128::from)),
             same_in_every_box: self.max_rows().is_none(),
@@ -105,17 +112,39 @@ impl<'a> Subject<'_, 'a> {
         let each = self.facts.domain.iter().zip(&found.values);
         let mut all: Vec<_> = each
             .map(|(value, with)| {
-                self.persons(self.narrowed(column, &point(value)), with.people.clone())
+                let shape = self.narrowed(column, &point(value));
+                match self.max_rows() {
+                    None => self.persons(shape, with.people.clone()),
+                    Some(max) => self.rows_of(shape, with, max),
+                }
             })
             .collect();
         all.push(self.persons(self.narrowed(column, &Set::not_null()), found.any.clone()));
         all
     }
 
+    /// Rows at one value: how many each person has is not known here, and the limit of rows is one
+    /// for all values together.
+    fn rows_of(&self, shape: Shape, with: &ValueEvidence, max: u32) -> FacetCandidate<'a> {
+        let mut found = self.persons(shape, with.people.clone());
+        found.facet.form = Form::Rows(max);
+        found.facet.footprint.abs = with.rows.into();
+        found.facet.footprint.largest.clear();
+        found.facet.footprint.spread = None;
+        found.clamp = i128::from(max);
+        found.same_in_every_box = false;
+        found
+    }
+
     fn counted(&self, shape: Shape, counted: &'a Contributions) -> FacetCandidate<'a> {
+        let form = match (self.measure, self.max_rows()) {
+            (Measure::Events { .. }, Some(max)) => Form::Rows(max),
+            _ => Form::Persons,
+        };
         FacetCandidate {
-            facet: count_facet(shape, Footprint::of(counted)),
+            facet: count_facet(form, shape, Footprint::of(counted)),
             contributions: Some(Cow::Borrowed(counted)),
+            first_vec: None,
             clamp: self.max_rows().map_or(1, i128::from),
             same_in_every_box: matches!(self.measure, Measure::Persons { .. })
                 || self.max_rows().is_none(),
@@ -125,8 +154,13 @@ impl<'a> Subject<'_, 'a> {
 
     fn persons(&self, shape: Shape, people: RoaringBitmap) -> FacetCandidate<'a> {
         FacetCandidate {
-            facet: count_facet(shape, Footprint::of(&Contributions::ones(people))),
+            facet: count_facet(
+                Form::Persons,
+                shape,
+                Footprint::of(&Contributions::ones(people)),
+            ),
             contributions: None,
+            first_vec: None,
             clamp: 1,
             same_in_every_box: true,
             exact: true,
@@ -140,10 +174,35 @@ impl<'a> Subject<'_, 'a> {
         shape
     }
 
-    /// The family of a summed column: whose, within which bounds, over which rows.
-    fn sum_vec(&self, column: &ColumnRef, (low, high): (Number, Number)) -> [u8; 32] {
+    /// What sums of a column have in common: which column, over which rows. With `within`, also its
+    /// bounds, its scale and how many rows count, which say what each person adds.
+    fn sum_vec(&self, column: &ColumnRef, within: Option<(Number, Number, u32)>) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(match within {
+            None => b"quorate/facet/sum/v2\0".as_slice(),
+            Some(_) => b"quorate/facet/form/v2\0".as_slice(),
+        });
+        let max = self.summed(&mut hash, column);
+        if let Some((low, high, scale)) = within {
+            hash.update(max.to_be_bytes());
+            update_bounds(&mut hash, (low, high));
+            hash.update(scale.to_be_bytes());
+        }
+        hash.finalize().into()
+    }
+
+    /// By what sums of a column were known before they met those within other bounds.
+    fn first_sum_vec(&self, column: &ColumnRef, bounds: (Number, Number)) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(b"quorate/facet/sum/v1\0");
+        let max = self.summed(&mut hash, column);
+        hash.update(max.to_be_bytes());
+        update_bounds(&mut hash, bounds);
+        hash.finalize().into()
+    }
+
+    /// Hashes the column and the event table; gives the number of rows that count.
+    fn summed(&self, hash: &mut Sha256, column: &ColumnRef) -> u32 {
         let over = self.max_rows().map(|max| (self.shape.rows.as_str(), max));
         let (rows, max) = over.unwrap_or(("", 0));
         let texts = [&column.table, &column.column, rows];
@@ -151,19 +210,21 @@ impl<'a> Subject<'_, 'a> {
             hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
             hash.update(text);
         }
-        hash.update(max.to_be_bytes());
-        for number in [low, high] {
-            hash.update(number.mantissa().to_be_bytes());
-            hash.update(number.exponent().to_be_bytes());
-        }
-        hash.finalize().into()
+        max
     }
 }
 
-fn count_facet(shape: Shape, footprint: Footprint) -> Facet {
+fn update_bounds(hash: &mut Sha256, (low, high): (Number, Number)) {
+    for number in [low, high] {
+        hash.update(number.mantissa().to_be_bytes());
+        hash.update(number.exponent().to_be_bytes());
+    }
+}
+
+fn count_facet(form: Form, shape: Shape, footprint: Footprint) -> Facet {
     Facet {
         vec: count_vec(),
-        counts: true,
+        form,
         shape,
         footprint,
     }

@@ -9,6 +9,8 @@ use crate::evidence::Contributions;
 pub struct FacetCandidate<'a> {
     /// What would be released.
     pub facet: Facet,
+    /// Another `vec` under which earlier records may have kept what adds up with it.
+    pub first_vec: Option<[u8; 32]>,
     /// What each person adds; `None` if each adds one.
     pub contributions: Option<Cow<'a, Contributions>>,
     /// The largest size that one person's contribution can have, from public bounds.

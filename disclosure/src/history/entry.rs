@@ -6,6 +6,7 @@ use quorate_query::number::Number;
 use quorate_query::question::Predicate;
 use roaring::RoaringBitmap;
 
+use super::spread::Spread;
 use crate::evidence::Contributions;
 
 /// What a release is known by, within a population.
@@ -80,14 +81,40 @@ impl Entry {
 /// a count. Facets of one `vec` may be added and subtracted, so these are compared.
 #[derive(Clone, PartialEq)]
 pub struct Facet {
-    /// Which vector: `1` and numbers of rows share one, each summed column has its own.
+    /// What may be added up: persons and rows are one such family, each summed column is another.
     pub vec: [u8; 32],
-    /// Whether every person adds one, or their rows: no sum of a column.
-    pub counts: bool,
+    /// What each person adds. Two facets say the same only if this is the same too.
+    pub form: Form,
     /// Tables and boxes of these persons: the cell's, narrowed to those that have the value.
     pub shape: Shape,
     /// The persons and the size of what they add.
     pub footprint: Footprint,
+}
+
+/// What each person adds to a facet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// One each.
+    Persons,
+    /// Their rows, at most so many.
+    Rows(u32),
+    /// Their value, or the total of their rows: a digest of the column with its bounds and scale and
+    /// of how many rows count. What a person adds depends on all of these.
+    Sum([u8; 32]),
+}
+
+impl Form {
+    /// Whether persons or rows are counted, not values summed.
+    #[must_use]
+    pub fn is_count(self) -> bool {
+        !matches!(self, Self::Sum(_))
+    }
+
+    /// Whether what is added to one and to the other is counted in the same unit.
+    #[must_use]
+    pub fn adds_up_with(self, other: Self) -> bool {
+        self == other || (self.is_count() && other.is_count())
+    }
 }
 
 /// The persons behind a facet, and as much of their contributions as later comparisons need.
@@ -99,6 +126,8 @@ pub struct Footprint {
     pub abs: i128,
     /// The largest contributions, largest first, at most [`Footprint::KEPT`].
     pub largest: Vec<(u32, i128)>,
+    /// What they add, in 256 sums; `None` if that is not known.
+    pub spread: Option<Spread>,
 }
 
 impl Footprint {
@@ -112,6 +141,7 @@ impl Footprint {
             people: contributions.people().clone(),
             abs: contributions.abs_sum(),
             largest: contributions.largest(Self::KEPT),
+            spread: Spread::of(contributions),
         }
     }
 }

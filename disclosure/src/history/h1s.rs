@@ -6,6 +6,7 @@
 
 use roaring::RoaringBitmap;
 
+use super::boxes::are_disjoint;
 use super::candidate::FacetCandidate;
 use super::entry::{Entry, Facet, Footprint};
 use super::view::{Hit, Near, View};
@@ -15,7 +16,8 @@ use crate::rules::dominance::Top;
 use crate::rules::{r4_p_percent, r5_dominance};
 
 pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> {
-    let (Some(contributions), false) = (&candidate.contributions, candidate.facet.counts) else {
+    let counts = candidate.facet.form.is_count();
+    let (Some(contributions), false) = (&candidate.contributions, counts) else {
         return Vec::new();
     };
     let new = New {
@@ -99,6 +101,9 @@ impl New<'_> {
     }
 
     fn against(&self, entry: &Entry, other: &Facet) -> Option<Hit> {
+        if self.candidate.facet.form != other.form {
+            return self.between_bounds(other);
+        }
         let more = self.footprint().abs.saturating_sub(other.footprint.abs);
         let target = self.enough.saturating_add(more.max(0));
         let mut left = self.kept_of_new(other);
@@ -122,6 +127,19 @@ impl New<'_> {
             return None;
         }
         self.judge(&self.only_in_other(entry, other, right, &left))
+    }
+
+    /// Sums of one column within two bounds differ by what lies between these, of the few who have
+    /// so much: only where nobody can be in both does it not matter.
+    fn between_bounds(&self, other: &Facet) -> Option<Hit> {
+        let (own, theirs) = (&self.candidate.facet.shape, &other.shape);
+        let apart = are_disjoint(&own.predicate, &theirs.predicate);
+        (!apart).then(|| Hit {
+            rule: "H1s",
+            why: "an earlier sum of this column counts values within other bounds".to_owned(),
+            statistic: None,
+            near: Near::No,
+        })
     }
 
     /// The largest contributions of the new sum that the other does not have.

@@ -17,6 +17,7 @@ mod r7_pairs;
 mod recall;
 mod sample;
 mod shown;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -29,8 +30,9 @@ use quorate_query::release::ReleaseParams;
 use roaring::RoaringBitmap;
 
 pub use candidate::FacetCandidate;
-pub use entry::{Entry, Facet, Footprint, ReleaseId, Shape, State};
+pub use entry::{Entry, Facet, Footprint, Form, ReleaseId, Shape, State};
 pub(crate) use recall::Recall;
+pub use spread::{Spread, Traits};
 pub(crate) use view::{Hit, Near};
 
 use family::{FamilyAudit, Setting};
@@ -171,9 +173,14 @@ impl History {
             .collect()
     }
 
-    /// Whether a vector over the rows of a shape was ever shown, in any state of the data.
-    pub(crate) fn is_stated(&self, vec: &[u8; 32], shape: &Shape) -> bool {
-        self.shown.stated(vec, shape).next().is_some()
+    /// Whether what a facet counts was ever shown of the rows of a shape, in any state of the data.
+    /// Sums of a column within whatever bounds say nearly the same.
+    pub(crate) fn is_stated(&self, like: &Facet, shape: &Shape) -> bool {
+        let mut stated = self.shown.stated(&like.vec, shape);
+        stated.any(|number| {
+            let found = self.shown.get(number);
+            found.is_some_and(|(_, _, facet)| facet.form == like.form || !like.form.is_count())
+        })
     }
 
     fn news<'f, 'a>(

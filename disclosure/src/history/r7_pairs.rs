@@ -26,7 +26,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
         let inside = share(part, whole, limit);
         let outside = share(whole.saturating_sub(part), whole, limit);
         // By far the most pairs are neither nearly all nor nearly none.
-        if !(facet.counts && candidate.exact && indexed.exact)
+        if !(facet.form.is_count() && candidate.exact && indexed.exact)
             || !(inside.misses() || outside.misses())
         {
             continue;

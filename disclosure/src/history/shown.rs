@@ -148,11 +148,11 @@ impl Shown {
     pub(super) fn says(&self, facet: &Facet, epoch: &str) -> Option<usize> {
         self.stated(&facet.vec, &facet.shape).find(|number| {
             self.get(*number)
-                .is_some_and(|(_, e, _)| e.id.epoch == epoch)
+                .is_some_and(|(_, e, other)| e.id.epoch == epoch && other.form == facet.form)
         })
     }
 
-    /// All facets of this vector and shape, in any state of the data.
+    /// All facets of this vector and shape, whatever each person adds, in any state of the data.
     pub(super) fn stated(&self, vec: &[u8; 32], shape: &Shape) -> impl Iterator<Item = usize> {
         let found = self.statements.get(&(*vec, shape.clone()));
         found.into_iter().flatten().copied()

@@ -1,5 +1,6 @@
 //! What a rule about earlier releases looks at, and what it may find.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use quorate_query::codebook::Codebook;
@@ -9,6 +10,7 @@ use roaring::RoaringBitmap;
 use super::candidate::FacetCandidate;
 use super::entry::{Entry, Facet};
 use super::shown::{Indexed, Shown};
+use super::spread::support;
 use super::times::Changed;
 use crate::Statistic;
 
@@ -64,34 +66,52 @@ impl View<'_> {
         u64::from(k_eff(self.params.k, self.params.round_base))
     }
 
-    /// Facets of a candidate's family with `low..=high` persons, but for the candidate's own
-    /// statement.
+    /// Facets that add up with a candidate, with `low..=high` persons, ascending by that, but for
+    /// the candidate's own statement.
     pub(super) fn others<'v>(
         &'v self,
         candidate: &'v FacetCandidate<'_>,
         (low, high): (u64, u64),
     ) -> impl Iterator<Item = (usize, &'v Indexed, &'v Entry, &'v Facet)> {
         let facet = &candidate.facet;
-        let lane = self.shown.lane(&facet.vec, low, high).iter();
-        let found = lane.filter_map(|(_, number)| {
-            let (indexed, entry, other) = self.shown.get(*number)?;
-            Some((*number, indexed, entry, other))
+        let mut lane = Cow::Borrowed(self.shown.lane(&facet.vec, low, high));
+        if let Some(first) = candidate.first_vec {
+            let more = self.shown.lane(&first, low, high);
+            if !more.is_empty() {
+                lane.to_mut().extend(more);
+                lane.to_mut().sort_unstable();
+            }
+        }
+        let numbers = (0..lane.len()).filter_map(move |at| lane.get(at).map(|place| place.1));
+        let found = numbers.filter_map(|number| {
+            let (indexed, entry, other) = self.shown.get(number)?;
+            Some((number, indexed, entry, other))
         });
         found.filter(move |(_, indexed, entry, other)| {
             let exact = candidate.exact && indexed.exact;
-            !(exact && entry.id.epoch == self.epoch && other.shape == facet.shape)
+            let same = other.shape == facet.shape && other.form == facet.form;
+            !(exact && same && entry.id.epoch == self.epoch)
         })
     }
 
-    /// How many persons make a difference between a facet of the present and another: who is in
-    /// one only, and in sums also who certainly has another value now.
+    /// How many persons surely make a difference between a facet of the present and another: who is
+    /// in one only, and in sums also who certainly has another value now; or, where that are more,
+    /// as many as the spread of the difference proves.
     pub(super) fn difference(&self, facet: &Facet, entry: &Entry, other: &Facet) -> u64 {
         let (now, then) = (&facet.footprint.people, &other.footprint.people);
         let moved = now.symmetric_difference_len(then);
-        match self.changed.get(&entry.id.epoch) {
-            Some(changed) if !facet.counts && !changed.surely.is_empty() => {
+        let moved = match self.changed.get(&entry.id.epoch) {
+            Some(changed) if !facet.form.is_count() && !changed.surely.is_empty() => {
                 let both: RoaringBitmap = now & then;
                 moved.saturating_add(both.intersection_len(&changed.surely))
+            }
+            _ => moved,
+        };
+        let k_diff = self.k_diff();
+        let spreads = facet.footprint.spread.as_ref();
+        match spreads.zip(other.footprint.spread.as_ref()) {
+            Some((now, then)) if moved < k_diff && facet.form.adds_up_with(other.form) => {
+                moved.max(support(&[(1, now), (-1, then)], k_diff))
             }
             _ => moved,
         }

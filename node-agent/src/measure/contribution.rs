@@ -20,6 +20,8 @@ pub(super) struct People {
     /// `None` if one each.
     rows: Option<Vec<i64>>,
     sum: u64,
+    /// Whether somebody has more rows than count.
+    limited: bool,
 }
 
 impl People {
@@ -35,13 +37,17 @@ impl People {
                     people,
                     rows: None,
                     sum,
+                    limited: false,
                 }),
                 false => Err(FoldError::Shape),
             };
         };
         let (mut persons, mut counted, mut sum) = (Vec::new(), Vec::new(), 0_u64);
+        let mut limited = false;
         for person in rows.chunk_by(|a, b| a == b) {
-            let n = many(person.len())?.min(max_rows);
+            let all = many(person.len())?;
+            let n = all.min(max_rows);
+            limited |= n < all;
             persons.extend(person.first());
             counted.push(i64::try_from(n).map_err(|_| FoldError::TooMany)?);
             sum += n;
@@ -50,12 +56,15 @@ impl People {
             people: bitmap(persons.into_iter())?,
             rows: Some(counted),
             sum,
+            limited,
         })
     }
 
     fn evidence(&self, of: Counted) -> Result<MeasureEvidence, FoldError> {
         let counted = match (of, &self.rows) {
-            (Counted::Rows, Some(rows)) => contributions(self.people.clone(), rows.clone())?,
+            (Counted::Rows, Some(rows)) => {
+                contributions(self.people.clone(), rows.clone())?.limited(self.limited)
+            }
             _ => Contributions::ones(self.people.clone()),
         };
         Ok(MeasureEvidence::Count(counted))
@@ -133,8 +142,13 @@ fn of_totals(
     let most = u32::try_from(max_rows).unwrap_or(u32::MAX);
     let (mut persons, mut totals) = (Vec::new(), Vec::new());
     let (mut counted, mut squares) = (0_u64, 0_i128);
+    let mut limited = false;
     for person in rows.chunk_by(|a, b| a.0 == b.0) {
-        let n = many(person.len())?.min(max_rows);
+        let all = many(person.len())?;
+        let n = all.min(max_rows);
+        // A value beyond the bounds may be evened out by another row, and not in each part.
+        let beyond = |(_, value): &(u32, i64)| !(bounds.0..=bounds.1).contains(&(*value).into());
+        limited |= n < all || person.iter().any(beyond);
         let (mut sum, mut of_squares) = (0_i128, 0_i128);
         for (_, value) in person {
             sum += i128::from(*value);
@@ -150,7 +164,7 @@ fn of_totals(
         squares += of_squares.min(limit);
     }
     Ok(Moments {
-        totals: contributions(bitmap(persons.into_iter())?, totals)?,
+        totals: contributions(bitmap(persons.into_iter())?, totals)?.limited(limited),
         rows: counted,
         squares,
         scale,

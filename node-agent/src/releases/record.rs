@@ -1,14 +1,18 @@
 //! What the release store remembers, record by record, and the bytes of it.
 
 use quorate_disclosure::Finding;
-use quorate_disclosure::history::{Entry, Facet, Footprint, ReleaseId, Shape, State};
+use quorate_disclosure::history::{
+    Entry, Facet, Footprint, Form, ReleaseId, Shape, Spread, State, Traits,
+};
 use quorate_query::codebook::ColumnRef;
 use quorate_query::question::{Cohort, Predicate, Set, Values};
 
 use super::bytes::{Reader, Writer};
 
-/// Version of the bytes.
-const VERSION: u8 = 1;
+/// Version of the bytes that are written.
+const VERSION: u8 = 2;
+/// The first version: its facets do not say what each person adds, and have no spread.
+const FIRST: u8 = 1;
 
 /// With which question something left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,7 +174,8 @@ impl Record {
     /// The population and the record.
     pub(super) fn decode(bytes: &[u8]) -> Option<(String, Self)> {
         let mut from = Reader(bytes);
-        if from.byte()? != VERSION {
+        let version = from.byte()?;
+        if ![FIRST, VERSION].contains(&version) {
             return None;
         }
         let population = from.text()?;
@@ -182,7 +187,7 @@ impl Record {
             }),
             2 => {
                 let occasion = read_occasion(&mut from)?;
-                Self::Release(Box::new((read_entry(&mut from)?, occasion)))
+                Self::Release(Box::new((read_entry(&mut from, version)?, occasion)))
             }
             3 => Self::Core(CoreDone {
                 epoch: from.text()?,
@@ -284,7 +289,7 @@ fn write_entry(to: &mut Writer, entry: &Entry) {
     to.list(entry.facets.iter(), write_facet);
 }
 
-fn read_entry(from: &mut Reader<'_>) -> Option<Entry> {
+fn read_entry(from: &mut Reader<'_>, version: u8) -> Option<Entry> {
     Some(Entry {
         id: read_id(from)?,
         shape: read_shape(from)?,
@@ -299,13 +304,26 @@ fn read_entry(from: &mut Reader<'_>) -> Option<Entry> {
         },
         project: from.text()?,
         core: from.flag()?,
-        facets: from.list(read_facet)?,
+        facets: from.list(|from| match version {
+            FIRST => read_first_facet(from),
+            _ => read_facet(from),
+        })?,
     })
 }
 
 fn write_facet(to: &mut Writer, facet: &Facet) {
     to.digest(&facet.vec);
-    to.flag(facet.counts);
+    match &facet.form {
+        Form::Persons => to.byte(1),
+        Form::Rows(most) => {
+            to.byte(2);
+            to.u32(*most);
+        }
+        Form::Sum(of) => {
+            to.byte(3);
+            to.digest(of);
+        }
+    }
     write_shape(to, &facet.shape);
     to.people(&facet.footprint.people);
     to.i128(facet.footprint.abs);
@@ -313,19 +331,73 @@ fn write_facet(to: &mut Writer, facet: &Facet) {
         to.u32(*person);
         to.i128(*addend);
     });
+    let spread = facet.footprint.spread.as_ref();
+    to.flag(spread.is_some());
+    if let Some(spread) = spread {
+        to.flag(spread.traits().signed);
+        to.flag(spread.traits().limited);
+        to.list(spread.sums().iter(), |to, sum| to.i64(*sum));
+    }
 }
 
 fn read_facet(from: &mut Reader<'_>) -> Option<Facet> {
     Some(Facet {
         vec: from.digest()?,
-        counts: from.flag()?,
+        form: match from.byte()? {
+            1 => Form::Persons,
+            2 => Form::Rows(from.u32()?),
+            3 => Form::Sum(from.digest()?),
+            _ => return None,
+        },
         shape: read_shape(from)?,
         footprint: Footprint {
             people: from.people()?,
             abs: from.i128()?,
-            largest: from.list(|from| Some((from.u32()?, from.i128()?)))?,
+            largest: from.list(read_addend)?,
+            spread: match from.flag()? {
+                true => Some(read_spread(from)?),
+                false => None,
+            },
         },
     })
+}
+
+/// As the first version wrote it. A number that counts one for each person counts persons; how many
+/// rows of each another counts is not known; a sum is known by what it was called.
+fn read_first_facet(from: &mut Reader<'_>) -> Option<Facet> {
+    let vec = from.digest()?;
+    let counts = from.flag()?;
+    let shape = read_shape(from)?;
+    let mut footprint = Footprint {
+        people: from.people()?,
+        abs: from.i128()?,
+        largest: from.list(read_addend)?,
+        spread: None,
+    };
+    let one_each = counts && footprint.abs == i128::from(footprint.people.len());
+    footprint.spread = one_each.then(|| Spread::of_persons(&footprint.people));
+    Some(Facet {
+        vec,
+        form: match counts {
+            true if one_each => Form::Persons,
+            true => Form::Rows(0),
+            false => Form::Sum(vec),
+        },
+        shape,
+        footprint,
+    })
+}
+
+fn read_addend(from: &mut Reader<'_>) -> Option<(u32, i128)> {
+    Some((from.u32()?, from.i128()?))
+}
+
+fn read_spread(from: &mut Reader<'_>) -> Option<Spread> {
+    let traits = Traits {
+        signed: from.flag()?,
+        limited: from.flag()?,
+    };
+    Spread::kept(from.list(Reader::i64)?, traits)
 }
 
 fn write_shape(to: &mut Writer, shape: &Shape) {
@@ -420,4 +492,66 @@ fn read_end(from: &mut Reader<'_>) -> Option<Option<i128>> {
     let there = from.flag()?;
     let end = from.i128()?;
     Some(there.then_some(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(to: &mut Writer, (counts, abs): (bool, i128)) {
+        to.digest(&[5; 32]);
+        to.flag(counts);
+        write_shape(to, &shape());
+        to.people(&(1..4).collect());
+        to.i128(abs);
+        to.list([(2_u32, 9_i128)].iter(), |to, (person, addend)| {
+            to.u32(*person);
+            to.i128(*addend);
+        });
+    }
+
+    fn shape() -> Shape {
+        Shape {
+            rows: "person".to_owned(),
+            joined: std::collections::BTreeSet::new(),
+            predicate: Predicate::default(),
+        }
+    }
+
+    /// What the first version wrote is read, with nothing assumed that it did not say.
+    #[test]
+    fn facets_of_the_first_version_are_read() {
+        let mut to = Writer::default();
+        to.byte(1);
+        to.text("p");
+        to.byte(2);
+        write_occasion(&mut to, &Occasion::default());
+        let id = ReleaseId {
+            predicate: [1; 32],
+            vec: [2; 32],
+            epoch: "e".to_owned(),
+            protection: "p".to_owned(),
+        };
+        write_id(&mut to, &id);
+        write_shape(&mut to, &shape());
+        to.byte(2);
+        to.text("project");
+        to.flag(false);
+        to.list([(true, 3), (true, 8), (false, 3)].into_iter(), first);
+        let Some((_, Record::Release(release))) = Record::decode(&to.0) else {
+            panic!("it is not read");
+        };
+        let facets = &release.0.facets;
+        let forms: Vec<Form> = facets.iter().map(|facet| facet.form).collect();
+        assert_eq!(forms, [Form::Persons, Form::Rows(0), Form::Sum([5; 32])]);
+        let known = |facet: &Facet| facet.footprint.spread.is_some();
+        let known: Vec<bool> = facets.iter().map(known).collect();
+        assert_eq!(known, [true, false, false]);
+        // Written again, it is what it was.
+        let again = Record::Release(release.clone()).encode("p");
+        assert!(Record::decode(&again) == Some(("p".to_owned(), Record::Release(release))));
+        // Later versions are not guessed at.
+        to.0[0] = 3;
+        assert!(Record::decode(&to.0).is_none());
+    }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use quorate_disclosure::history::{Entry, Facet, Footprint, ReleaseId, Shape, State};
+use quorate_disclosure::history::{
+    Entry, Facet, Footprint, Form, ReleaseId, Shape, Spread, State, Traits,
+};
 use quorate_query::codebook::ColumnRef;
 use quorate_query::number::Number;
 use quorate_query::question::{Cohort, Predicate, Set, Values};
@@ -59,12 +61,27 @@ fn shape() -> impl Strategy<Value = Shape> {
     })
 }
 
+fn form() -> impl Strategy<Value = Form> {
+    prop_oneof![
+        Just(Form::Persons),
+        any::<u32>().prop_map(Form::Rows),
+        any::<[u8; 32]>().prop_map(Form::Sum),
+    ]
+}
+
 fn people() -> impl Strategy<Value = RoaringBitmap> {
     prop::collection::vec(any::<u32>(), 0..40).prop_map(|ids| ids.into_iter().collect())
 }
 
 /// Entries cannot be printed, so what a failing case prints is what they are made of.
-type RawFacet = ([u8; 32], bool, Shape, RoaringBitmap, i128, Vec<(u32, i128)>);
+type RawFacet = (
+    [u8; 32],
+    Form,
+    Shape,
+    RoaringBitmap,
+    (i128, Vec<(u32, i128)>),
+    Option<(Vec<i64>, bool, bool)>,
+);
 type Raw = ([u8; 32], Shape, State, bool, Vec<RawFacet>);
 
 fn raw() -> impl Strategy<Value = Raw> {
@@ -77,25 +94,32 @@ fn raw() -> impl Strategy<Value = Raw> {
     ];
     let facet = (
         any::<[u8; 32]>(),
-        any::<bool>(),
+        form(),
         shape(),
         people(),
-        any::<i128>(),
-        any::<Vec<(u32, i128)>>(),
+        (any::<i128>(), any::<Vec<(u32, i128)>>()),
+        prop::option::of((
+            prop::collection::vec(any::<i64>(), 256),
+            any::<bool>(),
+            any::<bool>(),
+        )),
     );
     let facets = prop::collection::vec(facet, 0..3);
     (any::<[u8; 32]>(), shape(), state, any::<bool>(), facets)
 }
 
 fn entry((predicate, shape, state, core, facets): Raw) -> Entry {
-    let facet = |(vec, counts, shape, people, abs, largest)| Facet {
+    let facet = |(vec, form, shape, people, (abs, largest), spread): RawFacet| Facet {
         vec,
-        counts,
+        form,
         shape,
         footprint: Footprint {
             people,
             abs,
             largest,
+            spread: spread.map(|(sums, signed, limited)| {
+                Spread::kept(sums, Traits { signed, limited }).unwrap()
+            }),
         },
     };
     Entry {

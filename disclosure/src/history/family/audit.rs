@@ -16,7 +16,7 @@ use super::search;
 use super::shelf::{Base, DimNo, Names, Pair, Parts, allowed, pairs, removals};
 use super::{Conflict, Setting};
 use crate::Statistic;
-use crate::history::Facet;
+use crate::history::{Facet, Form};
 
 /// Bases of smaller families are quicker built than kept.
 const WORTH_KEEPING: usize = 4;
@@ -59,7 +59,7 @@ pub struct FamilyAudit {
 struct Known {
     parts: Parts,
     epoch: usize,
-    vec: [u8; 32],
+    form: Form,
     events: Option<String>,
 }
 
@@ -145,7 +145,7 @@ impl FamilyAudit {
         let candidate = Known {
             parts: self.names.parts(&place),
             epoch: self.changed_since.len(),
-            vec: facet.vec,
+            form: facet.form,
             events: place.events.clone(),
         };
         for removal in self.removals(&candidate) {
@@ -201,7 +201,7 @@ impl FamilyAudit {
         let known = Known {
             parts: self.names.parts(&place),
             epoch,
-            vec: facet.vec,
+            form: facet.form,
             events: place.events,
         };
         for removal in self.removals(&known) {
@@ -241,7 +241,7 @@ impl FamilyAudit {
     }
 
     fn removals(&self, known: &Known) -> Vec<super::shelf::Removal> {
-        removals(known.vec, known.events.as_ref(), &known.parts, &self.names)
+        removals(known.form, known.events.as_ref(), &known.parts, &self.names)
     }
 
     /// The numbers of the releases in a family.
@@ -464,7 +464,7 @@ impl Kept {
                 }])
                 .collect(),
             params: setting.params,
-            counts: facet.counts,
+            counts: facet.form.is_count(),
             of_rows,
             mixed: !self.changed.is_empty(),
         };

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::place::{Dim, Part, Place};
+use crate::history::Form;
 
 /// A dimension, by number.
 pub(super) type DimNo = u32;
@@ -75,8 +76,8 @@ impl Names {
 /// What the members of some families have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Base {
-    /// Which vector is summed.
-    pub(super) vec: [u8; 32],
+    /// What each person adds: persons, rows and sums are spaces of their own.
+    pub(super) form: Form,
     /// The event table whose rows are meant.
     pub(super) events: Option<String>,
     /// The parts that all have.
@@ -95,7 +96,7 @@ pub(super) struct Removal {
 /// All bases of a release: up to two dimensions taken away; with the last column of a table also
 /// presence in it.
 pub(super) fn removals(
-    vec: [u8; 32],
+    form: Form,
     events: Option<&String>,
     parts: &Parts,
     names: &Names,
@@ -113,7 +114,7 @@ pub(super) fn removals(
     }
     let removal = |removed: BTreeSet<DimNo>| Removal {
         base: Base {
-            vec,
+            form,
             events: events.cloned(),
             parts: parts
                 .iter()

@@ -71,7 +71,7 @@ fn released(history: &History) -> Vec<Vec<bool>> {
         (0..140).map(|id| people.contains(id)).collect()
     };
     let mut sets: Vec<Vec<bool>> = facets
-        .filter(|facet| facet.counts)
+        .filter(|facet| facet.form.is_count())
         .map(members)
         .filter(|set| set.contains(&true))
         .collect();

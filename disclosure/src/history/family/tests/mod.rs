@@ -5,14 +5,14 @@ mod law;
 
 use std::collections::BTreeMap;
 
-use quorate_query::codebook::Codebook;
+use quorate_query::codebook::{Codebook, RowsPer};
 use quorate_query::question::{Body, Predicate, Set, TableQuestion};
 use quorate_query::set::ordinal;
 use quorate_query::value::Scalar;
 
 use super::{Conflict, FamilyAudit, Setting};
 use crate::evidence::Contributions;
-use crate::history::{Facet, Footprint, Shape};
+use crate::history::{Facet, Footprint, Form, Shape};
 
 const BOOK: &str = r#"
 [codebook]
@@ -108,7 +108,11 @@ impl World {
         }
         Facet {
             vec: [u8::from(sum.is_some()); 32],
-            counts: sum.is_none(),
+            form: match (sum, self.book.tables[&shape.rows].rows) {
+                (Some(_), _) => Form::Sum([1; 32]),
+                (None, RowsPer::Many { max_rows }) => Form::Rows(max_rows),
+                (None, RowsPer::Unit) => Form::Persons,
+            },
             shape,
             footprint: Footprint::of(&Contributions::of(pairs).unwrap()),
         }

@@ -1,0 +1,215 @@
+//! What persons add, spread over 256 sums by their number. Sums of combinations of releases are
+//! combinations of their sums, so a combination whose sums differ from zero in so many places rests
+//! on at least so many persons, whatever was combined. What it must not know: boxes, rules.
+
+use roaring::RoaringBitmap;
+
+use crate::evidence::Contributions;
+
+/// The sums of what some persons add, by the last byte of their number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spread {
+    sums: Box<[i64]>,
+    traits: Traits,
+}
+
+/// What else is known of all that is added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// Whether somebody may add less than zero.
+    pub signed: bool,
+    /// Whether limits took something off somebody: then parts do not add up to their whole.
+    pub limited: bool,
+}
+
+impl Spread {
+    /// How many sums there are.
+    pub const PLACES: usize = 256;
+
+    /// What these add; `None` if it does not fit.
+    #[must_use]
+    pub fn of(contributions: &Contributions) -> Option<Self> {
+        if contributions.is_one_each() {
+            let mut found = Self::of_persons(contributions.people());
+            found.traits.limited = contributions.is_limited();
+            return Some(found);
+        }
+        let mut sums = vec![0_i64; Self::PLACES].into_boxed_slice();
+        for (person, addend) in contributions.iter() {
+            let place = sums.get_mut(usize::from(place(person)))?;
+            *place = place.checked_add(i64::try_from(addend).ok()?)?;
+        }
+        let traits = Traits {
+            signed: contributions.sum() != contributions.abs_sum(),
+            limited: contributions.is_limited(),
+        };
+        Some(Self { sums, traits })
+    }
+
+    /// One each. This is quicker than [`Self::of`] by far.
+    #[must_use]
+    pub fn of_persons(people: &RoaringBitmap) -> Self {
+        let mut sums = vec![0_i64; Self::PLACES].into_boxed_slice();
+        for person in people {
+            if let Some(sum) = sums.get_mut(usize::from(place(person))) {
+                *sum = sum.wrapping_add(1);
+            }
+        }
+        let traits = Traits::default();
+        Self { sums, traits }
+    }
+
+    /// As it was kept; `None` unless there are as many sums as there must be.
+    #[must_use]
+    pub fn kept(sums: Vec<i64>, traits: Traits) -> Option<Self> {
+        let sums = sums.into_boxed_slice();
+        (sums.len() == Self::PLACES).then_some(Self { sums, traits })
+    }
+
+    /// The sums.
+    #[must_use]
+    pub fn sums(&self) -> &[i64] {
+        &self.sums
+    }
+
+    /// What else is known.
+    #[must_use]
+    pub fn traits(&self) -> Traits {
+        self.traits
+    }
+
+    /// The same, of contributions that may be less than zero by their bounds.
+    #[must_use]
+    pub fn signed(mut self, signed: bool) -> Self {
+        self.traits.signed |= signed;
+        self
+    }
+}
+
+fn place(person: u32) -> u8 {
+    let [.., last] = person.to_be_bytes();
+    last
+}
+
+/// At least so many persons add something to a sum of multiples; counting ends at `enough`.
+#[must_use]
+pub(super) fn support(terms: &[(i64, &Spread)], enough: u64) -> u64 {
+    let mut found = 0;
+    for at in 0..Spread::PLACES {
+        // What is not zero modulo 2^64 is not zero.
+        let sum = terms.iter().fold(0_i64, |sum, (times, spread)| {
+            let here = spread.sums.get(at).copied().unwrap_or(0);
+            sum.wrapping_add(here.wrapping_mul(*times))
+        });
+        found += u64::from(sum != 0);
+        if found >= enough {
+            break;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What each person adds to each release.
+    type Adds = Vec<BTreeMap<u32, i64>>;
+
+    fn spread(adds: &BTreeMap<u32, i64>) -> Spread {
+        let pairs = adds.iter().map(|(id, add)| (*id, i128::from(*add)));
+        Spread::of(&Contributions::of(pairs.collect()).unwrap()).unwrap()
+    }
+
+    fn releases() -> impl Strategy<Value = Adds> {
+        // Few persons whose numbers meet modulo 256, and small numbers, so that much cancels.
+        let person = (0_u32..6, 0_u32..3).prop_map(|(low, high)| low + 256 * high);
+        let add = prop_oneof![8 => -2_i64..3, 1 => Just(i64::MAX / 4), 1 => Just(i64::MIN / 4)];
+        let adds = prop::collection::btree_map(person, add, 0..12);
+        prop::collection::vec(adds, 1..5)
+    }
+
+    fn truth(adds: &Adds, times: &[i64]) -> u64 {
+        let persons: std::collections::BTreeSet<u32> =
+            adds.iter().flat_map(|one| one.keys().copied()).collect();
+        let sum = |person: u32| -> i128 {
+            let pairs = adds.iter().zip(times);
+            let each = pairs.map(|(one, times)| {
+                i128::from(*times) * i128::from(*one.get(&person).unwrap_or(&0))
+            });
+            each.sum()
+        };
+        let adding = persons.into_iter().filter(|person| sum(*person) != 0);
+        u64::try_from(adding.count()).unwrap()
+    }
+
+    proptest! {
+        /// The bound is never above the truth, whatever is added, subtracted and multiplied.
+        #[test]
+        fn no_combination_rests_on_fewer_persons(
+            adds in releases(),
+            times in prop::collection::vec(prop_oneof![-3_i64..4, any::<i64>()], 5),
+        ) {
+            let spreads: Vec<Spread> = adds.iter().map(spread).collect();
+            let terms: Vec<(i64, &Spread)> = times.iter().copied().zip(&spreads).collect();
+            let found = support(&terms, u64::MAX);
+            prop_assert!(found <= truth(&adds, &times));
+            prop_assert_eq!(support(&terms, 2), found.min(2));
+        }
+
+        /// Of persons far apart it is the truth, so it is not a bound of nothing.
+        #[test]
+        fn persons_in_places_of_their_own_all_count(
+            adds in prop::collection::vec(
+                prop::collection::btree_map(0_u32..256, -2_i64..3, 0..40), 1..4),
+            times in prop::collection::vec(-3_i64..4, 4),
+        ) {
+            let spreads: Vec<Spread> = adds.iter().map(spread).collect();
+            let terms: Vec<(i64, &Spread)> = times.iter().copied().zip(&spreads).collect();
+            prop_assert_eq!(support(&terms, u64::MAX), truth(&adds, &times));
+        }
+
+        #[test]
+        fn both_ways_to_count_persons_agree(people in prop::collection::btree_set(0..999_u32, 0..60)) {
+            let people: RoaringBitmap = people.into_iter().chain([7]).collect();
+            let mut pairs: Vec<(u32, i128)> = people.iter().map(|person| (person, 1)).collect();
+            pairs.push((7, 1));
+            let seven = Spread::of(&Contributions::of(pairs).unwrap()).unwrap();
+            let mut one_each = Spread::of_persons(&people);
+            one_each.sums[7] += 1;
+            prop_assert_eq!(seven, one_each);
+        }
+    }
+
+    #[test]
+    fn rows_that_cancel_within_a_person_do_not_count() {
+        // Three persons with rows of two kinds; one of them with a third.
+        let rows = |of: &[(u32, i64)]| spread(&of.iter().copied().collect());
+        let (one, two) = (rows(&[(1, 2), (2, 1)]), rows(&[(2, 1), (3, 4)]));
+        let all = rows(&[(1, 2), (2, 2), (3, 5)]);
+        assert_eq!(support(&[(1, &all), (-1, &one), (-1, &two)], 9), 1);
+        assert_eq!(support(&[(1, &all), (-1, &one)], 9), 2);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_known() {
+        let pairs = vec![(1, i128::from(i64::MAX)), (257, 1)];
+        assert_eq!(Spread::of(&Contributions::of(pairs).unwrap()), None);
+        assert_eq!(Spread::kept(vec![0; 255], Traits::default()), None);
+    }
+
+    #[test]
+    fn traits_follow_what_is_added() {
+        let of = |pairs| Spread::of(&Contributions::of(pairs).unwrap()).unwrap();
+        let positive = of(vec![(1, 5)]).traits();
+        assert_eq!(positive, Traits::default());
+        assert!(of(vec![(1, 5), (2, -1)]).traits().signed);
+        assert!(of(vec![(1, 5)]).signed(true).traits().signed);
+        let limited = Contributions::of(vec![(1, 5)]).unwrap().limited(true);
+        assert!(Spread::of(&limited).unwrap().traits().limited);
+    }
+}
