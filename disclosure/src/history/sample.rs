@@ -58,6 +58,16 @@ impl Signature {
         self.combined(a, b, |q, a, b| (q | a | b) & !(q & (a ^ b)))
     }
 
+    /// At least so many persons are in one of the first two and not in the third, or the other way.
+    pub(super) fn either_xor(&self, a: &Self, b: &Self) -> u64 {
+        self.combined(a, b, |q, a, b| (q | a) ^ b)
+    }
+
+    /// At least so many persons are in exactly one of them.
+    pub(super) fn alone(&self, a: &Self, b: &Self) -> u64 {
+        self.combined(a, b, |q, a, b| (q ^ a ^ b) & !(q & a & b))
+    }
+
     fn combined(&self, a: &Self, b: &Self, of: impl Fn(u64, u64, u64) -> u64) -> u64 {
         let triples = self.0.iter().zip(&a.0).zip(&b.0);
         triples

@@ -1,21 +1,15 @@
 //! The index of all families, and the reduced bases that are kept between questions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
 use quorate_query::release::k_eff;
 use roaring::RoaringBitmap;
 
-use super::axis::{Atom, Axis};
-use super::basis::Amounts;
-use super::field::Fp;
 use super::grid::{Cover, Covers, Dims, Grid, TooLarge};
-use super::judge::{Judge, Member};
+use super::kept::Kept;
 use super::place::{Dim, Part, Place};
-use super::search;
 use super::shelf::{Base, DimNo, Names, Pair, Parts, allowed, pairs, removals};
 use super::{Conflict, Setting};
-use crate::Statistic;
 use crate::history::{Facet, Form};
 
 /// Bases of smaller families are quicker built than kept.
@@ -68,14 +62,6 @@ struct Known {
 struct Shelf {
     releases: BTreeMap<BTreeSet<DimNo>, Vec<usize>>,
     kept: BTreeMap<Pair, Kept>,
-}
-
-/// A family: its grid, its members and whose data have changed since the oldest of them.
-#[derive(Clone)]
-struct Kept {
-    grid: Result<Grid, TooLarge>,
-    members: Vec<(usize, Covers)>,
-    changed: RoaringBitmap,
 }
 
 impl FamilyAudit {
@@ -292,7 +278,7 @@ impl FamilyAudit {
     ) -> Option<Conflict> {
         let new = covers(candidate, base, pair, &self.names);
         let mut family = self.take(base, pair, setting);
-        let conflict = family.conflict(&new, facet, self.is_of_rows(base, pair), setting);
+        let conflict = family.conflict(&new, facet, setting);
         if family.members.len() >= WORTH_KEEPING {
             self.numbers = self.numbers.saturating_add(family.size());
             let shelf = self.shelves.entry(base.clone()).or_default();
@@ -339,6 +325,7 @@ impl FamilyAudit {
             grid: self.grid(base, pair, setting).ok_or(TooLarge { atoms: 0 }),
             members: Vec::new(),
             changed: self.changed_since.get(oldest).cloned().unwrap_or_default(),
+            of_rows: self.is_of_rows(base, pair),
         };
         for (number, known, facet) in members {
             family.admit(number, covers(known, base, pair, &self.names), facet);
@@ -390,124 +377,6 @@ impl FamilyAudit {
     }
 }
 
-impl Kept {
-    fn size(&self) -> usize {
-        let numbers = |grid: &Grid| grid.basis.rank().saturating_mul(grid.basis.width());
-        self.grid.as_ref().map_or(0, numbers)
-    }
-
-    fn amounts(&self, facet: &Facet) -> Amounts {
-        let footprint = &facet.footprint;
-        let persons = footprint.people.difference_len(&self.changed);
-        Amounts {
-            persons: Fp::of(persons.into()),
-            size: Fp::of(footprint.abs),
-        }
-    }
-
-    fn admit(&mut self, number: usize, covers: Covers, facet: &Facet) {
-        let amounts = self.amounts(facet);
-        if let Ok(grid) = &mut self.grid
-            && let Err(too_large) = grid.admit(&covers, amounts)
-        {
-            self.grid = Err(too_large);
-        }
-        self.members.push((number, covers));
-    }
-
-    /// Why a new release may not join the family, if so.
-    fn conflict(
-        &mut self,
-        new: &Covers,
-        facet: &Facet,
-        of_rows: bool,
-        setting: &Setting<'_>,
-    ) -> Option<Conflict> {
-        let amounts = self.amounts(facet);
-        let grid = match &mut self.grid {
-            Ok(grid) => grid,
-            Err(too_large) => return Some(too_large.conflict()),
-        };
-        let mut cut;
-        let grid = if grid.fits(new) {
-            grid
-        } else {
-            // Only what leaves cuts for good.
-            cut = grid.clone();
-            if let Err(too_large) = cut.cut(new) {
-                return Some(too_large.conflict());
-            }
-            &mut cut
-        };
-        let residue = grid.residue(new, amounts)?;
-        let (before, after) = grid.prints(&residue);
-        let grid = &*grid;
-        let member = |(number, covers): &(usize, Covers)| {
-            let facet = setting.releases.facet(*number)?;
-            let region = grid.region(covers);
-            Some(Member { facet, region })
-        };
-        let own = Member {
-            facet,
-            region: grid.region(new),
-        };
-        let own_sides = grid.sides(new);
-        let mut judge: Option<Judge<'_>> = None;
-        let build = || Judge {
-            members: self
-                .members
-                .iter()
-                .filter_map(member)
-                .chain([Member {
-                    facet: own.facet,
-                    region: own.region.clone(),
-                }])
-                .collect(),
-            params: setting.params,
-            counts: facet.form.is_count(),
-            of_rows,
-            mixed: !self.changed.is_empty(),
-        };
-        let found = search::search(&grid.axes, &before, &after, |found| {
-            let runs = [found.first, found.second];
-            if is_told(&grid.axes, &runs) || is_exactly(&own_sides, &runs) {
-                return ControlFlow::Continue(());
-            }
-            let region = || rectangle(&grid.axes, &runs);
-            match judge.get_or_insert_with(build).judge(found.amounts, region) {
-                Some(conflict) => ControlFlow::Break(conflict),
-                None => ControlFlow::Continue(()),
-            }
-        });
-        // What is left when parts are taken from a whole need not be a rectangle: whoever is in no
-        // part, because of one dimension or of the other.
-        found.break_value().or_else(|| {
-            let regions = grid.regions_with(&residue).into_iter();
-            let mut news = regions
-                .filter(|(region, _)| *region != own.region && !is_all_told(&grid.axes, region));
-            news.find_map(|(region, amounts)| {
-                let judge = judge.get_or_insert_with(build);
-                judge.judge(amounts, || region.clone())
-            })
-        })
-    }
-}
-
-impl TooLarge {
-    fn conflict(self) -> Conflict {
-        let atoms = i128::try_from(self.atoms).unwrap_or(i128::MAX);
-        Conflict {
-            statistic: Statistic {
-                name: "family_atoms",
-                value: -atoms,
-                threshold: -4096,
-            },
-            why: "earlier answers cut these two columns into more parts than can be audited"
-                .to_owned(),
-        }
-    }
-}
-
 /// What a release covers in a family.
 fn covers(known: &Known, base: &Base, pair: Pair, names: &Names) -> Covers {
     let cover = |dim: Option<DimNo>| {
@@ -528,36 +397,4 @@ fn is_present(known: &Known, base: &Base, dim: DimNo, names: &Names) -> bool {
     let joined = names.table(dim);
     joined.is_some_and(|table| known.parts.contains_key(&table))
         || base.events.as_ref() == Some(&column.table)
-}
-
-/// Whether a run is what the codebook lets everybody know: how many values are missing.
-fn is_told(axes: &[Axis; 2], runs: &[&search::Run; 2]) -> bool {
-    axes.iter().zip(runs).any(|(axis, run)| {
-        let missing = |(at, atom): (usize, &Atom)| run.has(at) == (*atom == Atom::Null);
-        axis.missing_public && axis.atoms.iter().enumerate().all(missing)
-    })
-}
-
-/// Whether everybody in a region has no value where the codebook lets everybody know how many.
-fn is_all_told(axes: &[Axis; 2], region: &[bool]) -> bool {
-    let [first, second] = axes;
-    let told = |axis: &Axis, at: usize| {
-        axis.missing_public && axis.atoms.get(at).is_some_and(|atom| *atom == Atom::Null)
-    };
-    let width = second.atoms.len().max(1);
-    let mut inside = region.iter().enumerate().filter(|(_, inside)| **inside);
-    inside.all(|(place, _)| told(first, place / width) || told(second, place % width))
-}
-
-fn is_exactly(sides: &[Vec<bool>; 2], runs: &[&search::Run; 2]) -> bool {
-    sides.iter().zip(runs).all(|(side, run)| {
-        let mut atoms = side.iter().enumerate();
-        atoms.all(|(at, inside)| run.has(at) == *inside)
-    })
-}
-
-fn rectangle(axes: &[Axis; 2], runs: &[&search::Run; 2]) -> Vec<bool> {
-    let ([first, second], [a, b]) = (axes, runs);
-    let line = |at: usize| (0..second.atoms.len()).map(move |other| a.has(at) && b.has(other));
-    (0..first.atoms.len()).flat_map(line).collect()
 }

@@ -2,12 +2,13 @@
 //!
 //! A region is a vector of zeros and ones over the places of a grid. The basis is kept in reduced
 //! row echelon form. A place that is split in two is a column that is written twice, so the form
-//! survives splitting. Every row carries amounts (persons, sizes): where a region follows from the
-//! releases, its amounts follow too.
+//! survives splitting. Every row carries amounts (persons, sizes) and what persons add to it, in the
+//! places of a spread: where a region follows from the releases, these follow too.
 //!
 //! What it must not know: columns of tables, boxes, persons.
 
 use super::field::Fp;
+use crate::history::Spread;
 
 /// What a region holds: persons, and the sum of the sizes of what they add.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,12 +40,83 @@ impl Amounts {
     }
 }
 
+/// What persons add, in the places of a spread. Empty if nobody adds anything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Sums(Vec<Fp>);
+
+impl Sums {
+    pub(super) fn of(spread: &Spread) -> Self {
+        let sums = spread.sums().iter();
+        Self(sums.map(|sum| Fp::of(i128::from(*sum))).collect())
+    }
+
+    fn add(&mut self, other: &Self, factor: Fp) {
+        if factor == Fp::ZERO {
+            return;
+        }
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), Fp::ZERO);
+        }
+        for (sum, more) in self.0.iter_mut().zip(&other.0) {
+            *sum = sum.plus(more.times(factor));
+        }
+    }
+
+    /// The places where they do not even out.
+    pub(super) fn nonzero(&self) -> impl Iterator<Item = (usize, Fp)> + '_ {
+        let places = self.0.iter().copied().enumerate();
+        places.filter(|(_, sum)| *sum != Fp::ZERO)
+    }
+}
+
+/// What a region holds, and what persons add to it, where that is known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Content {
+    pub(super) amounts: Amounts,
+    pub(super) sums: Option<Sums>,
+}
+
+impl From<Amounts> for Content {
+    fn from(amounts: Amounts) -> Self {
+        let sums = None;
+        Self { amounts, sums }
+    }
+}
+
+impl Content {
+    /// Nobody, and that is certain.
+    pub(super) fn nobody() -> Self {
+        Self {
+            amounts: Amounts::default(),
+            sums: Some(Sums::default()),
+        }
+    }
+
+    fn add(&mut self, other: &Self, factor: Fp) {
+        self.amounts = self.amounts.plus(other.amounts.times(factor));
+        self.sums = match (self.sums.take(), &other.sums) {
+            (Some(mut sums), Some(more)) => {
+                sums.add(more, factor);
+                Some(sums)
+            }
+            (sums, None) if factor == Fp::ZERO => sums,
+            _ => None,
+        };
+    }
+
+    fn times(&self, factor: Fp) -> Self {
+        let mut all = Self::nobody();
+        all.add(self, factor);
+        all
+    }
+}
+
 /// One row: one at its pivot, where every other row is zero.
 #[derive(Clone, Debug, PartialEq)]
 struct Row {
     pivot: usize,
     coefs: Vec<Fp>,
-    amounts: Amounts,
+    content: Content,
 }
 
 impl Row {
@@ -101,10 +173,10 @@ impl Basis {
     }
 
     /// What a region adds; `None` if it follows already.
-    pub(super) fn residue(&self, region: &[bool], amounts: Amounts) -> Option<Residue> {
+    pub(super) fn residue(&self, region: &[bool], content: impl Into<Content>) -> Option<Residue> {
         let one = |inside: &bool| if *inside { Fp::ONE } else { Fp::ZERO };
         let mut coefs: Vec<Fp> = region.iter().map(one).collect();
-        let mut rest = amounts;
+        let mut rest = content.into();
         for row in &self.rows {
             if region.get(row.pivot) != Some(&true) {
                 continue;
@@ -112,7 +184,7 @@ impl Basis {
             for (coef, known) in coefs.iter_mut().zip(&row.coefs) {
                 *coef = coef.minus(*known);
             }
-            rest = rest.minus(row.amounts);
+            rest.add(&row.content, Fp::ZERO.minus(Fp::ONE));
         }
         let (pivot, lead) = coefs
             .iter()
@@ -123,8 +195,33 @@ impl Basis {
         Some(Residue(Row {
             pivot,
             coefs,
-            amounts: rest.times(scale),
+            content: rest.times(scale),
         }))
+    }
+
+    /// What persons add to a region more than what follows from the basis already. The region must
+    /// follow.
+    pub(super) fn surplus(&self, region: &[bool], content: Content) -> Option<Sums> {
+        let mut rest = content;
+        for row in &self.rows {
+            if region.get(row.pivot) == Some(&true) {
+                rest.add(&row.content, Fp::ZERO.minus(Fp::ONE));
+            }
+        }
+        rest.sums
+    }
+
+    /// What persons add to a region that follows with what a residue adds.
+    pub(super) fn sums_with(&self, region: &[bool], Residue(new): &Residue) -> Option<Sums> {
+        let is_in = |row: &Row| region.get(row.pivot) == Some(&true);
+        let mut all = Content::nobody();
+        let mut times = if is_in(new) { Fp::ONE } else { Fp::ZERO };
+        for row in self.rows.iter().filter(|row| is_in(row)) {
+            all.add(&row.content, Fp::ONE);
+            times = times.minus(row.coefs.get(new.pivot).copied().unwrap_or(Fp::ZERO));
+        }
+        all.add(&new.content, times);
+        all.sums
     }
 
     /// Takes in what a region adds.
@@ -139,7 +236,7 @@ impl Basis {
                     *coef = coef.minus(known.times(factor));
                 }
             }
-            row.amounts = row.amounts.minus(new.amounts.times(factor));
+            row.content.add(&new.content, Fp::ZERO.minus(factor));
         }
         self.rows.push(new);
     }
@@ -147,14 +244,15 @@ impl Basis {
     /// The regions among the rows that a residue adds or changes, with their amounts. They follow
     /// with it and did not before, whatever their shape.
     pub(super) fn regions_with(&self, Residue(new): &Residue) -> Vec<(Vec<bool>, Amounts)> {
-        let own = new.region(None).map(|region| (region, new.amounts));
+        let own = new.region(None).map(|region| (region, new.content.amounts));
         let changed = self.rows.iter().filter_map(|row| {
             let factor = row.coefs.get(new.pivot).copied().unwrap_or(Fp::ZERO);
             if factor == Fp::ZERO {
                 return None;
             }
             let region = row.region(Some((new, factor)))?;
-            Some((region, row.amounts.minus(new.amounts.times(factor))))
+            let amounts = row.content.amounts;
+            Some((region, amounts.minus(new.content.amounts.times(factor))))
         });
         own.into_iter().chain(changed).collect()
     }
@@ -183,7 +281,7 @@ impl Basis {
             // A pivot place is, up to what follows, minus the rest of its row.
             let rest = weigh(&row.coefs).minus(Fp::weight(row.pivot));
             set(&mut prints.follows, row.pivot, Fp::ZERO.minus(rest));
-            set(&mut prints.amounts, row.pivot, row.amounts);
+            set(&mut prints.amounts, row.pivot, row.content.amounts);
         }
         prints
     }
@@ -201,13 +299,13 @@ impl Basis {
                 *print = print.plus(weight.times(factor));
             }
             if let Some(amounts) = after.amounts.get_mut(row.pivot) {
-                *amounts = amounts.minus(new.amounts.times(factor));
+                *amounts = amounts.minus(new.content.amounts.times(factor));
             }
         }
         if let Some(print) = after.follows.get_mut(new.pivot) {
             *print = print.minus(weight);
         }
-        set(&mut after.amounts, new.pivot, new.amounts);
+        set(&mut after.amounts, new.pivot, new.content.amounts);
         after
     }
 }

@@ -5,7 +5,7 @@
 use quorate_query::codebook::Codebook;
 
 use super::axis::{Atom, Axis};
-use super::basis::{Amounts, Basis, Prints, Residue};
+use super::basis::{Amounts, Basis, Content, Prints, Residue};
 use super::place::{Dim, Part};
 
 /// More atoms than this are not judged: the family answers nothing new.
@@ -128,18 +128,22 @@ impl Grid {
     }
 
     /// Takes in a release; cuts where it must.
-    pub(super) fn admit(&mut self, covers: &Covers, amounts: Amounts) -> Result<(), TooLarge> {
+    pub(super) fn admit(
+        &mut self,
+        covers: &Covers,
+        content: impl Into<Content>,
+    ) -> Result<(), TooLarge> {
         self.cut(covers)?;
         self.prints = None;
-        if let Some(residue) = self.residue(covers, amounts) {
+        if let Some(residue) = self.residue(covers, content) {
             self.basis.insert(residue);
         }
         Ok(())
     }
 
     /// What a release would add. It must fit.
-    pub(super) fn residue(&self, covers: &Covers, amounts: Amounts) -> Option<Residue> {
-        self.basis.residue(&self.region(covers), amounts)
+    pub(super) fn residue(&self, covers: &Covers, content: impl Into<Content>) -> Option<Residue> {
+        self.basis.residue(&self.region(covers), content)
     }
 
     /// Fingerprints without and with what a release would add.
@@ -162,7 +166,7 @@ impl Grid {
         for place in self.impossible() {
             let all = self.axes[0].atoms.len() * width;
             let region: Vec<bool> = (0..all).map(|at| at == place).collect();
-            if let Some(residue) = self.basis.residue(&region, Amounts::default()) {
+            if let Some(residue) = self.basis.residue(&region, Content::nobody()) {
                 self.basis.insert(residue);
             }
         }

@@ -8,12 +8,13 @@ use quorate_query::release::{ReleaseParams, k_eff};
 use roaring::RoaringBitmap;
 
 use super::Conflict;
-use super::basis::Amounts;
+use super::basis::{Amounts, Sums};
 use super::field::Fp;
 use crate::Statistic;
-use crate::history::Facet;
+use crate::history::{Facet, Form, Spread};
 
 /// A release of the family: its persons and the places it covers.
+#[derive(Clone)]
 pub(super) struct Member<'a> {
     pub(super) facet: &'a Facet,
     pub(super) region: Vec<bool>,
@@ -27,40 +28,119 @@ pub(super) struct Judge<'a> {
     /// Everything released in the family, the new one last.
     pub(super) members: Vec<Member<'a>>,
     pub(super) params: &'a ReleaseParams,
-    /// Whether a count is audited, not the sum of a column.
-    pub(super) counts: bool,
+    /// What each person adds to these releases.
+    pub(super) form: Form,
     /// Whether one of the dimensions belongs to rows of events: persons do not add up over it.
     pub(super) of_rows: bool,
+    /// Whether what a person adds to a region is what they add to its parts.
+    pub(super) adds_up: bool,
     /// Whether some of it is from other states of the data.
     pub(super) mixed: bool,
 }
 
 impl Judge<'_> {
-    /// Why a run may not follow, if so. Its amounts follow with it, unless they are of rows.
-    pub(super) fn judge(&self, amounts: Amounts, region: impl Fn() -> Region) -> Option<Conflict> {
-        let threshold = k_eff(self.params.k, self.params.round_base);
+    /// Why a run may not follow, if so. Its amounts follow with it, unless they are of rows: then
+    /// what persons add in the places of a spread does.
+    pub(super) fn judge(
+        &self,
+        amounts: Amounts,
+        region: impl Fn() -> Region,
+        sums: impl Fn(&[bool]) -> Option<Sums>,
+    ) -> Option<Conflict> {
+        let threshold = self.threshold();
         if self.of_rows {
-            return self.judge_rows(&region(), threshold.into());
+            let run = region();
+            let sums = sums(&run).filter(|_| !self.mixed);
+            return self.judge_rows(&run, sums.as_ref());
         }
+        let counts = self.form.is_count();
         let persons = amounts.persons.least();
-        let public = persons == 0 && self.counts && self.params.zeros_public;
+        let public = persons == 0 && counts && self.params.zeros_public;
         if public {
             return None;
         }
-        if persons < threshold.into() {
-            return Some(too_few("family_persons", persons, threshold.into()));
+        if persons < threshold {
+            return Some(too_few("family_persons", persons, threshold));
         }
-        if self.counts {
+        if counts {
             return None;
         }
         self.judge_sum(amounts.size, persons, region)
     }
 
-    /// Rows of events: how many persons have rows in a run does not follow from anything, so a lower
-    /// bound must do. Sums over rows have none.
-    fn judge_rows(&self, run: &Region, threshold: u64) -> Option<Conflict> {
-        let bound = if self.counts { self.surely_in(run) } else { 0 };
-        (bound < threshold).then(|| too_few("family_rows_persons", bound, threshold))
+    fn threshold(&self) -> u64 {
+        k_eff(self.params.k, self.params.round_base).into()
+    }
+
+    /// Why a release may not say more than what follows, if what it says more rests on a few.
+    pub(super) fn surplus(&self, sums: &Sums) -> Option<Conflict> {
+        let (persons, threshold) = (proven(sums), self.threshold());
+        (persons < threshold).then(|| too_few("family_surplus", persons, threshold))
+    }
+
+    /// Rows of events: how many persons have rows in a run does not follow from anything, so lower
+    /// bounds must do: the spread of what follows, and who is in which release.
+    fn judge_rows(&self, run: &Region, sums: Option<&Sums>) -> Option<Conflict> {
+        let threshold = self.threshold();
+        let counts = self.form.is_count();
+        let rows = self.adds_up && counts;
+        let nobody = sums.is_some_and(|sums| sums.nonzero().next().is_none());
+        if rows && nobody && self.params.zeros_public {
+            return None;
+        }
+        let by_spread = sums.map_or(0, proven);
+        // Without spreads nothing better is known.
+        let by_sets = (rows || (counts && sums.is_none())) && by_spread < threshold;
+        let by_sets = if by_sets { self.surely_in(run) } else { 0 };
+        let bound = by_spread.max(by_sets);
+        if bound < threshold {
+            return Some(too_few("family_rows_persons", bound, threshold));
+        }
+        match sums {
+            Some(sums) if !counts => self.judge_totals(sums),
+            _ => None,
+        }
+    }
+
+    /// R4 to R6 on totals of rows. Nobody adds less than zero, so no person adds more than all who
+    /// share a place, and no two more than two places.
+    fn judge_totals(&self, sums: &Sums) -> Option<Conflict> {
+        let members = || self.members.iter().map(|member| &member.facet.footprint);
+        let positive = members().all(|footprint| {
+            let spread = footprint.spread.as_ref();
+            spread.is_some_and(|spread| !spread.traits().signed)
+        });
+        let all = members().fold(0_i128, |all, one| all.saturating_add(one.abs));
+        // Beyond, a residue may stand for another number.
+        if !positive || !self.adds_up || all >= i128::from(1_u64 << 60) {
+            return Some(dominated(0, 1));
+        }
+        let mut places: Vec<i128> = sums.nonzero().map(|(_, sum)| sum.least().into()).collect();
+        places.sort_unstable_by_key(|sum| std::cmp::Reverse(*sum));
+        let mut largest = places.iter().copied();
+        let (first, second) = (largest.next().unwrap_or(0), largest.next().unwrap_or(0));
+        let size = places.iter().sum();
+        if self.dominates(size, first, second) {
+            let left = size - first - second;
+            return Some(dominated(left, size - left));
+        }
+        self.may_be_alike(sums).then(|| dominated(0, 1))
+    }
+
+    /// R6: whether all may add the same. That would divide what is added in every place, and be at
+    /// least what the persons there add on average.
+    fn may_be_alike(&self, sums: &Sums) -> bool {
+        let people = self.members.iter().map(|m| &m.facet.footprint.people);
+        let everybody = people.fold(RoaringBitmap::new(), |all, some| all | some);
+        let persons = Spread::of_persons(&everybody);
+        let (mut common, mut least) = (0_u64, 0_u64);
+        for (place, sum) in sums.nonzero() {
+            let persons = persons.sums().get(place).copied().unwrap_or(0);
+            let persons = u64::try_from(persons).unwrap_or(0).max(1);
+            common = gcd(common, sum.least());
+            least = least.max(sum.least().div_ceil(persons));
+        }
+        common >= least
     }
 
     /// At least so many persons have rows in a run: those of a release within it, or those of a
@@ -164,6 +244,19 @@ impl Judge<'_> {
         }
         found
     }
+}
+
+/// At least so many persons add something.
+fn proven(sums: &Sums) -> u64 {
+    u64::try_from(sums.nonzero().count()).unwrap_or(u64::MAX)
+}
+
+/// The greatest common divisor.
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 /// What is known of the largest contributions in a run.

@@ -19,6 +19,7 @@ mod basis;
 mod field;
 mod grid;
 mod judge;
+mod kept;
 mod place;
 mod search;
 mod shelf;

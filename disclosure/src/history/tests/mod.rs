@@ -2,6 +2,7 @@
 
 mod cases;
 mod law;
+mod rows;
 mod shapes;
 mod sums;
 
@@ -15,7 +16,7 @@ use quorate_query::release::ReleaseParams;
 use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
 
-use super::History;
+use super::{History, Spread, Traits};
 use crate::evidence::{
     CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, ValueEvidence, Values,
 };

@@ -104,7 +104,7 @@ type Fraction = Ratio<i128>;
 
 /// Vectors in echelon form over fractions.
 #[derive(Default)]
-struct Fractions(Vec<Vec<Fraction>>);
+pub(super) struct Fractions(Vec<Vec<Fraction>>);
 
 impl Fractions {
     fn rest(&self, cells: &[bool]) -> Vec<Fraction> {
@@ -122,14 +122,14 @@ impl Fractions {
         rest
     }
 
-    fn take(&mut self, cells: &[bool]) {
+    pub(super) fn take(&mut self, cells: &[bool]) {
         let rest = self.rest(cells);
         if rest.iter().any(|x| !x.is_zero()) {
             self.0.push(rest);
         }
     }
 
-    fn has(&self, cells: &[bool]) -> bool {
+    pub(super) fn has(&self, cells: &[bool]) -> bool {
         self.rest(cells).iter().all(Zero::is_zero)
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the family audit: a small population, and questions written as SQL.
 
 mod cases;
+mod events;
 mod law;
 
 use std::collections::BTreeMap;
@@ -48,7 +49,8 @@ date = "date"
 [table.visit.column]
 person_id = { type = "int", role = ["key"] }
 date = { type = "date", role = ["date"] }
-kind = { type = "int", role = ["filter", "group"], domain = { 1 = "home", 2 = "clinic", 3 = "call" } }
+kind = { type = "int", role = ["filter", "group"], domain = { 1 = "home", 2 = "clinic", 3 = "call" }, required = true }
+cost = { type = "int", role = ["value"], bounds = [0, 1000], required = true }
 "#;
 
 fn book() -> Codebook {
@@ -67,6 +69,8 @@ struct World {
     persons: Vec<Rows>,
     told: Vec<Facet>,
     audit: FamilyAudit,
+    /// How far the numbers of two persons are apart.
+    step: u32,
 }
 
 impl World {
@@ -76,6 +80,7 @@ impl World {
             persons,
             told: Vec::new(),
             audit: FamilyAudit::new(),
+            step: 1,
         }
     }
 
@@ -103,7 +108,7 @@ impl World {
         for (id, rows) in (0_u32..).zip(&self.persons) {
             for row in self.rows_of(rows, &shape) {
                 let value = sum.map_or(1, |column| number(&row[column]));
-                pairs.push((id, value));
+                pairs.push((id * self.step, value));
             }
         }
         Facet {

@@ -1,0 +1,242 @@
+//! One family as it is kept between questions, and whether a new release may join it. What it must
+//! not know: other families.
+
+use std::cell::OnceCell;
+use std::ops::ControlFlow;
+
+use roaring::RoaringBitmap;
+
+use super::axis::{Atom, Axis};
+use super::basis::{Amounts, Content, Residue, Sums};
+use super::field::Fp;
+use super::grid::{Covers, Grid, TooLarge};
+use super::judge::{Judge, Member};
+use super::search;
+use super::{Conflict, Setting};
+use crate::Statistic;
+use crate::history::{Facet, Form, Spread};
+
+/// A family: its grid, its members and whose data have changed since the oldest of them.
+#[derive(Clone)]
+pub(super) struct Kept {
+    pub(super) grid: Result<Grid, TooLarge>,
+    pub(super) members: Vec<(usize, Covers)>,
+    pub(super) changed: RoaringBitmap,
+    /// Whether one of the dimensions belongs to rows of events: persons do not add up over it.
+    pub(super) of_rows: bool,
+}
+
+impl Kept {
+    pub(super) fn size(&self) -> usize {
+        let sums = if self.of_rows { Spread::PLACES } else { 0 };
+        let numbers = |grid: &Grid| {
+            let of_row = grid.basis.width().saturating_add(sums);
+            grid.basis.rank().saturating_mul(of_row)
+        };
+        self.grid.as_ref().map_or(0, numbers)
+    }
+
+    /// What a release holds. What persons add is looked at only where persons do not add up.
+    fn content(&self, facet: &Facet) -> Content {
+        let footprint = &facet.footprint;
+        let persons = footprint.people.difference_len(&self.changed);
+        let spread = footprint.spread.as_ref().filter(|_| self.of_rows);
+        Content {
+            amounts: Amounts {
+                persons: Fp::of(persons.into()),
+                size: Fp::of(footprint.abs),
+            },
+            sums: spread.map(Sums::of),
+        }
+    }
+
+    pub(super) fn admit(&mut self, number: usize, covers: Covers, facet: &Facet) {
+        let content = self.content(facet);
+        if let Ok(grid) = &mut self.grid
+            && let Err(too_large) = grid.admit(&covers, content)
+        {
+            self.grid = Err(too_large);
+        }
+        self.members.push((number, covers));
+    }
+
+    /// Why a new release may not join the family, if so.
+    pub(super) fn conflict(
+        &mut self,
+        new: &Covers,
+        facet: &Facet,
+        setting: &Setting<'_>,
+    ) -> Option<Conflict> {
+        let content = self.content(facet);
+        let grid = match &mut self.grid {
+            Ok(grid) => grid,
+            Err(too_large) => return Some(too_large.conflict()),
+        };
+        let mut cut;
+        let grid = if grid.fits(new) {
+            grid
+        } else {
+            // Only what leaves cuts for good.
+            cut = grid.clone();
+            if let Err(too_large) = cut.cut(new) {
+                return Some(too_large.conflict());
+            }
+            &mut cut
+        };
+        let residue = grid.residue(new, content.clone());
+        let prints = residue.as_ref().map(|residue| grid.prints(residue));
+        let grid = &*grid;
+        let family = Family {
+            grid,
+            own: grid.region(new),
+            members: &self.members,
+            facet,
+            setting,
+            of_rows: self.of_rows,
+            mixed: !self.changed.is_empty(),
+            judge: OnceCell::new(),
+        };
+        let (Some(residue), Some((before, after))) = (residue, prints) else {
+            return family.repeats(content);
+        };
+        let own_sides = grid.sides(new);
+        let found = search::search(&grid.axes, &before, &after, |found| {
+            let runs = [found.first, found.second];
+            if is_told(&grid.axes, &runs) || is_exactly(&own_sides, &runs) {
+                return ControlFlow::Continue(());
+            }
+            let region = || rectangle(&grid.axes, &runs);
+            let sums = |region: &[bool]| grid.basis.sums_with(region, &residue);
+            match family.judge().judge(found.amounts, region, sums) {
+                Some(conflict) => ControlFlow::Break(conflict),
+                None => ControlFlow::Continue(()),
+            }
+        });
+        let left = || family.what_is_left(&residue);
+        found.break_value().or_else(left)
+    }
+}
+
+/// A family with a new release beside it.
+struct Family<'a> {
+    grid: &'a Grid,
+    /// What the new release covers.
+    own: Vec<bool>,
+    members: &'a [(usize, Covers)],
+    facet: &'a Facet,
+    setting: &'a Setting<'a>,
+    of_rows: bool,
+    mixed: bool,
+    /// Made when something follows that must be judged: most releases add nothing of the kind.
+    judge: OnceCell<Judge<'a>>,
+}
+
+impl<'a> Family<'a> {
+    fn judge(&self) -> &Judge<'a> {
+        self.judge.get_or_init(|| {
+            let own = Member {
+                facet: self.facet,
+                region: self.own.clone(),
+            };
+            let members: Vec<Member<'a>> = self.others().chain([own]).collect();
+            Judge {
+                adds_up: self.adds_up(),
+                members,
+                params: self.setting.params,
+                form: self.facet.form,
+                of_rows: self.of_rows,
+                mixed: self.mixed,
+            }
+        })
+    }
+
+    fn others(&self) -> impl Iterator<Item = Member<'a>> {
+        self.members.iter().filter_map(|(number, covers)| {
+            let facet = self.setting.releases.facet(*number)?;
+            let region = self.grid.region(covers);
+            Some(Member { facet, region })
+        })
+    }
+
+    /// Whether what a person adds to a region is what they add to its parts.
+    fn adds_up(&self) -> bool {
+        let unlimited = |facet: &Facet| {
+            let spread = facet.footprint.spread.as_ref();
+            spread.is_some_and(|spread| !spread.traits().limited)
+        };
+        let numbers = self.members.iter().map(|member| member.0);
+        let mut others = numbers.filter_map(|number| self.setting.releases.facet(number));
+        !self.of_rows
+            || (self.facet.form != Form::Persons && unlimited(self.facet) && others.all(unlimited))
+    }
+
+    /// The region of a new release follows already. Where parts do not add up to their whole, what
+    /// it says more than what follows must not rest on a few either.
+    fn repeats(&self, content: Content) -> Option<Conflict> {
+        if self.mixed || self.adds_up() || self.others().any(|other| other.region == self.own) {
+            return None;
+        }
+        let surplus = self.grid.basis.surplus(&self.own, content)?;
+        self.judge().surplus(&surplus)
+    }
+
+    /// What is left when parts are taken from a whole need not be a rectangle: whoever is in no
+    /// part, because of one dimension or of the other.
+    fn what_is_left(&self, residue: &Residue) -> Option<Conflict> {
+        let grid = self.grid;
+        let regions = grid.regions_with(residue).into_iter();
+        let mut news =
+            regions.filter(|(region, _)| *region != self.own && !is_all_told(&grid.axes, region));
+        news.find_map(|(region, amounts)| {
+            let sums = |region: &[bool]| grid.basis.sums_with(region, residue);
+            self.judge().judge(amounts, || region.clone(), sums)
+        })
+    }
+}
+
+impl TooLarge {
+    fn conflict(self) -> Conflict {
+        let atoms = i128::try_from(self.atoms).unwrap_or(i128::MAX);
+        Conflict {
+            statistic: Statistic {
+                name: "family_atoms",
+                value: -atoms,
+                threshold: -4096,
+            },
+            why: "earlier answers cut these two columns into more parts than can be audited"
+                .to_owned(),
+        }
+    }
+}
+
+/// Whether a run is what the codebook lets everybody know: how many values are missing.
+fn is_told(axes: &[Axis; 2], runs: &[&search::Run; 2]) -> bool {
+    axes.iter().zip(runs).any(|(axis, run)| {
+        let missing = |(at, atom): (usize, &Atom)| run.has(at) == (*atom == Atom::Null);
+        axis.missing_public && axis.atoms.iter().enumerate().all(missing)
+    })
+}
+
+/// Whether everybody in a region has no value where the codebook lets everybody know how many.
+fn is_all_told(axes: &[Axis; 2], region: &[bool]) -> bool {
+    let [first, second] = axes;
+    let told = |axis: &Axis, at: usize| {
+        axis.missing_public && axis.atoms.get(at).is_some_and(|atom| *atom == Atom::Null)
+    };
+    let width = second.atoms.len().max(1);
+    let mut inside = region.iter().enumerate().filter(|(_, inside)| **inside);
+    inside.all(|(place, _)| told(first, place / width) || told(second, place % width))
+}
+
+fn is_exactly(sides: &[Vec<bool>; 2], runs: &[&search::Run; 2]) -> bool {
+    sides.iter().zip(runs).all(|(side, run)| {
+        let mut atoms = side.iter().enumerate();
+        atoms.all(|(at, inside)| run.has(at) == *inside)
+    })
+}
+
+fn rectangle(axes: &[Axis; 2], runs: &[&search::Run; 2]) -> Vec<bool> {
+    let ([first, second], [a, b]) = (axes, runs);
+    let line = |at: usize| (0..second.atoms.len()).map(move |other| a.has(at) && b.has(other));
+    (0..first.atoms.len()).flat_map(line).collect()
+}
