@@ -118,9 +118,12 @@ fn rows_less_persons_are_the_further_rows() {
 #[test]
 fn rows_of_two_kinds_even_out_within_a_person() {
     // Everybody has rows of both kinds; a few have one of a third kind.
-    let (one, two) = (rows(&[(0..60, 1)]), rows(&[(0..60, 2)]));
+    let (one, two) = (
+        rows(&[(0..30, 1), (30..60, 2)]),
+        rows(&[(0..30, 3), (30..60, 1)]),
+    );
     for (few, withheld) in [(3, true), (20, false)] {
-        let all = rows(&[(0..few, 4), (few..60, 3)]);
+        let all = rows(&[(0..few, 5), (few..30, 4), (30..60, 3)]);
         let mut history = history();
         for (at, adds) in [&one, &two].into_iter().enumerate() {
             assert_eq!(
