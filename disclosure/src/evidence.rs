@@ -71,6 +71,30 @@ pub struct ValueEvidence {
     pub rows: u64,
     /// Persons with another value (also, on an event table).
     pub elsewhere: u64,
+    /// The largest numbers of counted rows with this value that one person has, largest first, at
+    /// most [`ValueEvidence::KEPT`]. Empty where nobody has more than one.
+    pub most: Vec<u64>,
+}
+
+impl ValueEvidence {
+    /// How many numbers of rows are kept: no rule about the largest contributors looks at more.
+    pub const KEPT: usize = 100;
+
+    /// Keeps the number of rows of one more person, if it is among the largest.
+    pub fn note(&mut self, rows: u64) {
+        let at = self.most.partition_point(|known| *known >= rows);
+        if at < Self::KEPT {
+            self.most.insert(at, rows);
+            self.most.truncate(Self::KEPT);
+        }
+    }
+
+    /// Makes evidence of the same rows the same: numbers that are all one are not kept.
+    pub fn settle(&mut self) {
+        if self.most.first().is_none_or(|most| *most <= 1) {
+            self.most.clear();
+        }
+    }
 }
 
 /// What each of some persons adds to a sum.
@@ -330,6 +354,23 @@ mod tests {
         let large = Contributions::of(vec![(1, i128::from(i64::MAX) + 1), (2, 1)]).unwrap();
         assert_eq!(large.largest(1), [(1, i128::from(i64::MAX) + 1)]);
         assert!(Contributions::in_order((0..3).collect(), vec![1]).is_err());
+    }
+
+    #[test]
+    fn the_most_rows_of_a_value_are_kept_largest_first() {
+        let mut value = ValueEvidence::default();
+        [1, 3, 1, 2, 3].map(|rows| value.note(rows));
+        value.settle();
+        assert_eq!(value.most, [3, 3, 2, 1, 1]);
+        (0..500).for_each(|rows| value.note(rows));
+        assert_eq!(
+            (value.most.len(), value.most[0], value.most[99]),
+            (100, 499, 400)
+        );
+        let mut ones = ValueEvidence::default();
+        (0..500).for_each(|_| ones.note(1));
+        ones.settle();
+        assert!(ones.most.is_empty());
     }
 
     #[test]

@@ -64,6 +64,7 @@ fn cell(at: i64, (zeros, ones, aged, contributing): Counts) -> CellEvidence {
         rows: people.len(),
         people,
         elsewhere,
+        most: Vec::new(),
     };
     let age = |i: u64| match i {
         i if i >= contributing => 0,

@@ -1,4 +1,5 @@
 //! The story of an answer: verify, record, read, approve, plan, execute, disclose, sign, close.
+//! A question beyond the caps ends before anything runs.
 //! The first question about a state of the data finds its core tables released (`core`).
 //!
 //! One line and one verb a step. Each step returns a type that only its own module can build and
@@ -8,6 +9,7 @@
 use quorate_query::problem::Code;
 
 use crate::approve::approve;
+use crate::caps;
 use crate::core;
 use crate::disclose::{Released, disclose};
 use crate::execute::execute;
@@ -87,6 +89,7 @@ pub(crate) async fn tell<'a>(
     let question = steps.lap("read", read(node, recorded))?;
     let approved = steps.lap("approve", approve(node, question, now))?;
     let planned = steps.lap("plan", plan(node, approved).await)?;
+    steps.lap("caps", caps::within(node, &planned, now).await)?;
     steps.lap("core", core::before(node, &planned, now).await)?;
     let raw = steps.lap("execute", execute(node, planned).await)?;
     Ok(steps.lap("disclose", disclose(node, raw, now).await)?)
@@ -107,6 +110,8 @@ fn note(node: &Node, recorded: &Recorded, refusal: &Refusal, now: i64) {
     }
 }
 
+#[cfg(test)]
+mod asked;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod approve;
 mod behind;
+mod caps;
 mod cli;
 mod core;
 pub mod data_check;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use quorate_disclosure::history::History;
+use quorate_disclosure::history::caps::Asks;
 
 use crate::persons::Epoch;
 use crate::releases::{CoreDone, Record};
@@ -19,6 +20,7 @@ pub(crate) struct Past {
     /// The one protection of every state of the data that something left of.
     protections: BTreeMap<String, String>,
     core: BTreeSet<CoreDone>,
+    asks: Asks,
 }
 
 impl Past {
@@ -50,6 +52,7 @@ impl Past {
             }
             Record::Release(release) => self.history.add(release.0),
             Record::Core(done) => drop(self.core.insert(done)),
+            Record::Asked(asked) => self.asks.take(asked),
             Record::Told(_) => {}
         }
     }
@@ -75,6 +78,11 @@ impl Past {
     /// The protection under which cells of a state of the data leave, if any did.
     pub(crate) fn protection(&self, epoch: &str) -> Option<&str> {
         self.protections.get(epoch).map(String::as_str)
+    }
+
+    /// How many cells were asked for, and by whom.
+    pub(crate) fn asks(&self) -> &Asks {
+        &self.asks
     }
 
     /// Whether a core table has been released to history.

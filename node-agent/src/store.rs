@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, params};
 use rusqlite_migration::{HookError, HookResult, M, Migrations};
 
 use crate::secrets::{SecretError, Secrets, StoreKey};
-use crate::{outbox, releases};
+use crate::{outbox, persons, releases};
 
 /// File name of the database in the state folder.
 pub const STORE_FILE: &str = "releases.sqlite";
@@ -119,18 +119,30 @@ const SEALED: &str = "CREATE TABLE record (
     sealed BLOB NOT NULL
 );";
 
+/// What epochs keep about data and persons is sealed too.
+const SEALED_EPOCHS: &str = "ALTER TABLE epoch RENAME COLUMN name TO sealed_name;
+ALTER TABLE epoch RENAME COLUMN changed TO sealed_changed;
+ALTER TABLE source_state RENAME COLUMN content TO sealed;
+ALTER TABLE part_state RENAME COLUMN content TO sealed;
+ALTER TABLE person_sum RENAME COLUMN sums TO sealed;
+ALTER TABLE person_was RENAME COLUMN sums TO sealed;";
+
 /// Every form the database ever had, oldest first. A step that was published never changes.
 fn form(key: &StoreKey) -> Migrations<'static> {
-    let (of_releases, of_messages) = (key.clone(), key.clone());
+    let (of_releases, of_messages, of_epochs) = (key.clone(), key.clone(), key.clone());
     let hook = move |transaction: &Transaction<'_>| -> HookResult {
         releases::seal_first_form(transaction, &of_releases).map_err(hook_error)?;
         outbox::seal_first_form(transaction, &of_messages).map_err(hook_error)
+    };
+    let epochs = move |transaction: &Transaction<'_>| -> HookResult {
+        persons::seal_epochs(transaction, &of_epochs).map_err(hook_error)
     };
     Migrations::new(vec![
         M::up(FIRST),
         M::up(PERSONS),
         M::up(EPOCHS),
         M::up_with_hook(SEALED, hook),
+        M::up_with_hook(SEALED_EPOCHS, epochs),
     ])
 }
 
@@ -206,6 +218,18 @@ impl Store {
     pub fn empty() -> Result<Self, StoreError> {
         let key = quorate_identity::random::<32>().map_err(SecretError::from)?;
         Self::empty_with(StoreKey::new(&key)?)
+    }
+
+    /// A database as it was before epochs were sealed.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    #[cfg(test)]
+    pub(crate) fn with_epochs_in_the_clear(folder: &Path) -> Result<Self, StoreError> {
+        let key = Self::key(folder)?;
+        let mut connection = Connection::open(folder.join(STORE_FILE))?;
+        form(&key).to_version(&mut connection, 4)?;
+        Ok(Self { connection, key })
     }
 
     fn empty_with(key: StoreKey) -> Result<Self, StoreError> {

@@ -192,11 +192,20 @@ pub(crate) fn tell(node: &Node, delivery: Delivery) -> quorate_identity::Signed 
 
 /// What the node says, if it says anything.
 pub(crate) fn hear(node: &Node, delivery: Delivery) -> Option<quorate_identity::Signed> {
+    hear_at(node, delivery, NOW)
+}
+
+/// What the node says at some time, if it says anything.
+pub(crate) fn hear_at(
+    node: &Node,
+    delivery: Delivery,
+    now: i64,
+) -> Option<quorate_identity::Signed> {
     let waiting = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    match waiting.block_on(answer(node, delivery, NOW)) {
+    match waiting.block_on(answer(node, delivery, now)) {
         Reply::Say(message) => Some(message),
         Reply::Nothing => None,
     }

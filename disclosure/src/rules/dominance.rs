@@ -1,7 +1,7 @@
 //! What the p%-rule and the (n,k)-rule share: the largest contributions of a sum, without signs.
 
 use super::case::{Case, Reason, Statistic, Verdict};
-use crate::evidence::{Contributions, MeasureEvidence};
+use crate::evidence::{Contributions, MeasureEvidence, ValueEvidence};
 
 /// A sum of sizes and its largest contributions.
 pub(crate) struct Top {
@@ -23,6 +23,20 @@ impl Top {
         })
     }
 
+    /// The rows of one value: a person's rows are that person's contribution.
+    pub(crate) fn of_value(value: &ValueEvidence, n: usize) -> Self {
+        let persons = usize::try_from(value.people.len()).unwrap_or(usize::MAX);
+        let most = value.most.iter().copied().take(n).map(i128::from);
+        let largest = match value.most.is_empty() {
+            true => vec![1; n.min(persons)],
+            false => most.collect(),
+        };
+        Self {
+            all: value.rows.into(),
+            largest,
+        }
+    }
+
     /// x1.
     pub(crate) fn first(&self) -> i128 {
         self.largest.first().copied().unwrap_or(0)
@@ -36,19 +50,35 @@ impl Top {
     }
 }
 
-/// Judges the contributions of a case, if it has some: counts per value have none but ones.
+/// Judges the contributions of a case; of counts per value those of every value that somebody has.
+/// Where none of these is dominated, their sum is not either.
 pub(super) fn judged(
     case: &Case<'_>,
     n: usize,
-    statistic: impl FnOnce(&Top) -> Option<Statistic>,
-    why: impl FnOnce(&Statistic) -> String,
+    statistic: impl Fn(&Top) -> Option<Statistic>,
+    why: impl Fn(&Statistic) -> String,
 ) -> Verdict {
     let contributions = match case.evidence {
         MeasureEvidence::Count(counted) => counted,
         MeasureEvidence::Moments(moments) => &moments.totals,
-        MeasureEvidence::Values(_) => return Verdict::Pass,
+        MeasureEvidence::Values(found) => {
+            let held = found.values.iter().filter(|value| !value.people.is_empty());
+            let each = held.map(|value| one(Some(Top::of_value(value, n)), &statistic, &why));
+            // every value is judged, whatever the others come to
+            let verdicts: Vec<Verdict> = each.collect();
+            let withheld = verdicts.into_iter().find(|found| *found != Verdict::Pass);
+            return withheld.unwrap_or(Verdict::Pass);
+        }
     };
-    match Top::of(contributions, n).and_then(|top| statistic(&top)) {
+    one(Top::of(contributions, n), &statistic, &why)
+}
+
+fn one(
+    top: Option<Top>,
+    statistic: &impl Fn(&Top) -> Option<Statistic>,
+    why: &impl Fn(&Statistic) -> String,
+) -> Verdict {
+    match top.and_then(|top| statistic(&top)) {
         Some(statistic) => Verdict::at_least(statistic, why),
         None => Verdict::Withhold(Reason {
             why: "the contributions are too large to judge".to_owned(),

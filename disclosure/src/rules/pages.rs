@@ -106,6 +106,15 @@ fn pairs(case: &Table, key: &str) -> Vec<(i64, u64)> {
     table.iter().map(pair).collect()
 }
 
+/// Numbers of rows of a value's persons with more than one, such as `{ 1 = [40, 2] }`.
+fn several(case: &Table, value: i64) -> Vec<u64> {
+    let table = case.get("several").and_then(Item::as_inline_table);
+    let rows = table.and_then(|table| table.get(&value.to_string())?.as_array());
+    let rows = rows.into_iter().flatten();
+    rows.map(|n| u64::try_from(n.as_integer().unwrap()).unwrap())
+        .collect()
+}
+
 fn params(case: &Table) -> ReleaseParams {
     let default = ReleaseParams::default();
     let nk = list(case, "nk");
@@ -165,11 +174,20 @@ fn measure(case: &Table) -> MeasureEvidence {
                 if value != 0 {
                     found.nonzero |= &people;
                 }
-                found.values.push(ValueEvidence {
+                let mut evidence = ValueEvidence {
                     people,
                     rows: n,
                     elsewhere: all - n,
-                });
+                    most: Vec::new(),
+                };
+                // whoever has more rows than one, such as `{ 1 = [40, 2] }`
+                let several = several(case, value);
+                evidence.rows += several.iter().map(|rows| rows - 1).sum::<u64>();
+                let ones = usize::try_from(n).unwrap() - several.len();
+                let all_rows = several.into_iter().chain(std::iter::repeat_n(1, ones));
+                all_rows.for_each(|rows| evidence.note(rows));
+                evidence.settle();
+                found.values.push(evidence);
                 from += n;
             }
             MeasureEvidence::Values(found)

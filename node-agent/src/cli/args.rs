@@ -191,6 +191,8 @@ pub(super) enum HistoryCommand {
     Why(HistoryWhy),
     /// Which earlier releases a question would collide with; sends and spends nothing
     Collide(Try),
+    /// How much of the caps on asked cells is used, of the present data and by whom
+    Used(HistoryUsed),
     /// Write ledger and releases to a sealed file, for the backup
     Export(HistoryFile),
     /// Catch up from an exported file after a backup was put back; the node must not be running
@@ -201,6 +203,13 @@ pub(super) enum HistoryCommand {
 pub(super) struct HistoryWhy {
     /// The question's id, as `quorate-node history` shows it
     pub(super) question: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct HistoryUsed {
+    /// Print JSON, one line a cap
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -2,14 +2,17 @@
 //! the custodian's eyes: reasons name groups and numbers of persons.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use rustix::fs::Mode;
 
-use super::args::{HistoryFile, HistoryList, HistoryWhy, Place, Try};
+use super::args::{HistoryFile, HistoryList, HistoryUsed, HistoryWhy, Place, Try};
 use super::custodian::{run_alone, would_be_refused};
 use super::{Done, roster, ui};
 use crate::link::Clock;
+use crate::past::Past;
+use crate::persons::Epochs;
 use crate::releases::{HistoryLine, Occasion, Reason, Record, Told};
 use crate::store::Store;
 use crate::transfer;
@@ -156,6 +159,41 @@ pub(super) fn collide(place: &Place, args: Try, clock: &Clock) -> anyhow::Result
         shown.repeated
     ));
     ui::note("nothing was sent and nothing was recorded");
+    Ok(Done::Well)
+}
+
+/// `history used`: what was asked for, beside the caps.
+pub(super) fn used(place: &Place, args: &HistoryUsed, clock: &Clock) -> anyhow::Result<Done> {
+    let policy = place.policy()?;
+    let store = Store::look(&place.state())?;
+    let epochs = Epochs::open(&store)?.list();
+    let past = Past::rebuild(&store, &policy.population.name, Arc::clone(&epochs))?;
+    let (asks, caps, now) = (past.asks(), policy.caps, clock());
+    let states = epochs.iter().map(|epoch| epoch.name.as_str());
+    let of_data = states.filter_map(|epoch| match asks.of_epoch(epoch) {
+        0 => None,
+        cells => Some((epoch, cells, caps.per_epoch)),
+    });
+    let principals = asks.principals().into_iter();
+    let of_people = principals.map(|who| (who, asks.of_principal(who, now), caps.per_principal));
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    table.set_header(["cap", "of", "asked cells", "at most"]);
+    let all = of_data
+        .map(|line| ("cells_per_epoch", line))
+        .chain(of_people.map(|line| ("cells_per_principal", line)));
+    for (cap, (of, asked, most)) in all {
+        if args.json {
+            let line = serde_json::json!({ "cap": cap, "of": of, "asked": asked, "most": most });
+            ui::say(&line.to_string());
+        } else {
+            let of: String = of.chars().take(40).collect();
+            table.add_row([cap.to_owned(), of, asked.to_string(), most.to_string()]);
+        }
+    }
+    if !args.json {
+        ui::say(&table.to_string());
+    }
     Ok(Done::Well)
 }
 

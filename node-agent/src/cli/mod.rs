@@ -100,6 +100,7 @@ fn command(args: Args) -> anyhow::Result<Done> {
             None => history::list(&place, &list),
             Some(HistoryCommand::Why(why)) => history::why(&place, &why),
             Some(HistoryCommand::Collide(trial)) => history::collide(&place, trial, &clock),
+            Some(HistoryCommand::Used(args)) => history::used(&place, &args, &clock),
             Some(HistoryCommand::Export(to)) => history::export(&place, &to),
             Some(HistoryCommand::Import(from)) => history::import(&place, &from),
         },

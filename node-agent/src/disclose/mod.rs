@@ -11,6 +11,7 @@ mod reserve;
 use std::collections::BTreeMap;
 
 pub use quorate_disclosure::Finding;
+use quorate_disclosure::history::caps::OverCap;
 use quorate_disclosure::{NOISE_BOUND, NoiseKey, Outcome, Sheet, decide, exact};
 use quorate_query::answer::{Mode, NodeTable, Protection};
 use quorate_query::problem::Code;
@@ -18,6 +19,7 @@ use quorate_query::release::{Output, ReleaseParams};
 use ring::hmac;
 
 use crate::approve::Approved;
+use crate::caps;
 use crate::execute::{Parts, Raw};
 use crate::measure::nobody;
 use crate::node::Node;
@@ -126,6 +128,9 @@ pub enum DiscloseError {
     /// What has left cannot be read, or what leaves cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Others asked meanwhile: it goes beyond a cap now.
+    #[error(transparent)]
+    OverCap(#[from] OverCap),
     /// Two protections of one state of the data are weaker together than either.
     #[error(
         "cells of the present data have left under `{first}`, the policy now says `{now}`: put the policy back, or wait for the next state of the data"
@@ -148,6 +153,7 @@ impl Coded for DiscloseError {
     fn code(&self) -> Code {
         Code(match self {
             Self::Store(_) => "E901",
+            Self::OverCap(_) => "L707",
             Self::Protection { .. } => "G508",
         })
     }
@@ -167,6 +173,7 @@ pub async fn disclose<'a>(
     let protection = protection(node, &parts.params);
     let mut past = node.past.lock().await;
     past.follow(node.epochs());
+    caps::check(node, &past, &parts.approved, &parts.epoch, now)?;
     one_protection(node, &mut past, &parts, protection, now)?;
     let outcome = judge(node, &mut past, &parts, protection.mode);
     let kept = keep(node, &mut past, &parts, &outcome, now)?;

@@ -2,10 +2,12 @@
 
 use quorate_disclosure::Outcome;
 use quorate_disclosure::history::State;
+use quorate_disclosure::history::caps::Asked;
 use quorate_query::answer::{Mode, Protection};
 use quorate_query::release::ReleaseParams;
 
 use super::{DiscloseError, protection};
+use crate::caps;
 use crate::execute::Parts;
 use crate::node::Node;
 use crate::past::Past;
@@ -93,6 +95,14 @@ pub(super) fn keep(
         repeated: u32::try_from(outcome.repeated).unwrap_or(u32::MAX),
         reasons: outcome.findings.iter().map(Reason::of).collect(),
     })));
+    let asking = caps::asked(node, &parts.approved, &parts.epoch, now);
+    records.extend(asking.map(|asked| {
+        let shown = caps::listed(&parts.approved, &outcome.table);
+        Record::Asked(Asked {
+            cells: asked.cells.max(shown),
+            ..asked
+        })
+    }));
     records.extend(asked.core().map(|statement| {
         Record::Core(CoreDone {
             epoch: parts.epoch.clone(),

@@ -208,6 +208,9 @@ fn of_domain(rows: &[(u32, i64)], domain: &[i128], max_rows: u64) -> Result<Valu
                 with.push(*person);
             }
             value.rows += n;
+            if *n > 0 {
+                value.note(*n);
+            }
             value.elsewhere += u64::from(counted > *n);
         }
     }
@@ -215,6 +218,7 @@ fn of_domain(rows: &[(u32, i64)], domain: &[i128], max_rows: u64) -> Result<Valu
     found.nonzero = bitmap(nonzero.into_iter())?;
     for (value, with) in found.values.iter_mut().zip(with) {
         value.people = bitmap(with.into_iter())?;
+        value.settle();
     }
     Ok(found)
 }

@@ -12,12 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
-use rusqlite::{OptionalExtension, Params, Transaction, params};
+use rusqlite::{Params, Transaction, params};
 
+use super::sealed::{CHUNK, Place, open, open_digest, seal, sums as kept};
+use crate::secrets::StoreKey;
 use crate::store::{Store, StoreError};
-
-/// Persons whose sums are stored together.
-const CHUNK: usize = 1 << 14;
 
 /// One state of the data, as one codebook names it.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +58,7 @@ pub(crate) struct Epochs {
 /// A change of the store; in a trial it is only looked at.
 struct Change<'a> {
     transaction: Transaction<'a>,
+    key: &'a StoreKey,
     durable: bool,
 }
 
@@ -68,6 +68,11 @@ impl Change<'_> {
             self.transaction.prepare_cached(sql)?.execute(values)?;
         }
         Ok(())
+    }
+
+    /// Who changed in an epoch, as it is kept.
+    fn changed(&self, at: usize, epoch: &Epoch) -> Result<Vec<u8>, StoreError> {
+        seal(self.key, Place::Changed(index(at)), &bytes(&epoch.changed)?)
     }
 }
 
@@ -80,30 +85,39 @@ impl Epochs {
             return Ok(found);
         }
         let mut epochs = Vec::new();
-        let sql = "SELECT name, changed, present FROM epoch ORDER BY seq";
+        let key = &store.key;
+        let sql = "SELECT seq, sealed_name, sealed_changed, present FROM epoch ORDER BY seq";
         let mut select = store.connection.prepare(sql)?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            let changed: Vec<u8> = row.get(1)?;
-            if row.get::<_, bool>(2)? {
+            let seq: i64 = row.get(0)?;
+            let (name, changed): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
+            if row.get::<_, bool>(3)? {
                 found.present = epochs.len();
             }
+            let name = String::from_utf8(open(key, Place::Name(seq), &name)?);
             epochs.push(Epoch {
-                name: row.get(0)?,
-                changed: bitmap(&changed)?,
+                name: name.map_err(|_| StoreError::Damaged("an epoch"))?,
+                changed: bitmap(&open(key, Place::Changed(seq), &changed)?)?,
             });
         }
         found.epochs = Arc::new(epochs);
-        let mut select = store
-            .connection
-            .prepare("SELECT name, content FROM source_state")?;
-        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        found.sources = rows.collect::<Result<_, _>>()?;
-        let mut select = store
-            .connection
-            .prepare("SELECT part, content FROM part_state")?;
-        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        found.parts = rows.collect::<Result<_, _>>()?;
+        let sql = "SELECT name, sealed FROM source_state";
+        let mut select = store.connection.prepare(sql)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let (name, sealed): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            let content = open_digest(key, Place::Source(&name), &sealed)?;
+            found.sources.insert(name, content);
+        }
+        let sql = "SELECT part, sealed FROM part_state";
+        let mut select = store.connection.prepare(sql)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let (part, sealed): ([u8; 32], Vec<u8>) = (row.get(0)?, row.get(1)?);
+            let content = open_digest(key, Place::Part(&part), &sealed)?;
+            found.parts.insert(part, content);
+        }
         Ok(found)
     }
 
@@ -143,6 +157,7 @@ impl Epochs {
             .any(|part| before(&part.source).is_some_and(|known| *known != part.content));
         let change = Change {
             transaction: store.connection.transaction()?,
+            key: &store.key,
             durable,
         };
         let seq = self.epochs.len();
@@ -180,8 +195,8 @@ impl Epochs {
         for (at, epoch) in epochs.iter_mut().enumerate() {
             if !epoch.changed.is_disjoint(&found.returned) {
                 epoch.changed -= &found.returned;
-                let sql = "UPDATE epoch SET changed = ?2 WHERE seq = ?1";
-                change.execute(sql, params![index(at), bytes(&epoch.changed)?])?;
+                let sql = "UPDATE epoch SET sealed_changed = ?2 WHERE seq = ?1";
+                change.execute(sql, params![index(at), change.changed(at, epoch)?])?;
             }
         }
         if epochs
@@ -200,20 +215,22 @@ impl Epochs {
 
     fn write(&self, change: &Change<'_>, seq: usize) -> Result<(), StoreError> {
         for (at, epoch) in self.epochs.iter().enumerate().skip(seq) {
-            let sql = "INSERT INTO epoch (seq, name, changed, present) VALUES (?1, ?2, ?3, ?4)";
+            let sql = "INSERT INTO epoch (seq, sealed_name, sealed_changed, present)
+                VALUES (?1, ?2, ?3, ?4)";
             let first = at == self.present;
-            change.execute(
-                sql,
-                params![index(at), epoch.name, bytes(&epoch.changed)?, first],
-            )?;
+            let name = seal(change.key, Place::Name(index(at)), epoch.name.as_bytes())?;
+            let changed = change.changed(at, epoch)?;
+            change.execute(sql, params![index(at), name, changed, first])?;
         }
-        let sql = "INSERT OR REPLACE INTO source_state (name, content) VALUES (?1, ?2)";
+        let sql = "INSERT OR REPLACE INTO source_state (name, sealed) VALUES (?1, ?2)";
         for (name, content) in &self.sources {
-            change.execute(sql, params![name, content])?;
+            let sealed = seal(change.key, Place::Source(name), content)?;
+            change.execute(sql, params![name, sealed])?;
         }
-        let sql = "INSERT OR REPLACE INTO part_state (part, content) VALUES (?1, ?2)";
+        let sql = "INSERT OR REPLACE INTO part_state (part, sealed) VALUES (?1, ?2)";
         for (part, content) in &self.parts {
-            change.execute(sql, params![part, content])?;
+            let sealed = seal(change.key, Place::Part(part), content)?;
+            change.execute(sql, params![part, sealed])?;
         }
         Ok(())
     }
@@ -244,23 +261,22 @@ impl Found {
             let start = chunk * CHUNK;
             let now = sums.get(start..).unwrap_or_default();
             let now = now.get(..CHUNK).unwrap_or(now);
-            let select = "SELECT sums FROM person_sum WHERE part = ?1 AND chunk = ?2";
-            let mut select = change.transaction.prepare_cached(select)?;
-            let before: Option<Vec<u8>> = select
-                .query_row(params![part.part, index(chunk)], |row| row.get(0))
-                .optional()?;
-            let before: Vec<u128> = values(before.as_deref().unwrap_or_default()).collect();
+            let at = index(chunk);
+            let before = kept(&change.transaction, change.key, &part.part, at)?;
+            let before: Vec<u128> = values(&before).collect();
             if before.iter().ne(now) {
-                let earlier = earlier(&change.transaction, part, chunk)?;
+                let earlier = earlier(change, part, chunk)?;
                 let was = self.compare(start, &before, now, &earlier, comparable);
-                let sql = "INSERT INTO person_was (part, chunk, sums) VALUES (?1, ?2, ?3)";
+                let sql = "INSERT INTO person_was (part, chunk, sealed) VALUES (?1, ?2, ?3)";
                 if !was.is_empty() {
-                    change.execute(sql, params![part.part, index(chunk), was])?;
+                    let sealed = seal(change.key, Place::Was(&part.part, at), &was)?;
+                    change.execute(sql, params![part.part, at, sealed])?;
                 }
                 let now: Vec<u8> = now.iter().flat_map(|sum| sum.to_be_bytes()).collect();
+                let sealed = seal(change.key, Place::Sums(&part.part, at), &now)?;
                 let sql =
-                    "INSERT OR REPLACE INTO person_sum (part, chunk, sums) VALUES (?1, ?2, ?3)";
-                change.execute(sql, params![part.part, index(chunk), now])?;
+                    "INSERT OR REPLACE INTO person_sum (part, chunk, sealed) VALUES (?1, ?2, ?3)";
+                change.execute(sql, params![part.part, at, sealed])?;
             }
         }
         Ok(())
@@ -302,16 +318,17 @@ impl Found {
 
 /// Persons of a chunk with the sums that they had in earlier states.
 fn earlier(
-    transaction: &Transaction<'_>,
+    change: &Change<'_>,
     part: &Part,
     chunk: usize,
 ) -> Result<BTreeSet<(u32, u128)>, StoreError> {
-    let sql = "SELECT sums FROM person_was WHERE part = ?1 AND chunk = ?2";
-    let mut select = transaction.prepare_cached(sql)?;
+    let sql = "SELECT sealed FROM person_was WHERE part = ?1 AND chunk = ?2";
+    let mut select = change.transaction.prepare_cached(sql)?;
     let mut rows = select.query(params![part.part, index(chunk)])?;
     let mut found = BTreeSet::new();
     while let Some(row) = rows.next()? {
-        let bytes: Vec<u8> = row.get(0)?;
+        let sealed: Vec<u8> = row.get(0)?;
+        let bytes = open(change.key, Place::Was(&part.part, index(chunk)), &sealed)?;
         let mut rest = bytes.as_slice();
         while let Some((person, tail)) = rest.split_first_chunk::<4>() {
             let Some((sum, tail)) = tail.split_first_chunk::<16>() else {

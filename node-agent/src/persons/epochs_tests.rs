@@ -8,9 +8,10 @@ use proptest::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::epochs::{Epochs, Part};
+use super::key::UnitKey;
 use super::registry::Registry;
 use super::rows::Rows;
-use crate::store::Store;
+use crate::store::{STORE_FILE, Store};
 use crate::testing::House;
 
 const TYPED: [u8; 32] = [1; 32];
@@ -323,4 +324,155 @@ proptest! {
             }
         }
     }
+}
+
+fn raw(folder: &std::path::Path) -> Vec<u8> {
+    let files = std::fs::read_dir(folder).unwrap().flatten();
+    let names = files.filter(|file| file.file_name().to_string_lossy().starts_with(STORE_FILE));
+    names
+        .flat_map(|file| std::fs::read(file.path()).unwrap())
+        .collect()
+}
+
+fn holds(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|window| window == what)
+}
+
+/// What a state's digest, the persons' sums and the changed persons look like in the clear.
+fn tales(sums: &[u128], changed: &[u32]) -> Vec<Vec<u8>> {
+    let (part, _) = state(sums);
+    let mut bitmap = Vec::new();
+    let changed: RoaringBitmap = changed.iter().copied().collect();
+    changed.serialize_into(&mut bitmap).unwrap();
+    let each = sums.iter().map(|sum| sum.to_be_bytes().to_vec());
+    each.chain([part.content.to_vec(), name(&part).into_bytes(), bitmap])
+        .collect()
+}
+
+/// Sums as hashes are: no zeros that other bytes could be taken for.
+fn hashed(seeds: &[u64]) -> Vec<u128> {
+    let sum = |seed: &u64| {
+        let digest = quorate_identity::sha256(&seed.to_be_bytes());
+        u128::from_be_bytes(*digest.first_chunk().unwrap())
+    };
+    seeds.iter().map(sum).collect()
+}
+
+#[test]
+fn a_copied_store_tells_nothing_of_states_and_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (hashed(&[1, 2, 3, 4]), hashed(&[1, 7, 8, 4]));
+    let mut store = Store::open(folder.path()).unwrap();
+    let epochs = see(Epochs::default(), &mut store, &first);
+    let epochs = see(epochs, &mut store, &second);
+    assert_eq!(changed(&epochs), [vec![], vec![1, 2]]);
+    drop(store);
+    let bytes = raw(folder.path());
+    for told in [tales(&first, &[1, 2]), tales(&second, &[1, 2])].concat() {
+        assert!(!holds(&bytes, &told), "{told:02x?}");
+    }
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(changed(&Epochs::open(&store).unwrap()), changed(&epochs));
+    // a value moved to another row does not open
+    let swap = "UPDATE epoch SET sealed_changed =
+        (SELECT sealed_changed FROM epoch WHERE seq = 0) WHERE seq = 1";
+    store.connection.execute(swap, []).unwrap();
+    assert!(Epochs::open(&store).is_err());
+}
+
+#[test]
+fn what_an_earlier_form_kept_in_the_clear_is_sealed_and_means_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (hashed(&[1, 2]), hashed(&[1, 9]));
+    let (before, now) = (state(&first).0, state(&second).0);
+    let store = Store::with_epochs_in_the_clear(folder.path()).unwrap();
+    let bytes = |sums: &[u128]| -> Vec<u8> { sums.iter().flat_map(|s| s.to_be_bytes()).collect() };
+    let mut bitmap = Vec::new();
+    RoaringBitmap::from([1])
+        .serialize_into(&mut bitmap)
+        .unwrap();
+    let mut nobody = Vec::new();
+    RoaringBitmap::new().serialize_into(&mut nobody).unwrap();
+    let was = [&1_u32.to_be_bytes()[..], &first[1].to_be_bytes()].concat();
+    let execute = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
+        store.connection.execute(sql, values).unwrap();
+    };
+    let sql = "INSERT INTO epoch (seq, name, changed, present) VALUES (?1, ?2, ?3, ?4)";
+    execute(sql, &[&0, &name(&before), &nobody, &true]);
+    execute(sql, &[&1, &name(&now), &bitmap, &true]);
+    let sql = "INSERT INTO source_state (name, content) VALUES (?1, ?2)";
+    execute(sql, &[&now.source, &now.content]);
+    let sql = "INSERT INTO part_state (part, content) VALUES (?1, ?2)";
+    execute(sql, &[&now.part, &now.content]);
+    let sql = "INSERT INTO person_sum (part, chunk, sums) VALUES (?1, 0, ?2)";
+    execute(sql, &[&now.part, &bytes(&second)]);
+    let sql = "INSERT INTO person_was (part, chunk, sums) VALUES (?1, 0, ?2)";
+    execute(sql, &[&now.part, &was]);
+    assert!(holds(&raw(folder.path()), &now.content));
+    drop(store);
+
+    let mut store = Store::open(folder.path()).unwrap();
+    let epochs = Epochs::open(&store).unwrap();
+    assert_eq!(changed(&epochs), [vec![], vec![1]]);
+    assert!(epochs.knows(&name(&now), std::slice::from_ref(&now)));
+    let third = see(epochs, &mut store, &first);
+    assert_eq!(
+        changed(&third),
+        vec![Vec::<u32>::new(); 3],
+        "and who came back"
+    );
+    drop(store);
+    let bytes = raw(folder.path());
+    for told in [tales(&first, &[1]), tales(&second, &[1])].concat() {
+        assert!(!holds(&bytes, &told), "{told:02x?}");
+    }
+}
+
+#[test]
+fn a_forgotten_person_is_in_no_sum() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    let registry = Registry::open(&store, &[7; 32], true).unwrap();
+    let keys: ArrayRef = Arc::new(Int64Array::from(vec![50, 51, 52]));
+    assert_eq!(registry.ids(&keys).unwrap().values().to_vec(), [0, 1, 2]);
+    let states = [hashed(&[1, 2, 3]), hashed(&[1, 5, 6]), hashed(&[1, 9, 10])];
+    let mut epochs = Epochs::default();
+    for state in &states {
+        epochs = see(epochs, &mut store, state);
+    }
+    assert!(registry.forget(&mut store, &UnitKey::Int(51)).unwrap());
+    let held = all_sums(&store);
+    let own: Vec<u128> = states.iter().map(|state| state[1]).collect();
+    assert!(own.iter().all(|sum| !held.contains(sum)), "nothing of hers");
+    let others = states.iter().flat_map(|state| [state[0], state[2]]);
+    assert!(others.into_iter().all(|sum| held.contains(&sum)));
+    // out of the data, as the custodian was told
+    let mut next = states[2].clone();
+    next[1] = 0;
+    let epochs = see(Epochs::open(&store).unwrap(), &mut store, &next);
+    let last = epochs.list().last().unwrap().changed.clone();
+    assert!(last.is_empty(), "the number says nothing any more");
+}
+
+/// Every sum that the store holds, of the present and of earlier states.
+fn all_sums(store: &Store) -> BTreeSet<u128> {
+    let mut found = BTreeSet::new();
+    let place = |kind: &[u8]| [kind, &TYPED, &0_i64.to_be_bytes()].concat();
+    for (table, kind, skip) in [
+        ("person_sum", &b"epoch sums\0"[..], 0),
+        ("person_was", b"epoch was\0", 4),
+    ] {
+        let sql = format!("SELECT sealed FROM {table}");
+        let mut select = store.connection.prepare(&sql).unwrap();
+        let rows = select
+            .query_map([], |row| row.get::<_, Vec<u8>>(0))
+            .unwrap();
+        for sealed in rows {
+            let padded = store.key.open(&place(kind), &sealed.unwrap()).unwrap();
+            let plain = crate::releases::unpad(&padded).unwrap();
+            let each = plain.chunks_exact(16 + skip);
+            found.extend(each.map(|each| u128::from_be_bytes(each[skip..].try_into().unwrap())));
+        }
+    }
+    found
 }

@@ -13,6 +13,7 @@ mod key;
 mod notice;
 mod registry;
 mod rows;
+mod sealed;
 #[cfg(test)]
 mod tests;
 
@@ -22,3 +23,4 @@ pub use key::UnitKey;
 pub use notice::NoticeError;
 pub(crate) use notice::notice;
 pub use registry::{PersonsError, Registry};
+pub(crate) use sealed::seal_epochs;

@@ -14,6 +14,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::dictionary::Dictionary;
 use super::key::UnitKey;
+use super::sealed;
 use crate::store::{Store, StoreError};
 
 /// A key's HMAC, all that the store knows of it.
@@ -140,8 +141,9 @@ impl Registry {
         Ok(())
     }
 
-    /// Forgets whose number it was; the number stays used, and so does every record of it. True if
-    /// the person was known. If the data still hold the person, it is a new one from then on.
+    /// Forgets whose number it was, and what the person's rows were, from which whoever has them and
+    /// the keys could find the number again. The number stays used, and so does every release with
+    /// it. True if the person was known. If the data still hold the person, it is a new one from then on.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -149,12 +151,18 @@ impl Registry {
         self.save(store)?;
         let mac = self.mac(key);
         let mut known = self.write();
-        let deleted = store
-            .connection
-            .execute("DELETE FROM person WHERE mac = ?1", [mac])?;
+        let transaction = store.connection.transaction()?;
+        let sql = "DELETE FROM person WHERE mac = ?1 RETURNING id";
+        let person: Option<u32> = transaction
+            .query_row(sql, [mac], |row| row.get(0))
+            .optional()?;
+        if let Some(person) = person {
+            sealed::forget(&transaction, &store.key, person)?;
+        }
+        transaction.commit()?;
         known.stored.remove(&mac);
         known.dictionary.remove(key);
-        Ok(deleted > 0)
+        Ok(person.is_some())
     }
 
     /// One more than the greatest number ever given.

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use quorate_disclosure::history::caps::Caps;
 use quorate_identity::KeyId;
 use quorate_query::codebook::Codebook;
 use quorate_query::release::ReleaseParams;
@@ -36,6 +37,8 @@ pub struct Policy {
     pub limits: Limits,
     /// What the custodian made stricter than the codebook.
     pub release: ReleaseFloor,
+    /// How many cells may be asked for (H6).
+    pub caps: Caps,
 }
 
 /// Who this node is and whom it talks to.

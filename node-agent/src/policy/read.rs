@@ -8,6 +8,7 @@ use std::path::Path;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use quorate_disclosure::history::caps::Caps;
 use quorate_identity::{KeyId, Name};
 use quorate_query::codebook::Codebook;
 use quorate_query::number::Number;
@@ -62,7 +63,8 @@ fn policy(root: &Section<'_>, text: &str, base: &Path) -> Option<Policy> {
     let node = node(&root.need_section("node"), base);
     let population = population(&root.need_section("population"));
     let sources = sources(root, base);
-    let release = release(&root.section_or_empty("release"));
+    let section = root.section_or_empty("release");
+    let (release, caps) = (release(&section), caps(&section));
     let projects = projects(root);
     let limits = limits(&root.section_or_empty("limits"));
     Some(Policy {
@@ -74,6 +76,7 @@ fn policy(root: &Section<'_>, text: &str, base: &Path) -> Option<Policy> {
         projects,
         limits,
         release,
+        caps,
     })
 }
 
@@ -280,6 +283,15 @@ fn release(section: &Section<'_>) -> ReleaseFloor {
         nk: dominance(section),
         dof: section.within("dof", 1..=100_000),
         max_cells: section.within("max_cells", 1..=100_000),
+    }
+}
+
+fn caps(section: &Section<'_>) -> Caps {
+    let usual = Caps::default();
+    let cap = |key, usual| section.within(key, 1..=1_000_000_000).unwrap_or(usual);
+    Caps {
+        per_epoch: cap("cells_per_epoch", usual.per_epoch),
+        per_principal: cap("cells_per_principal", usual.per_principal),
     }
 }
 

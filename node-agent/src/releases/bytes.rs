@@ -23,6 +23,10 @@ impl Writer {
         self.0.extend(n.to_be_bytes());
     }
 
+    pub(super) fn u64(&mut self, n: u64) {
+        self.0.extend(n.to_be_bytes());
+    }
+
     pub(super) fn i64(&mut self, n: i64) {
         self.0.extend(n.to_be_bytes());
     }
@@ -92,6 +96,10 @@ impl Reader<'_> {
         self.array().map(u32::from_be_bytes)
     }
 
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
     pub(super) fn i64(&mut self) -> Option<i64> {
         self.array().map(i64::from_be_bytes)
     }
@@ -140,7 +148,7 @@ impl Reader<'_> {
 
 /// Fills up to one of few lengths, so that a sealed record does not tell how many persons it is
 /// about: at least 1 KiB, then steps of an eighth to a sixteenth of the length.
-pub(super) fn pad(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(crate) fn pad(mut bytes: Vec<u8>) -> Vec<u8> {
     let length = bytes.len().saturating_add(1).max(1024);
     let step = (length.next_power_of_two() / 16).max(1);
     bytes.push(1);
@@ -149,7 +157,7 @@ pub(super) fn pad(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// Takes the filling off again.
-pub(super) fn unpad(bytes: &[u8]) -> Option<&[u8]> {
+pub(crate) fn unpad(bytes: &[u8]) -> Option<&[u8]> {
     let end = bytes.iter().rposition(|byte| *byte != 0)?;
     let (content, rest) = bytes.split_at_checked(end)?;
     (rest.first() == Some(&1)).then_some(content)

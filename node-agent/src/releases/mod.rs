@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use quorate_disclosure::history::State;
 use rusqlite::{Transaction, params};
 
-use self::bytes::{pad, unpad};
+pub(crate) use self::bytes::{pad, unpad};
 pub(crate) use self::first_form::seal_first_form;
 pub use self::record::{CoreDone, Occasion, Protected, Reason, Record, Told};
 use crate::secrets::{SecretError, StoreKey};

@@ -1,6 +1,7 @@
 //! What the release store remembers, record by record, and the bytes of it.
 
 use quorate_disclosure::Finding;
+use quorate_disclosure::history::caps::Asked;
 use quorate_disclosure::history::{
     Entry, Facet, Footprint, Form, ReleaseId, Shape, Spread, State, Traits,
 };
@@ -108,6 +109,8 @@ pub enum Record {
     Core(CoreDone),
     /// What a question was told.
     Told(Box<Told>),
+    /// How many cells a question was for.
+    Asked(Asked),
 }
 
 impl Record {
@@ -133,6 +136,12 @@ impl Record {
                 to.text(&told.occasion.question);
                 to.text(&told.occasion.principal);
                 to.i64(told.occasion.time);
+            }
+            Self::Asked(asked) => {
+                to.byte(5);
+                to.text(&asked.epoch);
+                to.text(&asked.principal);
+                to.text(&asked.question);
             }
         }
         to.0
@@ -166,6 +175,14 @@ impl Record {
                 to.u32(told.fresh);
                 to.u32(told.repeated);
                 to.list(told.reasons.iter(), write_reason);
+            }
+            Self::Asked(asked) => {
+                to.byte(5);
+                to.text(&asked.epoch);
+                to.text(&asked.principal);
+                to.text(&asked.question);
+                to.u64(asked.cells);
+                to.i64(asked.time);
             }
         }
         to.0
@@ -203,6 +220,13 @@ impl Record {
                 repeated: from.u32()?,
                 reasons: from.list(read_reason)?,
             })),
+            5 => Self::Asked(Asked {
+                epoch: from.text()?,
+                principal: from.text()?,
+                question: from.text()?,
+                cells: from.u64()?,
+                time: from.i64()?,
+            }),
             _ => return None,
         };
         from.0.is_empty().then_some((population, record))

@@ -387,6 +387,13 @@ pub(crate) static TABLE: &[Entry] = &[
         "too many requests at once; ask again later",
         "requests were turned away by the rate limit",
     ),
+    entry(
+        "L707",
+        Wait,
+        "too many cells asked for",
+        "so many cells were asked for that this node answers no new question for now; ask for fewer cells, or later",
+        "a question went beyond a cap on asked cells: `quorate-node history used` shows what is used",
+    ),
     // X: quorum
     entry(
         "X801",

@@ -225,6 +225,7 @@ fn cell(question: &TableQuestion, rows: &[(u32, Person)]) -> CellEvidence {
                 rows: with(wanted).len(),
                 elsewhere: people.len() - with(wanted).len(),
                 people: with(wanted),
+                most: Vec::new(),
             });
             MeasureEvidence::Values(Values {
                 any: people.clone(),

@@ -1,0 +1,177 @@
+//! H6 at a whole node: what was asked counts, whatever was withheld, and it counts through restarts.
+
+use quorate_query::answer::Cell;
+use quorate_query::problem::Code;
+
+use crate::node::Node;
+use crate::releases::Record;
+use crate::testing::{House, NOW, alice, answered, hear, hear_at, refused, tell};
+use crate::trial::{Trial, try_alone};
+
+const BOOK: &str = r#"
+[codebook]
+format = 1
+name = "test"
+version = 1
+unit = "person.id"
+
+[release]
+k = 8
+round_base = 5
+
+[table.person]
+rows = "one-per-unit"
+[table.person.column]
+id = { type = "int", role = ["unit"] }
+sex = { type = "int", role = ["filter", "group"], domain = { 0 = "f", 1 = "m" } }
+town = { type = "text", role = ["filter", "group"] }
+
+[[core]]
+sql = "SELECT sex, count(*) FROM person GROUP BY sex"
+"#;
+
+/// 100 persons: sex 1 for 40 of them, town "a" for 60, "b" for 37 and "c" for 3.
+fn house(caps: &str) -> House {
+    let row = |i: i32| {
+        let town = match i {
+            ..60 => "a",
+            60..97 => "b",
+            _ => "c",
+        };
+        format!("{i},{},{town}\n", i32::from(i % 5 < 2))
+    };
+    let people = format!("id,sex,town\n{}", (0..100).map(row).collect::<String>());
+    let policy =
+        format!("[source.person]\nkind = \"csv\"\npath = \"people.csv\"\n[release]\n{caps}\n");
+    House::new(BOOK, &policy, false, &[("people.csv", &people)])
+}
+
+/// The code of a refusal; none of an answer.
+fn code(house: &House, node: &Node, sql: &str) -> Option<String> {
+    let message = tell(node, house.deliver(&house.question(sql), &alice()));
+    (message.kind == "refusal").then(|| refused(&message).code)
+}
+
+fn used(node: &Node) -> (u64, u64) {
+    let past = node.past.blocking_lock();
+    let epochs = node.epochs();
+    let epoch = epochs.last().map(|epoch| epoch.name.as_str());
+    let asks = past.asks();
+    (
+        asks.of_epoch(epoch.unwrap_or_default()),
+        asks.of_principal("alice", NOW),
+    )
+}
+
+#[test]
+fn the_cap_comes_with_the_last_cell_and_stays_through_restarts() {
+    let house = house("cells_per_principal = 3");
+    let node = house.open();
+    let by_sex = "SELECT sex, count(*) AS n FROM person GROUP BY sex";
+    assert_eq!(code(&house, &node, by_sex), None, "two cells");
+    assert_eq!(used(&node), (2, 2), "the core table is nobody's question");
+    drop(node);
+
+    let node = house.open();
+    assert_eq!(used(&node), (2, 2));
+    let of_women =
+        "SELECT town, count(*) AS n FROM person WHERE town = 'a' AND sex = 0 GROUP BY town";
+    let two = "SELECT sex, count(*) AS n FROM person WHERE town = 'a' GROUP BY sex";
+    assert_eq!(code(&house, &node, two), Some("L707".to_owned()));
+    assert_eq!(used(&node), (2, 2), "what was refused was not told");
+    assert_eq!(code(&house, &node, of_women), None, "one more is allowed");
+    drop(node);
+
+    let node = house.open();
+    assert_eq!(code(&house, &node, two), Some("L707".to_owned()));
+    assert_eq!(code(&house, &node, by_sex), None, "no news, no cost");
+}
+
+#[test]
+fn withheld_cells_count_like_shown_ones_and_days_give_them_back() {
+    let house = house("cells_per_principal = 2");
+    let node = house.open();
+    let small = "SELECT count(*) AS n FROM person WHERE town = 'c'";
+    let answer = house.ask(&node, small);
+    assert_eq!(answer.table.rows[0].cells, [Cell::Suppressed]);
+    let near = "SELECT count(*) AS n FROM person WHERE town <> 'c'";
+    house.ask(&node, near);
+    assert_eq!(used(&node), (2, 2));
+    let next = "SELECT count(*) AS n FROM person WHERE town = 'a'";
+    assert_eq!(code(&house, &node, next), Some("L707".to_owned()));
+
+    let later = NOW + 30 * 86_400;
+    let mut question = house.question(next);
+    (question.not_before, question.expires) = (later - 60, later + 60);
+    let said = hear_at(&node, house.deliver(&question, &alice()), later);
+    answered(&said.unwrap());
+}
+
+#[test]
+fn an_open_table_counts_with_what_it_lists_and_data_have_a_cap_of_their_own() {
+    let house = house("cells_per_epoch = 2");
+    let node = house.open();
+    let by_town = "SELECT town, count(*) AS n FROM person GROUP BY town";
+    let listed = house.ask(&node, by_town).table.rows.len();
+    assert!(listed >= 1);
+    assert_eq!(used(&node).0, u64::try_from(listed).unwrap());
+    let by_sex = "SELECT sex, count(*) AS n FROM person GROUP BY sex";
+    assert_eq!(code(&house, &node, by_sex), Some("L707".to_owned()));
+    // other data
+    let people = house.folder.path().join("people.csv");
+    let text = std::fs::read_to_string(&people).unwrap();
+    std::fs::write(&people, text.replace(",a\n", ",d\n")).unwrap();
+    assert_eq!(code(&house, &node, by_sex), None);
+}
+
+#[test]
+fn a_question_that_a_crash_interrupts_counts_once_and_a_trial_not_at_all() {
+    let house = house("cells_per_principal = 1");
+    let node = house.open();
+    let sql = "SELECT count(*) AS n FROM person WHERE town = 'a'";
+    let trial = Trial {
+        sql: sql.into(),
+        params: Default::default(),
+        codebook: house.codebook.digest.clone(),
+        project: Some("heart-1".into()),
+    };
+    let waiting = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let report = waiting.block_on(try_alone(&node, trial, NOW));
+    assert!(report.outcome.is_ok());
+    let delivery = || house.deliver(&house.question(sql), &alice());
+    // the cells are decided and kept, and then the answer cannot be: as if the node had died
+    let fails =
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON message BEGIN SELECT RAISE(ABORT, ''); END";
+    node.with_store(|store| store.connection.execute_batch(fails))
+        .unwrap();
+    assert!(hear(&node, delivery()).is_none());
+    drop(node);
+    let node = house.open();
+    let asked = |record: &Record| matches!(record, Record::Asked(_));
+    let mut kept = Vec::new();
+    node.with_store(|store| store.past("people", |record| kept.push(record)))
+        .unwrap();
+    assert_eq!(kept.iter().filter(|record| asked(record)).count(), 1);
+    answered(&tell(&node, delivery()));
+    assert_eq!(used(&node), (1, 1));
+}
+
+#[test]
+fn both_caps_are_one_code_outside() {
+    for cap in ["cells_per_principal = 1", "cells_per_epoch = 1"] {
+        let house = house(cap);
+        let node = house.open();
+        let sql = "SELECT sex, count(*) AS n FROM person GROUP BY sex";
+        let message = tell(&node, house.deliver(&house.question(sql), &alice()));
+        let refusal = refused(&message);
+        assert_eq!(
+            (Code("L707").0, ""),
+            (refusal.code.as_str(), refusal.ticket.as_str())
+        );
+        let log = std::fs::read_to_string(house.state().join(crate::node::FAULT_FILE)).unwrap();
+        assert!(log.contains(cap.split(' ').next().unwrap()), "{log}");
+    }
+}
