@@ -302,6 +302,17 @@ impl Contributions {
         top
     }
 
+    /// At most `n` persons and what they add, evenly through the persons; none where all add one.
+    #[must_use]
+    pub fn sample(&self, n: usize) -> Vec<(u32, i128)> {
+        let persons = usize::try_from(self.persons()).unwrap_or(usize::MAX);
+        if self.each == Each::One || n == 0 {
+            return Vec::new();
+        }
+        let every = persons.div_ceil(n).max(1);
+        self.iter().step_by(every).collect()
+    }
+
     /// Least and greatest contribution; `None` of nobody.
     #[must_use]
     pub fn extremes(&self) -> Option<(i128, i128)> {
@@ -335,6 +346,8 @@ mod tests {
         assert_eq!((found.persons(), found.nonzero()), (3, 2));
         assert_eq!(found.largest(2), [(9, -7), (2, 6)]);
         assert_eq!(found.extremes(), Some((-7, 6)));
+        assert_eq!(found.sample(2), [(2, 6), (9, -7)]);
+        assert_eq!(found.sample(9).len(), 3);
         assert_eq!(found.of_person(4), Some(0));
         assert_eq!(found.of_person(9), Some(-7));
         assert_eq!(found.of_person(3), None);
@@ -384,6 +397,7 @@ mod tests {
         let found = Contributions::ones((3..7).collect());
         assert_eq!((found.sum(), found.nonzero()), (4, 4));
         assert_eq!(found.largest(1), [(3, 1)]);
+        assert_eq!(found.sample(2), []);
         assert_eq!(found.of_person(6), Some(1));
     }
 }

@@ -130,6 +130,7 @@ impl<'a> Subject<'_, 'a> {
         found.facet.form = Form::Rows(max);
         found.facet.footprint.abs = with.rows.into();
         found.facet.footprint.largest.clear();
+        found.facet.footprint.sample.clear();
         found.facet.footprint.spread = None;
         found.clamp = i128::from(max);
         found.same_in_every_box = false;

@@ -126,6 +126,8 @@ pub struct Footprint {
     pub abs: i128,
     /// The largest contributions, largest first, at most [`Footprint::KEPT`].
     pub largest: Vec<(u32, i128)>,
+    /// Some contributions of any size, where these may differ, at most [`Footprint::KEPT`].
+    pub sample: Vec<(u32, i128)>,
     /// What they add, in 256 sums; `None` if that is not known.
     pub spread: Option<Spread>,
 }
@@ -141,6 +143,7 @@ impl Footprint {
             people: contributions.people().clone(),
             abs: contributions.abs_sum(),
             largest: contributions.largest(Self::KEPT),
+            sample: contributions.sample(Self::KEPT),
             spread: Spread::of(contributions),
         }
     }

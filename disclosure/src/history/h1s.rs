@@ -74,7 +74,7 @@ impl Known {
         let size = addend.saturating_abs();
         self.seen = self.seen.saturating_add(1);
         self.abs = self.abs.saturating_add(size);
-        self.differ |= *self.first.get_or_insert(addend) != addend;
+        self.compare(addend);
         let at = self.largest.partition_point(|known| *known >= size);
         if at < kept {
             self.largest.insert(at, size);
@@ -82,9 +82,27 @@ impl Known {
         }
     }
 
+    /// Takes notice of what others add, without adding it up.
+    fn compare(&mut self, addend: i128) {
+        self.differ |= *self.first.get_or_insert(addend) != addend;
+    }
+
     fn is_enough(&self, enough: i128) -> bool {
         self.differ && self.abs >= enough
     }
+}
+
+/// What is kept of those who are in one and not in the other.
+fn kept_outside(one: &Footprint, other: &Footprint, kept: usize) -> Known {
+    let mut known = Known::default();
+    let outside = |(person, _): &&(u32, i128)| !other.people.contains(*person);
+    for (_, addend) in one.largest.iter().filter(outside) {
+        known.see(*addend, kept);
+    }
+    for (_, addend) in one.sample.iter().filter(outside) {
+        known.compare(*addend);
+    }
+    known
 }
 
 struct New<'a> {
@@ -104,6 +122,9 @@ impl New<'_> {
         if self.candidate.facet.form != other.form {
             return self.between_bounds(other);
         }
+        if other.footprint.people.is_subset(&self.footprint().people) {
+            return self.judge_more(other);
+        }
         let more = self.footprint().abs.saturating_sub(other.footprint.abs);
         let target = self.enough.saturating_add(more.max(0));
         let mut left = self.kept_of_new(other);
@@ -122,8 +143,7 @@ impl New<'_> {
         } else if let Some(hit) = self.judge(&left) {
             return Some(hit);
         }
-        let people = &other.footprint.people;
-        if right.is_enough(self.enough) || people.is_subset(&self.footprint().people) {
+        if right.is_enough(self.enough) {
             return None;
         }
         self.judge(&self.only_in_other(entry, other, right, &left))
@@ -142,25 +162,24 @@ impl New<'_> {
         })
     }
 
+    /// Everybody of the other sum is in the new one: only who is more matters.
+    fn judge_more(&self, other: &Facet) -> Option<Hit> {
+        let kept = self.kept_of_new(other);
+        if kept.is_enough(self.enough) {
+            return None;
+        }
+        let left = self.only_in_new(other, self.enough);
+        left.first.and_then(|_| self.judge(&left))
+    }
+
     /// The largest contributions of the new sum that the other does not have.
     fn kept_of_new(&self, other: &Facet) -> Known {
-        let mut known = Known::default();
-        for (person, addend) in &self.footprint().largest {
-            if !other.footprint.people.contains(*person) {
-                known.see(*addend, self.kept);
-            }
-        }
-        known
+        kept_outside(self.footprint(), &other.footprint, self.kept)
     }
 
     /// The largest contributions of the other sum that the new one does not have.
     fn kept_of_other(&self, other: &Facet) -> Known {
-        let mut known = Known::default();
-        for (person, addend) in &other.footprint.largest {
-            if !self.footprint().people.contains(*person) {
-                known.see(*addend, self.kept);
-            }
-        }
+        let mut known = kept_outside(&other.footprint, self.footprint(), self.kept);
         let kept = u64::try_from(other.footprint.largest.len()).unwrap_or(0);
         known.whole = kept == other.footprint.people.len();
         known

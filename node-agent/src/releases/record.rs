@@ -351,10 +351,12 @@ fn write_facet(to: &mut Writer, facet: &Facet) {
     write_shape(to, &facet.shape);
     to.people(&facet.footprint.people);
     to.i128(facet.footprint.abs);
-    to.list(facet.footprint.largest.iter(), |to, (person, addend)| {
-        to.u32(*person);
-        to.i128(*addend);
-    });
+    for some in [&facet.footprint.largest, &facet.footprint.sample] {
+        to.list(some.iter(), |to, (person, addend)| {
+            to.u32(*person);
+            to.i128(*addend);
+        });
+    }
     let spread = facet.footprint.spread.as_ref();
     to.flag(spread.is_some());
     if let Some(spread) = spread {
@@ -378,6 +380,7 @@ fn read_facet(from: &mut Reader<'_>) -> Option<Facet> {
             people: from.people()?,
             abs: from.i128()?,
             largest: from.list(read_addend)?,
+            sample: from.list(read_addend)?,
             spread: match from.flag()? {
                 true => Some(read_spread(from)?),
                 false => None,
@@ -396,6 +399,7 @@ fn read_first_facet(from: &mut Reader<'_>) -> Option<Facet> {
         people: from.people()?,
         abs: from.i128()?,
         largest: from.list(read_addend)?,
+        sample: Vec::new(),
         spread: None,
     };
     let one_each = counts && footprint.abs == i128::from(footprint.people.len());

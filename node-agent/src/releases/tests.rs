@@ -116,6 +116,7 @@ fn entry((predicate, shape, state, core, facets): Raw) -> Entry {
         footprint: Footprint {
             people,
             abs,
+            sample: largest.iter().rev().copied().collect(),
             largest,
             spread: spread.map(|(sums, signed, limited)| {
                 Spread::kept(sums, Traits { signed, limited }).unwrap()
