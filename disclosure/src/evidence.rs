@@ -372,7 +372,9 @@ mod tests {
     #[test]
     fn the_most_rows_of_a_value_are_kept_largest_first() {
         let mut value = ValueEvidence::default();
-        [1, 3, 1, 2, 3].map(|rows| value.note(rows));
+        for rows in [1, 3, 1, 2, 3] {
+            value.note(rows);
+        }
         value.settle();
         assert_eq!(value.most, [3, 3, 2, 1, 1]);
         (0..500).for_each(|rows| value.note(rows));
