@@ -130,8 +130,8 @@ def crosstab(people, rows, columns):
         ]:
             test = pooled.test_null_odds(correction=correction)
             expect += [
-                ("stratified_by_node", name, "statistic", test.statistic),
-                ("stratified_by_node", name, "p", test.pvalue),
+                ("stratified_tests", name, "statistic", test.statistic),
+                ("stratified_tests", name, "p", test.pvalue),
             ]
     return case("crosstab/1", {"rows": rows, "columns": columns}, expect)
 
