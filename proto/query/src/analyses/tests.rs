@@ -110,7 +110,7 @@ fn numbers_are_written_as_far_as_their_limits_support() {
     let count = Interval::new(whole(140), whole(136), whole(144));
     assert_eq!(written(Range::of(&count)), ["140", "136", "144"]);
     assert_eq!(written(Range::point(0.1)), ["0.1", "0.1", "0.1"]);
-    assert_eq!(within(48.93, 31.2, 66.7), ["48.9", "31.2", "66.7"]);
+    assert_eq!(within(48.93, 31.25, 66.75), ["48.9", "31.2", "66.8"]);
     assert_eq!(
         within(152.416, 152.061, 152.751),
         ["152.4", "152.06", "152.76"]
