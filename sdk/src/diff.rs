@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use quorate_query::codebook::{Codebook, Column, RowsPer, Table};
+use quorate_query::value::Scalar;
 
 /// One line per change, sorted by place; a single line if nothing changed.
 #[must_use]
@@ -182,6 +183,11 @@ fn compare_columns(lines: &mut Vec<String>, place: &str, old: &Column, new: &Col
         None => "none".to_owned(),
     };
     line("bounds", bounds(old), bounds(new));
+    let period = |column: &Column| match column.period {
+        Some((first, last)) => format!("{} to {}", Scalar::Date(first), Scalar::Date(last)),
+        None => "none".to_owned(),
+    };
+    line("period", period(old), period(new));
     let list = |numbers: &[quorate_query::number::Number]| {
         let each: Vec<String> = numbers.iter().map(ToString::to_string).collect();
         format!("[{}]", each.join(", "))

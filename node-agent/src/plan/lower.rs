@@ -47,6 +47,7 @@ pub fn lower(
 ) -> Result<(LogicalPlan, Layout), LowerError> {
     let book = Book { codebook, tables };
     let rows = book.rows(&question.rows, &question.joined, &question.filter)?;
+    let rows = book.of_known_persons(rows, question)?;
     let (rows, keys) = book.keyed(rows, &question.keys)?;
     let table = book.table(&question.rows)?;
     let mut columns = Columns {
@@ -119,6 +120,31 @@ impl Book<'_> {
             plan = self.cohort(plan, &unit, index, cohort)?;
         }
         Ok(plan)
+    }
+
+    /// Rows of persons who are not in the unit table count for nothing, so that joining it changes
+    /// nothing. A node without that table knows persons by their rows alone.
+    fn of_known_persons(
+        &self,
+        rows: LogicalPlanBuilder,
+        question: &TableQuestion,
+    ) -> Result<LogicalPlanBuilder, LowerError> {
+        let unit = &self.codebook.unit;
+        let known = question.rows == unit.table || question.joined.contains(&unit.table);
+        if known || !self.tables.contains_key(&unit.table) {
+            return Ok(rows);
+        }
+        let own = column(&question.rows, &self.table(&question.rows)?.unit_key);
+        let persons = self
+            .scan(&unit.table)?
+            .project([column_of(unit).alias("person")])?
+            .alias("known")?
+            .build()?;
+        Ok(rows.join_on(
+            persons,
+            JoinType::LeftSemi,
+            [own.eq(column("known", "person"))],
+        )?)
     }
 
     /// Keeps the persons in the cohort, or out of it.

@@ -147,8 +147,10 @@ pub async fn plan<'a>(node: &Node, approved: Approved<'a>) -> Result<Planned<'a>
             max_cells: params.max_cells,
         });
     }
+    // the unit table says who is a person at all
     let wanted: BTreeSet<String> = approve::tables(question)
         .into_iter()
+        .chain([codebook.unit.table.as_str()])
         .map(str::to_owned)
         .collect();
     let (policy, book, cache) = (

@@ -15,7 +15,7 @@ use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Field, Float64Type, Int64Type, Schema, SchemaRef,
     TimeUnit, TimestampMicrosecondType,
 };
-use quorate_query::codebook::Table;
+use quorate_query::codebook::{Column, Table};
 use quorate_query::value::{ColumnType, Scalar};
 
 use super::value::{self, Bad, Spelling};
@@ -302,9 +302,43 @@ fn from_moments(moments: &ArrayRef) -> Converted {
     }
 }
 
-/// Makes values outside a closed domain missing; returns how many there were. The column has the
-/// codebook's type already.
-pub(crate) fn apply_domain(array: &ArrayRef, ty: ColumnType, domain: &[Scalar]) -> (ArrayRef, u64) {
+/// Makes values outside a closed domain or a period missing, and says how many there were. The
+/// column has the codebook's type already.
+pub(crate) fn narrowed(array: &ArrayRef, limits: &Limits, ty: ColumnType) -> (ArrayRef, u64) {
+    match limits {
+        Limits::Open => (Arc::clone(array), 0),
+        Limits::Domain(domain) => apply_domain(array, ty, domain),
+        Limits::Period(first, last) => {
+            let days = array.as_primitive::<Date32Type>();
+            let outside = BooleanArray::from_unary(days, |day| day < *first || *last < day);
+            without(array, &outside)
+        }
+    }
+}
+
+/// Which values a column may have.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Limits {
+    /// Any of its type.
+    Open,
+    /// These.
+    Domain(Vec<Scalar>),
+    /// Days from the first to the last.
+    Period(i32, i32),
+}
+
+impl Limits {
+    /// What the codebook says of a column.
+    pub(crate) fn of(column: &Column) -> Self {
+        match (&column.domain, column.period) {
+            (Some(domain), _) => Self::Domain(domain.iter().map(|(v, _)| v.clone()).collect()),
+            (None, Some((first, last))) => Self::Period(first, last),
+            (None, None) => Self::Open,
+        }
+    }
+}
+
+fn apply_domain(array: &ArrayRef, ty: ColumnType, domain: &[Scalar]) -> (ArrayRef, u64) {
     let outside: BooleanArray = match ty {
         ColumnType::Int => {
             let known: HashSet<i64> = domain
@@ -335,12 +369,17 @@ pub(crate) fn apply_domain(array: &ArrayRef, ty: ColumnType, domain: &[Scalar]) 
                 .collect()
         }
     };
+    without(array, &outside)
+}
+
+/// The values that are not outside, and how many are.
+fn without(array: &ArrayRef, outside: &BooleanArray) -> (ArrayRef, u64) {
     let count = u64::try_from(outside.true_count()).unwrap_or(u64::MAX);
     if count == 0 {
         return (Arc::clone(array), 0);
     }
     let kept =
-        nullif(array, &outside).unwrap_or_else(|_| new_null_array(array.data_type(), array.len()));
+        nullif(array, outside).unwrap_or_else(|_| new_null_array(array.data_type(), array.len()));
     (kept, count)
 }
 
@@ -371,7 +410,7 @@ fn text(scalar: &Scalar) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        Float64Array, Int32Array, StringArray, TimestampNanosecondArray, UInt64Array,
+        Date32Array, Float64Array, Int32Array, StringArray, TimestampNanosecondArray, UInt64Array,
     };
     use quorate_query::number::Number;
 
@@ -447,6 +486,23 @@ mod tests {
             .collect();
         assert_eq!(days, [Some(1), None, None, Some(-1)]);
         assert_eq!(converted.bad, [(1, Bad::TimeOfDay)]);
+    }
+
+    #[test]
+    fn what_lies_outside_a_period_is_missing_and_counted() {
+        let days: ArrayRef = Arc::new(Date32Array::from(vec![
+            Some(9),
+            Some(10),
+            None,
+            Some(20),
+            Some(21),
+        ]));
+        let (kept, outside) = narrowed(&days, &Limits::Period(10, 20), ColumnType::Date);
+        let kept: Vec<_> = kept.as_primitive::<Date32Type>().iter().collect();
+        assert_eq!(
+            (kept, outside),
+            (vec![None, Some(10), None, Some(20), None], 2)
+        );
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub(crate) fn of_table(contents: &[u8; 32], spec: &SourceSpec, table: &Table) ->
         } else {
             "open"
         });
+        if let Some((first, last)) = column.period {
+            text.add(&format!("{first} to {last}"));
+        }
         if column.required {
             text.add("required");
         }

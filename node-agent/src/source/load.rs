@@ -13,10 +13,9 @@ use datafusion::catalog::TableProvider;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::{MemTable, ViewTable};
 use futures::StreamExt;
-use quorate_query::codebook::{RowsPer, Table};
-use quorate_query::value::ColumnType;
+use quorate_query::codebook::{Column, RowsPer, Table};
 
-use super::convert::{Converted, apply_domain, convert, schema};
+use super::convert::{Converted, Limits, convert, narrowed, schema};
 use super::csv::{self, Rows, Wanted};
 use super::error::{Problems, SourceFault};
 use super::value::{Bad, type_name};
@@ -226,10 +225,7 @@ impl<'a> Check<'a> {
                 self.problems
                     .add(|| place(*row), Some(name), bad.to_string());
             }
-            let array = match &column.domain {
-                Some(domain) => self.narrow(name, column.ty, &converted.array, domain),
-                None => Arc::clone(&converted.array),
-            };
+            let array = self.narrow(name, column, &converted.array);
             if column.required && array.null_count() > 0 {
                 self.required(name, &converted, &array, place);
             }
@@ -264,15 +260,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn narrow(
-        &mut self,
-        name: &str,
-        ty: ColumnType,
-        array: &ArrayRef,
-        domain: &[(quorate_query::value::Scalar, String)],
-    ) -> ArrayRef {
-        let values: Vec<_> = domain.iter().map(|(value, _)| value.clone()).collect();
-        let (array, outside) = apply_domain(array, ty, &values);
+    fn narrow(&mut self, name: &str, column: &Column, array: &ArrayRef) -> ArrayRef {
+        let (array, outside) = narrowed(array, &Limits::of(column), column.ty);
         if outside > 0 {
             *self.tally.outside.entry(name.to_owned()).or_default() += outside;
         }

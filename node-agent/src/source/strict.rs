@@ -3,8 +3,6 @@
 //! Only for sources that are scanned at each question. All their rows were converted once, when the
 //! epoch began, so that a failure here means that a file changed meanwhile. Its text holds no value.
 
-use std::sync::Arc;
-
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::Column as Name;
 use datafusion::error::DataFusionError;
@@ -12,9 +10,9 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast,
 };
 use quorate_query::codebook::{Column, Table};
-use quorate_query::value::{ColumnType, Scalar};
+use quorate_query::value::ColumnType;
 
-use super::convert::{apply_domain, arrow_type, convert};
+use super::convert::{Limits, arrow_type, convert, narrowed};
 
 /// One expression for each column of the codebook, under its name, over what a map gave.
 pub(crate) fn columns(table: &Table, from: &SchemaRef) -> Vec<Expr> {
@@ -32,10 +30,10 @@ pub(crate) fn columns(table: &Table, from: &SchemaRef) -> Vec<Expr> {
 /// Plain columns and widening casts stay visible to the engine, so that it can skip row groups.
 fn typed(raw: Expr, found: &DataType, column: &Column) -> Expr {
     let target = arrow_type(column.ty);
-    match (&column.domain, found) {
-        (None, found) if *found == target => raw,
+    match (Limits::of(column), found) {
+        (Limits::Open, found) if *found == target => raw,
         (
-            None,
+            Limits::Open,
             DataType::Int8
             | DataType::Int16
             | DataType::Int32
@@ -43,17 +41,16 @@ fn typed(raw: Expr, found: &DataType, column: &Column) -> Expr {
             | DataType::UInt16
             | DataType::UInt32,
         ) if column.ty == ColumnType::Int => cast(raw, target),
-        (None, DataType::LargeUtf8 | DataType::Utf8View) if column.ty == ColumnType::Text => {
+        (Limits::Open, DataType::LargeUtf8 | DataType::Utf8View)
+            if column.ty == ColumnType::Text =>
+        {
             cast(raw, target)
         }
-        (domain, _) => {
-            let domain = domain
-                .as_ref()
-                .map(|values| values.iter().map(|(value, _)| value.clone()).collect());
+        (limits, _) => {
             let signature = Signature::any(1, Volatility::Immutable);
             ScalarUDF::new_from_impl(Strict {
                 ty: column.ty,
-                domain,
+                limits,
                 signature,
             })
             .call(vec![raw])
@@ -65,7 +62,7 @@ fn typed(raw: Expr, found: &DataType, column: &Column) -> Expr {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Strict {
     ty: ColumnType,
-    domain: Option<Vec<Scalar>>,
+    limits: Limits,
     signature: Signature,
 }
 
@@ -92,10 +89,7 @@ impl ScalarUDFImpl for Strict {
         if !converted.bad.is_empty() {
             return Err(failed());
         }
-        let array = match &self.domain {
-            Some(domain) => apply_domain(&converted.array, self.ty, domain).0,
-            None => Arc::clone(&converted.array),
-        };
+        let array = narrowed(&converted.array, &self.limits, self.ty).0;
         Ok(ColumnarValue::Array(array))
     }
 }

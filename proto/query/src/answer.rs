@@ -45,7 +45,9 @@ pub enum Cell {
     Value(Vec<Number>),
     /// The parts of an earlier release whose persons are nearly those of this cell: fewer differ
     /// than the threshold. Only for measures to which a person contributes the same in every cell:
-    /// counts of persons, and everything on the unit table.
+    /// counts of persons, and everything on the unit table. Of a mean over rows of events the number
+    /// of persons is that of the earlier release, the rest is the cell's own; of a mean on the unit
+    /// table it may be so too.
     Near(Vec<Number>),
 }
 

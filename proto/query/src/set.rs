@@ -279,9 +279,12 @@ fn within_domain(values: &Values, domain: &[Scalar], ty: ColumnType) -> Values {
     Values::points(kept.into_iter().filter_map(|v| ordinal(v, ty)))
 }
 
-/// Bounds of a column as ordinals.
+/// Bounds of a column, or its first and last day, as ordinals.
 #[must_use]
 pub fn bound_ordinals(column: &Column) -> Option<(i128, i128)> {
+    if let Some((first, last)) = column.period {
+        return Some((first.into(), last.into()));
+    }
     let (low, high) = column.bounds?;
     Some((
         number_ordinal(&low, column.ty)?,

@@ -38,11 +38,10 @@ fn option(argument: &Argument) -> Arg {
 }
 
 fn subcommand(definition: &'static Definition) -> Command {
-    let command = Command::new(definition.name).args(definition.arguments.iter().map(option));
-    // The flattened options bring descriptions of their own.
-    AskArgs::augment_args(ParamArgs::augment_args(command))
+    let command = Command::new(definition.name)
         .about(definition.about)
-        .long_about(None)
+        .args(definition.arguments.iter().map(option));
+    AskArgs::augment_args(ParamArgs::augment_args(command))
 }
 
 impl Args for AnalyseArgs {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use comfy_table::{Table as Grid, presets};
 use quorate_query::codebook::{Codebook, Column, Role, RowsPer, Table};
+use quorate_query::value::Scalar;
 
 use super::args::CatalogArgs;
 use super::exit::{Exit, Failure};
@@ -212,6 +213,9 @@ fn values(column: &Column) -> String {
     }
     if let Some((low, high)) = &column.bounds {
         parts.push(format!("{low} to {high}"));
+    }
+    if let Some((first, last)) = column.period {
+        parts.push(format!("{} to {}", Scalar::Date(first), Scalar::Date(last)));
     }
     let list = |numbers: &[quorate_query::number::Number]| {
         numbers

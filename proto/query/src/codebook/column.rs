@@ -48,7 +48,15 @@ fn column(section: &Section<'_>) -> Option<Column> {
     }
     let Some(ty) = ty else {
         // Without a type nothing else can be judged; these keys are known nevertheless.
-        section.skip(&["sensitive", "domain", "bounds", "bands", "cuts", "when"]);
+        section.skip(&[
+            "sensitive",
+            "domain",
+            "bounds",
+            "period",
+            "bands",
+            "cuts",
+            "when",
+        ]);
         return None;
     };
     let domain = section
@@ -64,6 +72,9 @@ fn column(section: &Section<'_>) -> Option<Column> {
         roles: roles.unwrap_or_default(),
         domain,
         bounds,
+        period: section
+            .value("period")
+            .and_then(|period| self::period(&period, ty)),
         bands: numbers(section, "bands", ty),
         cuts: numbers(section, "cuts", ty),
         sensitive,
@@ -182,6 +193,30 @@ fn bounds(value: &Value<'_>, ty: ColumnType) -> Option<(Number, Number)> {
         return None;
     }
     Some((low, high))
+}
+
+/// `[2020-01-01, 2024-12-31]`: first and last day.
+fn period(value: &Value<'_>, ty: ColumnType) -> Option<(i32, i32)> {
+    if ty != ColumnType::Date {
+        value.mistake(format!("a column of type {ty} has no days, remove it"));
+        return None;
+    }
+    let entries = value.need_list()?;
+    let [first, last] = entries.as_slice() else {
+        value.mistake("write the first and the last day, such as [2020-01-01, 2024-12-31]");
+        return None;
+    };
+    let day = |entry| match scalar(entry, ty)? {
+        Scalar::Date(day) => Some(day),
+        _ => None,
+    };
+    let (first, last) = (day(first), day(last));
+    let (first, last) = (first?, last?);
+    if first >= last {
+        value.mistake("the first day is not before the last, write [first, last]");
+        return None;
+    }
+    Some((first, last))
 }
 
 fn numbers(section: &Section<'_>, key: &str, ty: ColumnType) -> Vec<Number> {

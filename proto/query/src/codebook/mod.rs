@@ -113,6 +113,8 @@ pub struct Column {
     pub domain: Option<Vec<(Scalar, String)>>,
     /// Least and greatest value that counts; larger ones are clamped.
     pub bounds: Option<(Number, Number)>,
+    /// First and last day that counts, by day number; others are missing.
+    pub period: Option<(i32, i32)>,
     /// Band widths that GROUP BY may use and whose multiples WHERE may name.
     pub bands: Vec<Number>,
     /// Further values that WHERE may name.

@@ -10,7 +10,7 @@ mod eval;
 mod json;
 mod merge;
 mod notes;
-mod print;
+pub(crate) mod print;
 mod released;
 mod table;
 

@@ -69,7 +69,8 @@ pub type Estimate = Option<Interval>;
 
 /// Whether the parts have the shape and range of the measure; `Err` says what is wrong.
 pub fn check(measure: &Measure, facts: &Facts, site: SiteParts<'_>) -> Result<(), &'static str> {
-    let persons_only = facts.max_rows.is_none() || matches!(measure, Measure::Persons { .. });
+    let persons_only = facts.max_rows.is_none()
+        || matches!(measure, Measure::Persons { .. } | Measure::Moments { .. });
     if site.near && (!persons_only || site.is_exact()) {
         return Err("an earlier release stands for a cell where none can");
     }

@@ -333,6 +333,8 @@ impl Site {
             mean: [&mean - &far, mean.clone(), &mean + far],
             sd: [sd_low, sd.clone(), sd + half],
         };
+        // Of rows of events, an earlier release stands for the number of persons only.
+        let apart = if facts.max_rows.is_some() { 0 } else { apart };
         Some(site.moved(apart, bounds).within(bounds))
     }
 
