@@ -20,6 +20,7 @@ use crate::evidence::Contributions;
 use crate::facets::narrow;
 use crate::history::{
     Entry, Facet, FacetCandidate, Footprint, Form, History, Hit, Near, ReleaseId, Shape, State,
+    same,
 };
 use crate::table::Finding;
 
@@ -262,21 +263,23 @@ impl Margin {
             // That every sum over the population fits was proven before anything ran.
             false => Contributions::of(pairs).ok()?.limited(limited),
         };
-        let shapes: Vec<&Shape> = all.iter().map(|candidate| &candidate.facet.shape).collect();
+        let shapes: Vec<&Shape> = all.iter().map(|candidate| &candidate.asked).collect();
+        let asked = self.around(draft, &shapes)?;
+        let form = match overlap {
+            true => Form::Rows(0),
+            false => first.facet.form,
+        };
         let mut footprint = Footprint::of(&contributions);
         footprint.spread = footprint.spread.filter(|_| known);
         let is_sum = !first.facet.form.is_count();
         Some(FacetCandidate {
             facet: Facet {
                 vec: first.facet.vec,
-                form: if overlap {
-                    Form::Rows(0)
-                } else {
-                    first.facet.form
-                },
-                shape: self.around(draft, &shapes)?,
+                form,
+                shape: same(&asked, form, draft.sheet.codebook),
                 footprint,
             },
+            asked,
             contributions: is_sum.then_some(Cow::Owned(contributions)),
             first_vec: first.first_vec,
             clamp: first.clamp,
@@ -321,7 +324,7 @@ impl Margin {
         };
         let (_, first) = self.listed(draft).next()?;
         let known = first.facets.iter().any(|candidate| {
-            let mut whole = candidate.facet.shape.clone();
+            let mut whole = candidate.asked.clone();
             for (column, place) in self.columns(draft).into_iter().zip(&self.varying) {
                 let all = draft.sheet.question.filter.boxes.get(column);
                 let all = all.cloned().unwrap_or_else(Set::anything);
@@ -333,6 +336,7 @@ impl Margin {
                 whole.predicate.boxes.remove(column);
                 narrow(&mut whole.predicate, column, &all, draft.sheet.codebook);
             }
+            let whole = same(&whole, candidate.facet.form, draft.sheet.codebook);
             history.is_stated(&candidate.facet, &whole)
         });
         known.then(|| Hit {

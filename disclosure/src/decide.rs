@@ -13,7 +13,7 @@ use quorate_query::value::Scalar;
 use crate::closure;
 use crate::evidence::{CellEvidence, MeasureEvidence};
 use crate::facets::Subject;
-use crate::history::{Entry, FacetCandidate, History, Hit, Recall, Standpoint, State};
+use crate::history::{Entry, FacetCandidate, Form, History, Hit, Recall, Standpoint, State};
 use crate::rules::case::{Reason, Statistic};
 use crate::rules::{Judge, Withheld};
 use crate::table::{Finding, Outcome, Sheet};
@@ -145,7 +145,13 @@ impl<'s, 'a> Draft<'s, 'a> {
         };
         match settle(recalled, parts) {
             Settled::Withheld(reason) => self.withhold(index, key, reason),
-            Settled::Near(parts) => self.show_near(&found, parts),
+            Settled::Near(parts, is_durable) => {
+                self.show_near(&found, parts.clone());
+                if !is_durable {
+                    found.entry.state = State::Near(parts);
+                    self.beside.push(found.entry);
+                }
+            }
             Settled::Again(parts, is_durable) => {
                 found.fresh = false;
                 self.show_again(found, parts, is_durable);
@@ -211,11 +217,47 @@ impl<'s, 'a> Draft<'s, 'a> {
             self.beside.push(cell.entry);
             return;
         }
+        if let Some(parts) = self.with_near_size(&mut cell, history) {
+            self.show_near(&cell, parts.clone());
+            cell.entry.state = State::Near(parts);
+            history.hold(cell.entry.clone());
+            self.beside.push(cell.entry);
+            return;
+        }
         let key = self.rows.get(cell.row).map(|row| row.key.clone());
         let reason = hits.into_iter().next().map(withheld);
         if let (Some(key), Some(reason)) = (key, reason) {
             self.withhold(cell.measure, &key, reason);
         }
+    }
+
+    /// A mean beside the size of an earlier release, where only the number of its persons says too
+    /// much. What it says beyond that number stays in the entry; the number does not.
+    fn with_near_size(&self, cell: &mut Listed<'a>, history: &mut History) -> Option<Vec<Number>> {
+        let measure = self.sheet.question.measures.get(cell.measure)?;
+        let key = &self.rows.get(cell.row)?.key;
+        let evidence = self
+            .sheet
+            .evidence
+            .cells
+            .get(key)?
+            .measures
+            .get(cell.measure)?;
+        let (Measure::Moments { .. }, MeasureEvidence::Moments(found), None) =
+            (measure, evidence, self.sheet.noise)
+        else {
+            return None;
+        };
+        let (size, rest) = cell.facets.split_last()?;
+        let is_size = size.facet.form == Form::Persons && !rest.is_empty();
+        if !is_size || !history.audit(self.from, rest).is_empty() {
+            return None;
+        }
+        let hits = history.audit(self.from, std::slice::from_ref(size));
+        let shown = history.near_size(self.from, &cell.entry, size, &hits)?;
+        let parts = self.sheet.moments_beside(measure, found, shown)?;
+        cell.entry.facets.pop();
+        Some(parts)
     }
 
     /// The outcome. Rows without anything to show are listed in closed domains only.
@@ -249,7 +291,8 @@ pub(crate) fn withheld(hit: Hit) -> Withheld {
 /// What becomes of a cell before it is compared with other releases.
 enum Settled {
     Withheld(Withheld),
-    Near(Vec<Number>),
+    /// And whether that is durable for the present data already, as below.
+    Near(Vec<Number>, bool),
     /// And whether that is durable for the present data already.
     Again(Vec<Number>, bool),
     New(Vec<Number>),
@@ -259,7 +302,8 @@ fn settle(recalled: Option<Recall>, parts: Result<Vec<Number>, Withheld>) -> Set
     let parts = match recalled {
         Some(Recall::Again(earlier)) => return Settled::Again(earlier, true),
         Some(Recall::Refreshed(earlier)) => return Settled::Again(earlier, false),
-        Some(Recall::NearAgain(earlier)) => return Settled::Near(earlier),
+        Some(Recall::NearAgain(earlier)) => return Settled::Near(earlier, true),
+        Some(Recall::NearRefreshed(earlier)) => return Settled::Near(earlier, false),
         Some(Recall::GivenUp) => {
             let why = "it was given up so that others could leave";
             return Settled::Withheld(reason("H3", why, None));

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::evidence::{
     CellEvidence, Contributions, MeasureEvidence, Moments, ValueEvidence, Values as Counted,
 };
-use crate::history::{Facet, FacetCandidate, Footprint, Form, Shape};
+use crate::history::{Facet, FacetCandidate, Footprint, Form, Shape, same};
 
 /// A measure of a cell, about to be taken apart.
 pub(crate) struct Subject<'s, 'a> {
@@ -81,13 +81,15 @@ impl<'a> Subject<'_, 'a> {
         let mut footprint = Footprint::of(&found.totals);
         let spread = footprint.spread.take();
         footprint.spread = spread.map(|spread| spread.signed(low < Number::ZERO));
+        let form = Form::Sum(self.sum_vec(column, Some((low, high, found.scale))));
         let sum = FacetCandidate {
             facet: Facet {
                 vec: self.sum_vec(column, None),
-                form: Form::Sum(self.sum_vec(column, Some((low, high, found.scale)))),
-                shape: present.clone(),
+                form,
+                shape: same(&present, form, self.codebook),
                 footprint,
             },
+            asked: present.clone(),
             first_vec: Some(self.first_sum_vec(column, (low, high))),
             contributions: Some(Cow::Borrowed(&found.totals)),
             clamp: clamp.saturating_mul(self.max_rows().map_or(1, i128::from)),
@@ -128,6 +130,7 @@ impl<'a> Subject<'_, 'a> {
     fn rows_of(&self, shape: Shape, with: &ValueEvidence, max: u32) -> FacetCandidate<'a> {
         let mut found = self.persons(shape, with.people.clone());
         found.facet.form = Form::Rows(max);
+        found.facet.shape = same(&found.asked, found.facet.form, self.codebook);
         found.facet.footprint.abs = with.rows.into();
         found.facet.footprint.largest.clear();
         found.facet.footprint.sample.clear();
@@ -143,28 +146,38 @@ impl<'a> Subject<'_, 'a> {
             _ => Form::Persons,
         };
         FacetCandidate {
-            facet: count_facet(form, shape, Footprint::of(counted)),
+            facet: self.count_facet(form, &shape, Footprint::of(counted)),
+            asked: shape,
             contributions: Some(Cow::Borrowed(counted)),
             first_vec: None,
             clamp: self.max_rows().map_or(1, i128::from),
-            same_in_every_box: matches!(self.measure, Measure::Persons { .. })
-                || self.max_rows().is_none(),
+            same_in_every_box: form == Form::Persons,
             exact: true,
         }
     }
 
     fn persons(&self, shape: Shape, people: RoaringBitmap) -> FacetCandidate<'a> {
         FacetCandidate {
-            facet: count_facet(
+            facet: self.count_facet(
                 Form::Persons,
-                shape,
+                &shape,
                 Footprint::of(&Contributions::ones(people)),
             ),
+            asked: shape,
             contributions: None,
             first_vec: None,
             clamp: 1,
             same_in_every_box: true,
             exact: true,
+        }
+    }
+
+    fn count_facet(&self, form: Form, asked: &Shape, footprint: Footprint) -> Facet {
+        Facet {
+            vec: count_vec(),
+            form,
+            shape: same(asked, form, self.codebook),
+            footprint,
         }
     }
 
@@ -219,15 +232,6 @@ fn update_bounds(hash: &mut Sha256, (low, high): (Number, Number)) {
     for number in [low, high] {
         hash.update(number.mantissa().to_be_bytes());
         hash.update(number.exponent().to_be_bytes());
-    }
-}
-
-fn count_facet(form: Form, shape: Shape, footprint: Footprint) -> Facet {
-    Facet {
-        vec: count_vec(),
-        form,
-        shape,
-        footprint,
     }
 }
 

@@ -28,7 +28,24 @@ pub fn differing_columns<'a>(a: &'a Predicate, b: &'a Predicate) -> BTreeSet<&'a
 pub fn is_inside(inner: &Predicate, outer: &Predicate) -> bool {
     let mut boxes = outer.boxes.iter();
     boxes.all(|(column, set)| set_of(inner, column).is_subset(set))
-        && outer.cohorts.is_subset(&inner.cohorts)
+        && outer
+            .cohorts
+            .iter()
+            .all(|wide| inner.cohorts.iter().any(|own| implies(own, wide)))
+}
+
+/// Whether whoever is in one cohort is in the other: who has such a row has one of a wider kind, and
+/// who has none of a wider kind has no such row.
+#[must_use]
+pub fn implies(own: &Cohort, other: &Cohort) -> bool {
+    let (inner, outer) = match own.negated {
+        true => (other, own),
+        false => (own, other),
+    };
+    own.negated == other.negated
+        && inner.rows == outer.rows
+        && inner.joined.is_superset(&outer.joined)
+        && is_inside(&inner.filter, &outer.filter)
 }
 
 /// The rows of both, by boxes and cohorts alone.
@@ -120,5 +137,10 @@ pub fn differ_harmlessly(a: &Shape, b: &Shape, codebook: &Codebook) -> bool {
         && differing_columns(&a.predicate, &b.predicate)
             .iter()
             .all(harmless)
-        && cohorts.all(|cohort| cohort.filter.boxes.keys().all(|column| harmless(&column)))
+        && cohorts.all(|cohort| is_harmless(&cohort.filter, &harmless))
+}
+
+fn is_harmless(filter: &Predicate, harmless: &impl Fn(&&ColumnRef) -> bool) -> bool {
+    let within = |cohort: &Cohort| is_harmless(&cohort.filter, harmless);
+    filter.boxes.keys().all(|column| harmless(&column)) && filter.cohorts.iter().all(within)
 }

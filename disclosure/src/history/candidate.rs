@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::entry::Facet;
+use super::entry::{Facet, Shape};
 use crate::evidence::Contributions;
 
 /// A facet under judgement.
 pub struct FacetCandidate<'a> {
     /// What would be released.
     pub facet: Facet,
+    /// Its shape as it was asked for.
+    pub asked: Shape,
     /// Another `vec` under which earlier records may have kept what adds up with it.
     pub first_vec: Option<[u8; 32]>,
     /// What each person adds; `None` if each adds one.

@@ -38,7 +38,8 @@ pub struct Shape {
 pub enum State {
     /// It left with these parts.
     Released(Vec<Number>),
-    /// These parts of an earlier, nearly equal release left in its place. It has no facets.
+    /// These parts of an earlier, nearly equal release left in its place, and it has no facets; or
+    /// the size of one left beside a mean of its own, and it has those of the mean.
     Near(Vec<Number>),
     /// It was given up so that others could leave: it stays withheld.
     Sacrificed,

@@ -15,6 +15,7 @@ mod h2;
 mod near;
 mod r7_pairs;
 mod recall;
+mod same;
 mod sample;
 mod shown;
 mod spread;
@@ -32,6 +33,7 @@ use roaring::RoaringBitmap;
 pub use candidate::FacetCandidate;
 pub use entry::{Entry, Facet, Footprint, Form, ReleaseId, Shape, State};
 pub(crate) use recall::Recall;
+pub(crate) use same::{by_event, same};
 pub use spread::{Spread, Traits};
 pub(crate) use view::{Hit, Near};
 

@@ -11,6 +11,10 @@ use super::entry::{Entry, State};
 use super::view::{Hit, Near};
 use super::{History, Standpoint};
 
+/// A mean's grid follows the number of persons beside it. One that may be too high by less than the
+/// threshold makes it finer: by little, where it is so many times the threshold.
+const FINER: u64 = 4;
+
 impl History {
     /// The parts of the earliest release that may be shown in the place of `asked`.
     pub(crate) fn near(
@@ -39,6 +43,60 @@ impl History {
                 _ => None,
             }
         })
+    }
+
+    /// How many persons an earlier release showed that may be shown beside a mean in the place of
+    /// those it rests on, and whose number would conflict. Nothing is said then of how many these
+    /// are, but that they are nearly the same.
+    pub(crate) fn near_size(
+        &self,
+        from: &Standpoint<'_>,
+        asked: &Entry,
+        size: &FacetCandidate<'_>,
+        hits: &[Hit],
+    ) -> Option<Number> {
+        if hits.iter().any(|hit| hit.near == Near::Never) {
+            return None;
+        }
+        let entries = hits.iter().filter_map(|hit| match hit.near {
+            Near::Entry(number) => Some(number),
+            Near::No | Near::Never => None,
+        });
+        let mut entries: Vec<usize> = entries.collect();
+        entries.sort_unstable();
+        let shown = entries.into_iter().find_map(|number| {
+            let entry = self.shown.entry(number)?;
+            self.size_shown(from, entry, asked, size)
+        })?;
+        let least = self.view(from, None).k_diff().saturating_mul(FINER);
+        let enough = shown.to_integer()? >= i128::from(least);
+        enough.then_some(shown)
+    }
+
+    /// The number of persons that an entry showed, if it may be shown in this place.
+    fn size_shown(
+        &self,
+        from: &Standpoint<'_>,
+        entry: &Entry,
+        asked: &Entry,
+        size: &FacetCandidate<'_>,
+    ) -> Option<Number> {
+        let view = self.view(from, None);
+        let State::Released(parts) = &entry.state else {
+            return None;
+        };
+        let stated = match (parts.as_slice(), entry.facets.as_slice()) {
+            ([_], [only]) => only,
+            // a mean with the persons it rests on
+            ([_, _, _, _], [sum, .., count]) if !sum.form.is_count() => count,
+            _ => return None,
+        };
+        let may = entry.id.protection == asked.id.protection
+            && (entry.core || entry.project == asked.project)
+            && stated.vec == size.facet.vec
+            && differ_harmlessly(&stated.shape, &size.facet.shape, from.codebook)
+            && view.difference(&size.facet, entry, stated) < view.k_diff();
+        parts.first().copied().filter(|_| may)
     }
 
     fn may_stand_for(

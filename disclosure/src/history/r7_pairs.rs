@@ -4,7 +4,7 @@
 //! Page: `docs/disclosure/R7.md`.
 
 use quorate_query::codebook::{Codebook, Column, ColumnRef};
-use quorate_query::question::{Cohort, Set, Values};
+use quorate_query::question::{Cohort, Predicate, Set, Values};
 use quorate_query::set::{domain_values, ordinal};
 use quorate_query::value::Scalar;
 
@@ -71,10 +71,7 @@ fn told(inner: &Shape, outer: &Shape, codebook: &Codebook) -> Option<(bool, bool
         let found = shape.predicate.boxes.get(reference);
         found.cloned().unwrap_or_else(Set::anything)
     };
-    let sensitive = |set: &Set, reference: &ColumnRef| {
-        let column = codebook.column(reference);
-        column.is_some_and(|column| column.sensitive && is_sensitive(set, column))
-    };
+    let sensitive = |set: &Set, reference: &ColumnRef| of_column(set, reference, codebook);
     let differing = differing_columns(&inner.predicate, &outer.predicate);
     let more = || {
         let more = inner.predicate.cohorts.difference(&outer.predicate.cohorts);
@@ -86,19 +83,54 @@ fn told(inner: &Shape, outer: &Shape, codebook: &Codebook) -> Option<(bool, bool
         boxes.any(|(reference, set)| sensitive(set, reference))
     };
     let has = differing.iter().any(by_column) || more().any(by_cohort);
-    let alone = inner.joined == outer.joined
-        && inner.predicate.cohorts == outer.predicate.cohorts
-        && differing.len() == 1;
-    let lacks = alone
-        && differing.iter().any(|reference| {
-            let (has, all) = (set(inner, reference), set(outer, reference));
-            let lacks = Set {
-                null: all.null && !has.null,
-                values: all.values.intersect(&has.values.complement()),
-            };
-            sensitive(&lacks, reference)
-        });
+    let lacks = inner.joined == outer.joined && lacks(&inner.predicate, &outer.predicate, codebook);
     Some((has, lacks))
+}
+
+/// Whether the one thing that the inner of two leaves out is sensitive: values of a column, of the
+/// person or of a row that the person must have, or such a row at all.
+fn lacks(inner: &Predicate, outer: &Predicate, codebook: &Codebook) -> bool {
+    if inner.cohorts == outer.cohorts {
+        return lacks_values(inner, outer, codebook);
+    }
+    let more: Vec<&Cohort> = inner.cohorts.difference(&outer.cohorts).collect();
+    let less: Vec<&Cohort> = outer.cohorts.difference(&inner.cohorts).collect();
+    match (more.as_slice(), less.as_slice()) {
+        _ if inner.boxes != outer.boxes => false,
+        ([own], [wider]) if !own.negated => {
+            own.filter.cohorts == wider.filter.cohorts
+                && lacks_values(&own.filter, &wider.filter, codebook)
+        }
+        ([own], []) if own.negated => {
+            let mut boxes = own.filter.boxes.iter();
+            boxes.any(|(reference, set)| of_column(set, reference, codebook))
+        }
+        _ => false,
+    }
+}
+
+fn lacks_values(inner: &Predicate, outer: &Predicate, codebook: &Codebook) -> bool {
+    let differing = differing_columns(inner, outer);
+    let mut columns = differing.into_iter();
+    let (Some(reference), None) = (columns.next(), columns.next()) else {
+        return false;
+    };
+    let set = |predicate: &Predicate| {
+        let found = predicate.boxes.get(reference);
+        found.cloned().unwrap_or_else(Set::anything)
+    };
+    let (has, all) = (set(inner), set(outer));
+    let lacks = Set {
+        null: all.null && !has.null,
+        values: all.values.intersect(&has.values.complement()),
+    };
+    of_column(&lacks, reference, codebook)
+}
+
+/// Whether it is a sensitive fact to have a value of a set of this column.
+fn of_column(set: &Set, reference: &ColumnRef, codebook: &Codebook) -> bool {
+    let column = codebook.column(reference);
+    column.is_some_and(|column| column.sensitive && is_sensitive(set, column))
 }
 
 /// Whether it is a sensitive fact to have a value of a set: all of its values are sensitive.
@@ -136,4 +168,82 @@ fn outside_list(set: &Set, column: &Column) -> Values {
         Values::All | Values::Ranges(_) => Values::points(ordinals),
     };
     set.values.intersect(&listed.complement())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use quorate_query::question::Body;
+
+    use super::*;
+    use crate::history::Form;
+    use crate::history::same;
+
+    const BOOK: &str = r#"
+[codebook]
+format = 1
+name = "test"
+version = 1
+unit = "person.id"
+
+[table.person]
+rows = "one-per-unit"
+[table.person.column]
+id = { type = "int", role = ["unit"] }
+sex = { type = "int", role = ["filter", "group"], domain = { 0 = "f", 1 = "m" }, required = true }
+
+[table.visit]
+rows = "many"
+unit_key = "person_id"
+max_rows = 9
+[table.visit.column]
+person_id = { type = "int", role = ["key"] }
+dx = { type = "int", role = ["filter", "group"], sensitive = [7] }
+"#;
+
+    fn told_by(inner: &str, outer: &str) -> Option<(bool, bool)> {
+        let book = quorate_query::codebook::read(BOOK, "codebook.toml").unwrap();
+        let shape = |sql: &str| {
+            let read = quorate_query::sql::read(sql, &BTreeMap::new(), &book);
+            let Body::Table(table) = read.unwrap_or_else(|error| panic!("{sql}: {error:?}")).body;
+            let asked = Shape {
+                rows: table.rows,
+                joined: table.joined,
+                predicate: table.filter,
+            };
+            same(&asked, Form::Persons, &book)
+        };
+        told(&shape(inner), &shape(outer), &book)
+    }
+
+    #[test]
+    fn a_sensitive_row_tells_of_the_person_however_it_is_asked_for() {
+        let all = "SELECT count(*) FROM person";
+        let visitors = "SELECT count(DISTINCT person_id) FROM visit";
+        let by_row = "SELECT count(DISTINCT person_id) FROM visit WHERE dx = 7";
+        let by_cohort =
+            "SELECT count(*) FROM person WHERE id IN (SELECT person_id FROM visit WHERE dx = 7)";
+        let without = "SELECT count(*) FROM person WHERE id NOT IN (SELECT person_id FROM visit WHERE dx = 7)";
+        for inner in [by_row, by_cohort] {
+            assert_eq!(told_by(inner, all), Some((true, false)));
+            assert_eq!(told_by(inner, visitors), Some((true, false)));
+        }
+        assert_eq!(told_by(without, all), Some((false, true)));
+        let other = "SELECT count(DISTINCT person_id) FROM visit WHERE dx = 3";
+        assert_eq!(
+            told_by(other, all),
+            Some((false, false)),
+            "an ordinary diagnosis"
+        );
+        let others = "SELECT count(DISTINCT person_id) FROM visit WHERE dx <> 7";
+        let known = "SELECT count(DISTINCT person_id) FROM visit WHERE dx IS NOT NULL";
+        assert_eq!(
+            told_by(others, known),
+            Some((false, true)),
+            "the rest have nothing else"
+        );
+        let women = "SELECT count(*) FROM person WHERE sex = 0 AND id IN (SELECT person_id FROM visit WHERE dx = 7)";
+        assert_eq!(told_by(women, all), Some((true, false)));
+    }
 }

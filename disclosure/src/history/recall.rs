@@ -19,6 +19,9 @@ pub(crate) enum Recall {
     NearAgain(Vec<Number>),
     /// It was shown like this of other data, from which too few persons differ.
     Refreshed(Vec<Number>),
+    /// A mean was shown like this of other data, from which too few persons differ, beside the size
+    /// of a nearly equal release.
+    NearRefreshed(Vec<Number>),
     /// It was given up for others.
     GivenUp,
     /// It was shown of the same or nearly the same data, protected otherwise.
@@ -56,19 +59,21 @@ impl History {
         entry: &Entry,
     ) -> Option<Recall> {
         // What only repeats an older release has no facets: the older one is compared.
-        let State::Released(parts) = &entry.state else {
-            return None;
+        let (parts, near) = match &entry.state {
+            State::Released(parts) => (parts, false),
+            State::Near(parts) => (parts, true),
+            State::Sacrificed | State::Union { .. } => return None,
         };
         let view = self.view(from, None);
         let pairs = facets.iter().zip(&entry.facets);
         let moved = pairs.map(|(now, then)| view.difference(&now.facet, entry, then));
         let statistic = persons("changed", moved.min()?, view.k_diff())?;
-        statistic.misses().then(|| {
-            if entry.id.protection == id.protection {
-                Recall::Refreshed(parts.clone())
-            } else {
-                Recall::OtherProtection(parts.clone(), statistic)
-            }
-        })
+        statistic
+            .misses()
+            .then(|| match (entry.id.protection == id.protection, near) {
+                (true, false) => Recall::Refreshed(parts.clone()),
+                (true, true) => Recall::NearRefreshed(parts.clone()),
+                (false, _) => Recall::OtherProtection(parts.clone(), statistic),
+            })
     }
 }

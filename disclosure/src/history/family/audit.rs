@@ -10,7 +10,7 @@ use super::kept::Kept;
 use super::place::{Dim, Part, Place};
 use super::shelf::{Base, DimNo, Names, Pair, Parts, allowed, pairs, removals};
 use super::{Conflict, Setting};
-use crate::history::{Facet, Form};
+use crate::history::{Facet, Form, by_event, same};
 
 /// Bases of smaller families are quicker built than kept.
 const WORTH_KEEPING: usize = 4;
@@ -36,7 +36,8 @@ const MOST_NUMBERS: usize = 1 << 24;
 #[derive(Default)]
 pub struct FamilyAudit {
     names: Names,
-    known: BTreeMap<usize, Known>,
+    /// Where each facet lies, if in several places once for each.
+    known: BTreeMap<usize, Vec<Known>>,
     shelves: BTreeMap<Base, Shelf>,
     /// For each epoch but the present one: whose data differ now.
     changed_since: Vec<RoaringBitmap>,
@@ -47,6 +48,20 @@ pub struct FamilyAudit {
     before: BTreeMap<(Base, Pair), Option<Kept>>,
     numbers: usize,
     codebook: String,
+}
+
+/// Where a facet lies. Persons who have some event are looked at among all persons, and among those
+/// with other events of the table. What was released before shapes had one form gets it here.
+fn places(facet: &Facet, setting: &Setting<'_>) -> Vec<Place> {
+    let shape = same(&facet.shape, facet.form, setting.codebook);
+    let of_events = match facet.form {
+        Form::Persons => by_event(&shape, setting.codebook),
+        Form::Rows(_) | Form::Sum(_) => None,
+    };
+    let shapes = [Some(shape), of_events].into_iter().flatten();
+    shapes
+        .filter_map(|shape| Place::of(&shape, setting.codebook))
+        .collect()
 }
 
 /// A facet that is in.
@@ -85,10 +100,9 @@ impl FamilyAudit {
     /// Forgets what is held.
     pub fn roll_back(&mut self) {
         for number in std::mem::take(&mut self.held) {
-            let Some(known) = self.known.remove(&number) else {
-                continue;
-            };
-            for removal in self.removals(&known) {
+            let all = self.known.remove(&number).unwrap_or_default();
+            let removals: Vec<_> = all.iter().flat_map(|known| self.removals(known)).collect();
+            for removal in removals {
                 let Some(shelf) = self.shelves.get_mut(&removal.base) else {
                     continue;
                 };
@@ -127,27 +141,42 @@ impl FamilyAudit {
     /// Why a facet of the present epoch may not leave beside what is in, if so.
     pub fn audit(&mut self, facet: &Facet, setting: &Setting<'_>) -> Option<Conflict> {
         self.catch_up(setting);
-        let place = Place::of(&facet.shape, setting.codebook)?;
-        let candidate = Known {
+        let places = places(facet, setting).into_iter();
+        let now = self.changed_since.len();
+        let candidates: Vec<Known> = places.map(|place| self.at(place, facet, now)).collect();
+        let mut candidates = candidates.iter();
+        candidates.find_map(|candidate| self.audit_at(candidate, facet, setting))
+    }
+
+    fn at(&mut self, place: Place, facet: &Facet, epoch: usize) -> Known {
+        Known {
             parts: self.names.parts(&place),
-            epoch: self.changed_since.len(),
+            epoch,
             form: facet.form,
-            events: place.events.clone(),
-        };
-        for removal in self.removals(&candidate) {
+            events: place.events,
+        }
+    }
+
+    fn audit_at(
+        &mut self,
+        candidate: &Known,
+        facet: &Facet,
+        setting: &Setting<'_>,
+    ) -> Option<Conflict> {
+        for removal in self.removals(candidate) {
             let Some(shelf) = self.shelves.get(&removal.base) else {
                 continue;
             };
             let others: BTreeSet<DimNo> = shelf.releases.keys().flatten().copied().collect();
             let mut done = BTreeSet::new();
             for pair in pairs(&removal.removed, &others, &self.names) {
-                let Some(pair) = self.varying(&removal.base, pair, &candidate) else {
+                let Some(pair) = self.varying(&removal.base, pair, candidate) else {
                     continue;
                 };
                 if !done.insert(pair) {
                     continue;
                 }
-                let conflict = self.audit_in(&removal.base, pair, &candidate, facet, setting);
+                let conflict = self.audit_in(&removal.base, pair, candidate, facet, setting);
                 if conflict.is_some() {
                     return conflict;
                 }
@@ -181,16 +210,16 @@ impl FamilyAudit {
         let Some(facet) = setting.releases.facet(number) else {
             return;
         };
-        let Some(place) = Place::of(&facet.shape, setting.codebook) else {
-            return;
-        };
-        let known = Known {
-            parts: self.names.parts(&place),
-            epoch,
-            form: facet.form,
-            events: place.events,
-        };
-        for removal in self.removals(&known) {
+        let places = places(facet, setting).into_iter();
+        let all: Vec<Known> = places.map(|place| self.at(place, facet, epoch)).collect();
+        for known in &all {
+            self.list(number, known, facet, holding);
+        }
+        self.known.insert(number, all);
+    }
+
+    fn list(&mut self, number: usize, known: &Known, facet: &Facet, holding: bool) {
+        for removal in self.removals(known) {
             let (names, base) = (&self.names, removal.base);
             let shelf = self.shelves.entry(base.clone()).or_default();
             for (pair, kept) in &mut shelf.kept {
@@ -202,7 +231,7 @@ impl FamilyAudit {
                     self.before.entry(key).or_insert_with(|| Some(kept.clone()));
                 }
                 let size = kept.size();
-                let covers = covers(&known, &base, *pair, names);
+                let covers = covers(known, &base, *pair, names);
                 kept.admit(number, covers, facet);
                 self.numbers = self
                     .numbers
@@ -215,7 +244,12 @@ impl FamilyAudit {
                 .or_default()
                 .push(number);
         }
-        self.known.insert(number, known);
+    }
+
+    /// Where a release lies among those of a base.
+    fn known_in(&self, base: &Base, number: usize) -> Option<&Known> {
+        let all = self.known.get(&number)?;
+        all.iter().find(|known| known.events == base.events)
     }
 
     fn forget(&mut self) {
@@ -248,7 +282,9 @@ impl FamilyAudit {
     fn varying(&self, base: &Base, pair: Pair, candidate: &Known) -> Option<Pair> {
         let members = self.members(base, pair);
         let all = || {
-            let known = members.iter().filter_map(|number| self.known.get(number));
+            let known = members
+                .iter()
+                .filter_map(|number| self.known_in(base, *number));
             known.chain([candidate])
         };
         let differ = |dim: DimNo| {
@@ -309,7 +345,9 @@ impl FamilyAudit {
         let mut oldest = now;
         let mut members = Vec::new();
         for number in self.members(base, pair) {
-            let Some((known, facet)) = self.known.get(&number).zip(setting.releases.facet(number))
+            let Some((known, facet)) = self
+                .known_in(base, number)
+                .zip(setting.releases.facet(number))
             else {
                 continue;
             };

@@ -2,7 +2,9 @@
 
 mod cases;
 mod law;
+mod means;
 mod rows;
+mod same;
 mod shapes;
 mod sums;
 

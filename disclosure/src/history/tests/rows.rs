@@ -36,6 +36,7 @@ fn facet(form: Form, adds: &Adds, shape: Shape) -> Facet {
 
 fn candidate(facet: Facet) -> FacetCandidate<'static> {
     FacetCandidate {
+        asked: facet.shape.clone(),
         same_in_every_box: facet.form == Form::Persons,
         facet,
         first_vec: None,

@@ -16,7 +16,7 @@ use quorate_query::release::ReleaseParams;
 
 pub use cell_key::NoiseKey;
 
-use crate::evidence::{CellEvidence, MeasureEvidence};
+use crate::evidence::{CellEvidence, MeasureEvidence, Moments};
 use crate::history::ReleaseId;
 
 /// The largest size of the noise of a perturbed count. Public: intervals allow for it.
@@ -45,6 +45,16 @@ pub(crate) fn parts(
         None => round::parts(measure, facts, cell, evidence, params),
         Some(noise) => cell_key::parts(measure, facts, (cell, evidence), params, noise),
     }
+}
+
+/// Rounded mean and standard deviation beside a number of persons that has left before.
+pub(crate) fn moments_beside(
+    facts: &Facts,
+    found: &Moments,
+    persons: u64,
+    params: &ReleaseParams,
+) -> Option<Vec<Number>> {
+    round::moments_beside(facts, found, persons, params)
 }
 
 /// The parts without protection, for synthetic populations.

@@ -38,6 +38,30 @@ pub(super) fn parts(
     }
 }
 
+/// Mean and standard deviation beside a number of persons that an earlier release showed. Of rows of
+/// events their own number is shown, and at least as many as persons.
+pub(super) fn moments_beside(
+    facts: &Facts,
+    found: &Moments,
+    persons: u64,
+    params: &ReleaseParams,
+) -> Option<Vec<Number>> {
+    // Where sizes count those without a value too, they are those of the cell, whatever is missing.
+    if !facts.complete {
+        return None;
+    }
+    let rows = match facts.max_rows {
+        Some(_) => found.rows.max(persons),
+        None => persons,
+    };
+    let shown = CellSize {
+        persons,
+        rows,
+        complete: facts.complete,
+    };
+    moments::protect(&exact_moments(found), facts.bounds?, shown, params)
+}
+
 /// The sizes that leave beside a mean: of those with a value only where how many have none is
 /// public.
 pub(super) fn size(facts: &Facts, cell: &CellEvidence, found: &Moments) -> CellSize {
