@@ -256,17 +256,17 @@ fn drugs(rng: &mut Rng, age: i64) -> Vec<Drug> {
 }
 
 /// A day of the years 2022 to 2024.
-fn day(rng: &mut Rng) -> String {
+pub(super) fn day(rng: &mut Rng) -> String {
     let (year, month) = (rng.between(2022, 2024), rng.between(1, 12));
     format!("{year}-{month:02}-{:02}", rng.between(1, 28))
 }
 
-fn tenths(value: i64) -> String {
+pub(super) fn tenths(value: i64) -> String {
     format!("{}.{}", value / 10, value % 10)
 }
 
 /// One of several by weights of a thousand together.
-fn pick<T: Copy + Default>(rng: &mut Rng, choices: &[(T, i64)]) -> T {
+pub(super) fn pick<T: Copy + Default>(rng: &mut Rng, choices: &[(T, i64)]) -> T {
     let mut left = rng.between(0, 999);
     let mut last = T::default();
     for (value, weight) in choices {

@@ -97,6 +97,16 @@ impl Plan {
         if exact { plan.exact() } else { plan }
     }
 
+    /// The world "district" over these files.
+    #[must_use]
+    pub fn district(files: BTreeMap<String, String>) -> Self {
+        let book = super::district::CODEBOOK.to_owned();
+        Self {
+            codebooks: BTreeMap::from([("main".to_owned(), book)]),
+            ..Self::clinic(files)
+        }
+    }
+
     /// The same house without protection.
     #[must_use]
     pub fn unprotected(mut self) -> Self {
@@ -275,14 +285,29 @@ impl House {
     /// # Errors
     /// If the node cannot be opened for a trial.
     pub fn try_out(&self, ask: &Ask) -> Result<Result<Shown, String>> {
+        self.try_on(&self.for_trials()?, ask)
+    }
+
+    /// A node with the present state for any number of trials: none leaves a trace in it.
+    ///
+    /// # Errors
+    /// If it does not open.
+    pub fn for_trials(&self) -> Result<Node> {
+        Ok(Node::open_for_trial(self.opening()?)?)
+    }
+
+    /// As [`Self::try_out`], on a node that is open already.
+    ///
+    /// # Errors
+    /// If the arena itself fails.
+    pub fn try_on(&self, node: &Node, ask: &Ask) -> Result<Result<Shown, String>> {
         let trial = Trial {
             sql: ask.sql.clone(),
             params: ask.params.clone(),
             codebook: self.codebook()?.digest.clone(),
             project: Some(ask.project()?),
         };
-        let node = Node::open_for_trial(self.opening()?)?;
-        let report = self.runtime.block_on(try_alone(&node, trial, self.now));
+        let report = self.runtime.block_on(try_alone(node, trial, self.now));
         Ok(report
             .outcome
             .map_err(|refusal| refusal.code().0.to_owned()))

@@ -8,6 +8,7 @@
 
 pub mod clinic;
 pub mod corpus;
+pub mod district;
 pub mod duel;
 pub mod house;
 pub mod infer;

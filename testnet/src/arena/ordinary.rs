@@ -12,6 +12,7 @@ use quorate_query::toml_reader::{File, Section};
 use quorate_query::value::Scalar;
 
 use super::clinic::Clinic;
+use super::district;
 use super::house::{Ask, House, Plan, Told};
 use crate::generate::rng::Rng;
 
@@ -97,13 +98,30 @@ fn question(section: &Section<'_>) -> Option<Ordinary> {
     })
 }
 
-/// A house with the ordinary world.
+/// Of whom the questions are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// Ten thousand persons of a register.
+    District,
+    /// The eight hundred persons that attacks are played in.
+    Clinic,
+}
+
+/// The seed of the persons.
+const PERSONS: u64 = 1;
+
+/// A house with one of the worlds.
 ///
 /// # Errors
 /// If it does not open.
-pub fn house(seed: u64) -> Result<House> {
-    let world = Clinic::generate(seed).with(&Some(BTreeMap::new()));
-    House::open(Plan::clinic(world.files()))
+pub fn house(world: World) -> Result<House> {
+    House::open(match world {
+        World::District => Plan::district(district::generate(PERSONS).files()),
+        World::Clinic => {
+            let world = Clinic::generate(PERSONS).with(&Some(BTreeMap::new()));
+            Plan::clinic(world.files())
+        }
+    })
 }
 
 /// The cells of each question that the rules of a cell allow: those that a custodian's trial on a
@@ -111,11 +129,12 @@ pub fn house(seed: u64) -> Result<House> {
 ///
 /// # Errors
 /// If a question is refused, or nothing of it may be shown.
-pub fn allowed(questions: &[Ordinary], seed: u64) -> Result<Vec<BTreeSet<CellAt>>> {
-    let house = house(seed)?;
+pub fn allowed(questions: &[Ordinary], world: World) -> Result<Vec<BTreeSet<CellAt>>> {
+    let house = house(world)?;
+    let node = house.for_trials()?;
     let mut all = Vec::new();
     for Ordinary { id, ask } in questions {
-        let tried = house.try_out(ask)?;
+        let tried = house.try_on(&node, ask)?;
         let shown = match tried {
             Ok(shown) => shown,
             Err(code) => bail!("{id}: refused with {code}"),
@@ -161,9 +180,9 @@ pub fn play(
     questions: &[Ordinary],
     allowed: &[BTreeSet<CellAt>],
     order: &[usize],
-    seed: u64,
+    world: World,
 ) -> Result<Tally> {
-    let mut house = house(seed)?;
+    let mut house = house(world)?;
     let mut tally = Tally::default();
     for at in order {
         let (Some(question), Some(allowed)) = (questions.get(*at), allowed.get(*at)) else {
