@@ -38,10 +38,11 @@ fn option(argument: &Argument) -> Arg {
 }
 
 fn subcommand(definition: &'static Definition) -> Command {
-    let command = Command::new(definition.name)
-        .about(definition.about)
-        .args(definition.arguments.iter().map(option));
+    let command = Command::new(definition.name).args(definition.arguments.iter().map(option));
+    // The flattened options bring descriptions of their own.
     AskArgs::augment_args(ParamArgs::augment_args(command))
+        .about(definition.about)
+        .long_about(None)
 }
 
 impl Args for AnalyseArgs {

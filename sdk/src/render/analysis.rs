@@ -53,9 +53,14 @@ fn text(entry: &Entry) -> String {
 
 /// A number with at most [`DIGITS`] significant digits.
 fn short(text: &str) -> String {
-    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let mantissa = text.split('e').next().unwrap_or(text);
+    let digits = mantissa
+        .chars()
+        .filter(char::is_ascii_digit)
+        .skip_while(|c| *c == '0')
+        .count();
     let whole = !text.contains(['.', 'e']);
-    let Some(number) = text.parse::<f64>().ok().filter(|_| digits > 7 && !whole) else {
+    let Some(number) = text.parse::<f64>().ok().filter(|_| digits > 6 && !whole) else {
         return clean(text);
     };
     let written = format!("{number:.*e}", 5);
@@ -66,5 +71,25 @@ fn short(text: &str) -> String {
     match places.map(usize::try_from) {
         Some(Ok(places)) if places <= 12 => format!("{number:.places$}"),
         _ => written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn long_numbers_are_cut_for_people_only() {
+        for (text, shown) in [
+            ("140", "140"),
+            ("0.0000037", "0.0000037"),
+            ("1.92e-8", "1.92e-8"),
+            ("-16.7182818284590", "-16.7183"),
+            ("0.000123456789", "0.000123457"),
+            ("2.63612345678901e-12", "2.63612e-12"),
+            ("1234567", "1234567"),
+        ] {
+            assert_eq!(short(text), shown);
+        }
     }
 }

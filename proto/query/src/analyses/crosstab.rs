@@ -75,7 +75,7 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
             .filter_map(|t| Square::of(t))
             .collect();
         if strata.len() > 1 {
-            report.tables.push(two_by_two::stratified(&strata, level));
+            report.tables.extend(two_by_two::stratified(&strata, level));
         }
         if let ([first, .., second], [_, .., outcome]) =
             (counts.names[0].as_slice(), counts.names[1].as_slice())

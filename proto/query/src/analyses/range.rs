@@ -47,8 +47,25 @@ impl Range {
         if interval.low == interval.high {
             return Self::point(float(&interval.value));
         }
+        let value = float(&interval.value);
         let (low, high) = (float(&interval.low), float(&interval.high));
-        Self::wide(float(&interval.value), low, high, LAST_BITS)
+        let exact = |float: f64| BigRational::from_float(float);
+        // Whole numbers keep their whole limits: only what was rounded inwards moves.
+        let low = if exact(low).is_none_or(|low| low > interval.low) {
+            low.next_down()
+        } else {
+            low
+        };
+        let high = if exact(high).is_none_or(|high| high < interval.high) {
+            high.next_up()
+        } else {
+            high
+        };
+        Self {
+            value,
+            low: low.min(value),
+            high: high.max(value),
+        }
     }
 
     /// As [`Self::of`]; no number where there is none.

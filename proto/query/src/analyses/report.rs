@@ -6,12 +6,15 @@
 use std::collections::BTreeMap;
 
 use num_rational::BigRational;
+use num_traits::Signed;
 use serde::{Deserialize, Serialize};
 
 use super::range::Range;
-use crate::combine::print::{Digits, print};
 use crate::combine::{Interval, Released};
-use crate::rational::decimal_order;
+use crate::rational::{
+    SIGNIFICANT, ceil_to_place, decimal_order, floor_to_place, power_of_ten, round_significant,
+    round_to_place, to_decimal,
+};
 
 /// What an analysis says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +146,7 @@ impl Entry {
         };
         let (low, high) = (finite(range.low), finite(range.high));
         if range.is_exact() {
-            let shown = short(&print(&Interval::exact(value), Digits::Exact).value);
+            let shown = short(&to_decimal(&round_significant(&value, SIGNIFICANT)));
             return Self {
                 value: Some(shown.clone()),
                 lower: Some(shown.clone()),
@@ -158,14 +161,34 @@ impl Entry {
             (None, Some(high)) => (reach(high), high.clone()),
             (None, None) => (value.clone(), value.clone()),
         };
-        let printed = print(&Interval::new(value, least, most), Digits::Supported);
+        let half = Interval::new(value.clone(), least, most).half_width();
+        let place = decimal_order(&half).unwrap_or(i32::MAX);
+        let at = |number: &BigRational, less: i32| {
+            let own = decimal_order(number).map_or(place, |order| order - FEWEST);
+            own.min(place.saturating_sub(less))
+        };
+        let shown = |number: &BigRational| short(&to_decimal(number));
         Self {
-            value: Some(short(&printed.value)),
-            lower: low.map(|_| short(&printed.lower)),
-            upper: high.map(|_| short(&printed.upper)),
+            value: Some(shown(&round_to_place(&value, at(&value, 0)))),
+            lower: low.map(|low| shown(&floor_to_place(&low, at(&low, 1)))),
+            upper: high.map(|high| {
+                let least = power_of_ten(SMALLEST);
+                let high = if high.is_positive() {
+                    high.max(least)
+                } else {
+                    high
+                };
+                shown(&ceil_to_place(&high, at(&high, 1)))
+            }),
         }
     }
 }
+
+/// Numbers closer to zero than ten to this are written as zero, and are below a limit of it.
+const SMALLEST: i32 = -100;
+
+/// A number has at least one digit more than this: beside a probability its limits may be far away.
+const FEWEST: i32 = 2;
 
 /// Very small and very large numbers in powers of ten: `1.2e-17`.
 fn short(plain: &str) -> String {

@@ -1,11 +1,15 @@
 //! Tail probabilities against independent software, limits against brute force.
 
+use num_rational::BigRational;
+
+use super::Entry;
 use super::distribution::{
     chi_squared_upper, fisher_upper, normal_critical, normal_two_sided, student_critical,
     student_two_sided,
 };
 use super::range::Range;
 use super::tukey::{studentized_range_critical, studentized_range_upper};
+use crate::combine::Interval;
 
 #[test]
 fn tails_are_those_of_independent_software() {
@@ -89,4 +93,33 @@ fn a_point_stays_a_point() {
         .over(Range::point(3.0));
     assert!(x.is_exact());
     assert!(x.abs().probability(normal_two_sided).is_exact());
+}
+
+#[test]
+fn numbers_are_written_as_far_as_their_limits_support() {
+    let written = |range: Range| {
+        let Entry {
+            value,
+            lower,
+            upper,
+        } = Entry::of(range);
+        [value, lower, upper].map(|part| part.unwrap_or_else(|| "-".to_owned()))
+    };
+    let within = |value: f64, low: f64, high: f64| written(Range { value, low, high });
+    let whole = |n: i64| BigRational::from_integer(n.into());
+    let count = Interval::new(whole(140), whole(136), whole(144));
+    assert_eq!(written(Range::of(&count)), ["140", "136", "144"]);
+    assert_eq!(written(Range::point(0.1)), ["0.1", "0.1", "0.1"]);
+    assert_eq!(within(48.93, 31.25, 66.75), ["48.9", "31.2", "66.8"]);
+    assert_eq!(
+        within(152.416, 152.061, 152.751),
+        ["152.4", "152.06", "152.76"]
+    );
+    assert_eq!(
+        within(2.636e-12, 1.0e-17, 1.913e-8),
+        ["2.64e-12", "1e-17", "1.92e-8"]
+    );
+    assert_eq!(within(0.0, 0.0, 1e-300), ["0", "0", "1e-100"]);
+    assert_eq!(within(-0.5, -2.0, f64::INFINITY), ["-0.5", "-2", "-"]);
+    assert_eq!(written(Range::NONE), ["-", "-", "-"]);
 }

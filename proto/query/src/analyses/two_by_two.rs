@@ -115,30 +115,27 @@ pub(super) fn effects(square: &Square, level: f64) -> Grid {
     grid
 }
 
-/// Mantel-Haenszel over strata.
-pub(super) fn stratified(strata: &[Square], level: f64) -> Grid {
-    let mut grid = Grid::new(
-        "stratified_by_node",
-        &["estimate", "from", "to", "statistic", "p"],
-    );
+/// Mantel-Haenszel over strata: the pooled odds ratio, and the tests.
+pub(super) fn stratified(strata: &[Square], level: f64) -> [Grid; 2] {
+    let mut effect = Grid::new("stratified_by_node", &["estimate", "from", "to"]);
     let z = Range::point(normal_critical(level));
     let pooled = Pooled::of(strata);
     let odds = pooled.up.over(pooled.down);
     let (middle, error) = (odds.ln(), pooled.variance().sqrt());
     let reach = z.times(error);
-    let none = Range::NONE;
     let (from, to) = (middle.minus(reach).exp(), middle.plus(reach).exp());
-    grid.line("odds_ratio", &[odds, from, to, none, none]);
+    effect.line("odds_ratio", &[odds, from, to]);
+    let mut tests = Grid::new("stratified_tests", &["statistic", "df", "p"]);
     let mut test = |name: &str, less: f64| {
         let apart = pooled.apart.abs().minus(Range::point(less));
         let apart = apart.map(|x| x.max(0.0));
         let statistic = apart.times(apart).over(pooled.spread);
         let p = statistic.probability(|x| chi_squared_upper(x, 1.0));
-        grid.line(name, &[none, none, none, statistic, p]);
+        tests.line(name, &[statistic, Range::point(1.0), p]);
     };
     test("mantel_haenszel", 0.0);
     test("mantel_haenszel_corrected", 0.5);
-    grid
+    [effect, tests]
 }
 
 /// Sums over strata: `up` of `ad/n`, `down` of `bc/n`, parts of the variance of the logarithm,

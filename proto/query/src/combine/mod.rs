@@ -10,7 +10,7 @@ mod eval;
 mod json;
 mod merge;
 mod notes;
-pub(crate) mod print;
+mod print;
 mod released;
 mod table;
 

@@ -11,7 +11,7 @@ use crate::rational::{
 
 /// How the digits of a value are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Digits {
+pub(super) enum Digits {
     /// Unprotected: 15 significant digits, no rounding by an interval.
     Exact,
     /// Counts: whole numbers, printed as they add up.
@@ -21,14 +21,14 @@ pub(crate) enum Digits {
 }
 
 /// A value with its limits, as text.
-pub(crate) struct Printed {
-    pub(crate) value: String,
-    pub(crate) lower: String,
-    pub(crate) upper: String,
+pub(super) struct Printed {
+    pub(super) value: String,
+    pub(super) lower: String,
+    pub(super) upper: String,
 }
 
 /// Prints a value and its interval; limits are rounded outwards and never exclude the value.
-pub(crate) fn print(interval: &Interval, digits: Digits) -> Printed {
+pub(super) fn print(interval: &Interval, digits: Digits) -> Printed {
     let half = interval.half_width();
     let (value, low, high) = match digits {
         Digits::Exact => {
