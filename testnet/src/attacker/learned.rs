@@ -1,100 +1,140 @@
 //! What an attacker knows after some answers: linear statements about the table. It must not know
 //! the truth.
 
+use std::collections::BTreeSet;
+
 use quorate_query::answer::{Cell, Mode};
 use quorate_query::number::Number;
 use quorate_query::value::Scalar;
 
 use super::exact::Known;
-use super::model::{self, COLUMNS, DISEASE, Group, Measure, Question};
+use super::model::{DISEASE, Group, Measure, Question};
 use super::simplex::{Program, Stuck};
+use super::world::places;
 use crate::arena::house::Told;
 
 /// A nearly equal earlier answer: fewer persons differ than the threshold.
 const NEAR: f64 = 7.0;
-/// How far a rounded count may be from the true one.
-pub const ROUNDED: f64 = 2.0;
 /// Least count that is shown.
 const LEAST: f64 = 8.0;
 /// How far apart the least and the greatest income that count are.
 const INCOMES: f64 = 200_000.0;
+/// Half the grid of mean costs: what is missing is hidden, so it is that of few persons.
+const COSTS: f64 = 50.0;
+
+/// What is added up. Sums of one space may be added and subtracted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Space {
+    /// Persons.
+    Persons,
+    /// Their incomes.
+    Incomes,
+    /// Persons who have a visit of one of these kinds, as bits.
+    Visitors(u8),
+    /// Rows of visits.
+    Rows,
+    /// What visits cost.
+    Costs,
+}
+
+impl Space {
+    /// Persons who have a visit of one of some kinds.
+    #[must_use]
+    pub fn visitors(kinds: &[bool]) -> Self {
+        let bits = kinds.iter().rev();
+        Self::Visitors(bits.fold(0, |bits, kind| bits << 1 | u8::from(*kind)))
+    }
+
+    /// Whether persons or rows are counted.
+    #[must_use]
+    pub fn is_count(self) -> bool {
+        !matches!(self, Self::Incomes | Self::Costs)
+    }
+}
 
 /// The sum over a group lies between two numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// Over which places.
-    pub group: Group,
+    /// What is added up.
+    pub space: Space,
+    /// In which state of the data.
+    pub epoch: usize,
+    /// Over which values of each column; kinds of visits last.
+    pub sides: Vec<Group>,
     /// At least this.
     pub low: f64,
     /// At most this.
     pub high: f64,
+    /// What was shown.
+    pub shown: f64,
 }
 
 /// Everything released, as statements.
 #[derive(Clone, Debug, Default)]
 pub struct Learned {
-    /// About numbers of persons.
-    pub persons: Vec<Statement>,
-    /// About sums of incomes.
-    pub incomes: Vec<Statement>,
+    /// How far a rounded count may be from the true one.
+    pub rounded: f64,
+    /// What was shown.
+    pub statements: Vec<Statement>,
     /// Cells that were withheld.
-    pub withheld: Vec<Group>,
+    pub withheld: Vec<(Space, Vec<Group>)>,
 }
 
 impl Learned {
-    /// Reads an answer.
-    pub fn read(&mut self, question: &Question, told: &Told) {
+    /// Reads an answer about a state of the data.
+    pub fn read(&mut self, question: &Question, told: &Told, epoch: usize) {
         let exact = told.payload.protection.mode == Mode::None;
         for row in &told.payload.table.rows {
             let key: Vec<String> = row.key.iter().map(plain).collect();
-            let (Some(group), Some(cell)) = (question.group(&key), row.cells.first()) else {
+            let (Some(sides), Some(cell)) = (question.sides(&key), row.cells.first()) else {
                 continue;
             };
-            match cell {
-                Cell::Suppressed => self.withheld.push(group),
-                Cell::Value(parts) => self.learn(question.measure, &group, parts, exact, 0.0),
-                Cell::Near(parts) => self.learn(question.measure, &group, parts, false, NEAR),
-            }
+            let (parts, near) = match cell {
+                Cell::Suppressed => {
+                    self.withheld.push((space(question.measure, &sides), sides));
+                    continue;
+                }
+                Cell::Value(parts) => (parts, 0.0),
+                Cell::Near(parts) => (parts, NEAR),
+            };
+            let mut answer = Answer {
+                learned: self,
+                epoch,
+                sides,
+                exact: exact && near == 0.0,
+                near,
+            };
+            answer.learn(question.measure, parts);
         }
     }
 
-    fn learn(&mut self, asked: Measure, group: &Group, parts: &[Number], exact: bool, near: f64) {
-        let numbers: Vec<f64> = parts.iter().filter_map(number).collect();
-        let apart = if exact { 0.0 } else { ROUNDED + near };
-        let mut count = |group: Group, shown: f64| {
-            let least = if exact || near > 0.0 { 0.0 } else { LEAST };
-            self.persons.push(Statement {
-                group,
-                low: (shown - apart).max(least),
-                high: shown + apart,
-            });
-        };
-        match (asked, numbers.as_slice()) {
-            (Measure::Count, [shown, ..]) => count(group.clone(), *shown),
-            (Measure::Disease, shown) => {
-                for (value, shown) in shown.iter().enumerate() {
-                    count(with_disease(group, value), *shown);
-                }
-            }
-            (Measure::Income, [persons, _, third, _]) => {
-                count(group.clone(), *persons);
-                if near == 0.0 {
-                    self.incomes.push(income(group, *persons, *third, exact));
-                }
-            }
-            _ => {}
-        }
+    /// The spaces and states of the data that something is known of.
+    #[must_use]
+    pub fn spaces(&self) -> BTreeSet<(Space, usize)> {
+        let all = self.statements.iter();
+        all.map(|s| (s.space, s.epoch)).collect()
     }
 
-    /// A linear program of persons, or of incomes, with a sum for each group asked about.
+    /// What is known of a space in a state of the data.
+    pub fn about(&self, space: Space, epoch: usize) -> impl Iterator<Item = &Statement> {
+        let all = self.statements.iter();
+        all.filter(move |s| s.space == space && s.epoch == epoch)
+    }
+
+    /// A linear program of a space, with a sum for each group asked about.
     ///
     /// # Errors
     /// If the statements contradict each other.
-    pub fn program(statements: &[Statement], groups: &[Group]) -> Result<Ranges, Stuck> {
-        let all = || statements.iter().map(|s| &s.group).chain(groups);
+    pub fn program(&self, space: Space, epoch: usize, asked: &[Group]) -> Result<Ranges, Stuck> {
+        let statements: Vec<(&Statement, Group)> = self
+            .about(space, epoch)
+            .map(|s| (s, places(space, &s.sides)))
+            .collect();
+        let all = || statements.iter().map(|(_, group)| group).chain(asked);
         // Places in the same groups are one variable.
+        let size = all().map(Vec::len).max().unwrap_or(0);
         let mut kinds: Vec<(Vec<bool>, usize)> = Vec::new();
-        for place in 0..model::places() {
+        for place in 0..size {
             let signature = all().map(|group| group.get(place) == Some(&true)).collect();
             kinds.push((signature, place));
         }
@@ -105,10 +145,10 @@ impl Learned {
             kinds.iter().map(inside).collect()
         };
         let mut program = Program::new(kinds.len());
-        for statement in statements {
-            program.bound(&narrow(&statement.group), statement.low, statement.high);
+        for (statement, group) in &statements {
+            program.bound(&narrow(group), statement.low, statement.high);
         }
-        let sums = groups
+        let sums = asked
             .iter()
             .map(|group| program.free(&narrow(group)))
             .collect();
@@ -116,12 +156,12 @@ impl Learned {
         Ok(Ranges { program, sums })
     }
 
-    /// Which groups follow from the statements about persons.
+    /// Which groups follow from the statements about a space.
     #[must_use]
-    pub fn known(&self) -> Known {
+    pub fn known(&self, space: Space, epoch: usize) -> Known {
         let mut known = Known::default();
-        for statement in &self.persons {
-            known.learn(&statement.group);
+        for statement in self.about(space, epoch) {
+            known.learn(&places(space, &statement.sides));
         }
         known
     }
@@ -144,22 +184,109 @@ impl Ranges {
     }
 }
 
-/// A mean within its grid times a count within its rounding; without protection, the sum itself.
-fn income(group: &Group, persons: f64, third: f64, exact: bool) -> Statement {
-    let half = grid(INCOMES / (10.0 * persons.max(1.0))) / 2.0;
-    let (low, high) = if exact {
-        (third, third)
-    } else {
-        let fewest = (persons - ROUNDED).max(0.0);
-        (
-            (third - half).max(0.0) * fewest,
-            (third + half) * (persons + ROUNDED),
-        )
-    };
-    Statement {
-        group: group.clone(),
-        low,
-        high,
+/// One cell of an answer.
+struct Answer<'a> {
+    learned: &'a mut Learned,
+    epoch: usize,
+    sides: Vec<Group>,
+    /// Without protection.
+    exact: bool,
+    /// How many persons may differ.
+    near: f64,
+}
+
+impl Answer<'_> {
+    fn learn(&mut self, asked: Measure, parts: &[Number]) {
+        let numbers: Vec<f64> = parts.iter().filter_map(number).collect();
+        let visitors = Space::visitors(self.sides.last().map_or(&[], Vec::as_slice));
+        match (asked, numbers.as_slice()) {
+            (Measure::Count, [shown, ..]) => self.count(Space::Persons, *shown),
+            (Measure::Visitors, [shown, ..]) => self.count(visitors, *shown),
+            (Measure::Rows, [shown, ..]) if self.near == 0.0 => self.count(Space::Rows, *shown),
+            (Measure::Disease, shown) => self.diseases(shown),
+            (Measure::Income | Measure::Spread, [persons, _, third, _]) => {
+                self.count(Space::Persons, *persons);
+                let half = grid(INCOMES / (10.0 * persons.max(1.0))) / 2.0;
+                self.sum(Space::Incomes, *persons, *third, half);
+            }
+            (Measure::Costs, [persons, rows, third, _]) => {
+                self.count(visitors, *persons);
+                if self.near == 0.0 {
+                    self.count(Space::Rows, *rows);
+                }
+                // Without protection it is the sum.
+                self.sum(Space::Costs, *rows, *third, COSTS);
+            }
+            _ => {}
+        }
+    }
+
+    fn diseases(&mut self, shown: &[f64]) {
+        let all = self.sides.clone();
+        for (value, shown) in shown.iter().enumerate() {
+            if let Some(side) = self.sides.get_mut(DISEASE) {
+                for (at, inside) in side.iter_mut().enumerate() {
+                    *inside = *inside && at == value;
+                }
+            }
+            self.count(Space::Persons, *shown);
+            self.sides.clone_from(&all);
+        }
+    }
+
+    fn count(&mut self, space: Space, shown: f64) {
+        let apart = if self.exact {
+            0.0
+        } else {
+            self.learned.rounded + self.near
+        };
+        let least = if self.exact || self.near > 0.0 {
+            0.0
+        } else {
+            LEAST
+        };
+        self.state(space, shown, (shown - apart).max(least), shown + apart);
+    }
+
+    /// A mean within its grid times a number within its rounding; without protection, the sum.
+    fn sum(&mut self, space: Space, number: f64, third: f64, half: f64) {
+        let rounded = self.learned.rounded;
+        if self.exact {
+            self.state(space, third, third, third);
+        } else if self.near == 0.0 {
+            let low = (third - half).max(0.0) * (number - rounded).max(0.0);
+            self.state(space, third, low, (third + half) * (number + rounded));
+        }
+    }
+
+    /// What was shown of an earlier state of the data in the same way may only be repeated.
+    fn state(&mut self, space: Space, shown: f64, low: f64, high: f64) {
+        let known = &self.learned.statements;
+        let repeats = known.iter().any(|s| {
+            let same = s.space == space && s.sides == self.sides;
+            same && s.epoch < self.epoch && (s.shown - shown).abs() < 1e-9
+        });
+        if !repeats {
+            self.learned.statements.push(Statement {
+                space,
+                epoch: self.epoch,
+                sides: self.sides.clone(),
+                low,
+                high,
+                shown,
+            });
+        }
+    }
+}
+
+/// The space of what a question is about.
+fn space(measure: Measure, sides: &[Group]) -> Space {
+    match measure {
+        Measure::Count | Measure::Disease => Space::Persons,
+        Measure::Income | Measure::Spread => Space::Incomes,
+        Measure::Visitors => Space::visitors(sides.last().map_or(&[], Vec::as_slice)),
+        Measure::Rows => Space::Rows,
+        Measure::Costs => Space::Costs,
     }
 }
 
@@ -176,19 +303,11 @@ fn grid(least: f64) -> f64 {
     }
 }
 
-fn with_disease(within: &Group, value: usize) -> Group {
-    let of = |(at, column): (usize, &model::Column)| -> Group {
-        (0..column.len())
-            .map(|other| at != DISEASE || other == value)
-            .collect()
-    };
-    let values: Vec<Group> = COLUMNS.iter().enumerate().map(of).collect();
-    let both = within.iter().zip(model::group(&values));
-    both.map(|(inside, also)| *inside && also).collect()
-}
-
 fn plain(value: &Scalar) -> String {
-    value.to_string()
+    match value {
+        Scalar::Null => "null".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn number(number: &Number) -> Option<f64> {

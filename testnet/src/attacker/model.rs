@@ -1,7 +1,7 @@
 //! The world as the attacker sees it: a table of counts over the values of a few columns, and
 //! questions about it. It must not know what was answered.
 
-use crate::arena::clinic::{Clinic, Person};
+use crate::arena::clinic::Person;
 use crate::generate::rng::Rng;
 
 /// A group of places of the table.
@@ -12,6 +12,8 @@ pub type Group = Vec<bool>;
 pub enum Column {
     /// A closed domain: name, values, and whether they are texts.
     Closed(&'static str, &'static [&'static str], bool),
+    /// A closed domain of numbers that may be missing: that comes last.
+    Missing(&'static str, &'static [&'static str]),
     /// Ages from each edge to before the next.
     Ages(&'static [i64]),
     /// Who has had a statin.
@@ -19,18 +21,23 @@ pub enum Column {
 }
 
 /// The columns of the table.
-pub const COLUMNS: [Column; 4] = [
+pub const COLUMNS: [Column; 5] = [
     Column::Closed("town", &["a", "b", "c", "d", "e", "f"], true),
     Column::Ages(&[0, 20, 40, 60, 65, 80, 100]),
     Column::Closed("disease", &["0", "1"], false),
     Column::Statins,
+    Column::Missing("smoker", &["0", "1"]),
 ];
+/// Kinds of visits: one more column, of rows.
+pub const KINDS: usize = 3;
 /// Where the disease is among them.
 pub const DISEASE: usize = 2;
 /// Width of the age bands that tables are grouped by.
 const BAND: i64 = 20;
 const STATIN_CODES: [i64; 3] = [11, 12, 13];
 const STATINS: &str = "IN (SELECT person_id FROM drug WHERE code IN set.statins)";
+const PERSON: &str = "person";
+const VISITS: &str = "visit v JOIN person p ON v.person_id = p.id";
 
 impl Column {
     /// How many values it has.
@@ -38,6 +45,7 @@ impl Column {
     pub fn len(&self) -> usize {
         match self {
             Self::Closed(_, values, _) => values.len(),
+            Self::Missing(_, values) => values.len().saturating_add(1),
             Self::Ages(edges) => edges.len(),
             Self::Statins => 2,
         }
@@ -57,6 +65,10 @@ impl Column {
                 let value = person.columns.get(*name)?;
                 values.iter().position(|known| known == value)
             }
+            Self::Missing(name, values) => match person.columns.get(*name) {
+                Some(value) => values.iter().position(|known| known == value),
+                None => Some(values.len()),
+            },
             Self::Ages(edges) => {
                 let age: i64 = person.columns.get("age")?.parse().ok()?;
                 edges.iter().rposition(|edge| *edge <= age)
@@ -71,10 +83,10 @@ impl Column {
     }
 
     /// The group key of a table grouped by it, if it can be grouped by.
-    fn key(&self) -> Option<String> {
+    fn key(&self, of: &str) -> Option<String> {
         match self {
-            Self::Closed(name, ..) => Some((*name).to_owned()),
-            Self::Ages(_) => Some(format!("floor(age / {BAND}) * {BAND}")),
+            Self::Closed(name, ..) | Self::Missing(name, _) => Some(format!("{of}{name}")),
+            Self::Ages(_) => Some(format!("floor({of}age / {BAND}) * {BAND}")),
             Self::Statins => None,
         }
     }
@@ -87,6 +99,11 @@ impl Column {
                 let at = values.iter().position(|value| *value == key)?;
                 Some((0..values.len()).map(|other| other == at).collect())
             }
+            Self::Missing(_, values) => {
+                let at = values.iter().position(|value| *value == key);
+                let at = at.or((key == "null").then_some(values.len()))?;
+                Some((0..self.len()).map(|other| other == at).collect())
+            }
             Self::Ages(edges) => {
                 let low: i64 = key.parse().ok()?;
                 let inside = |edge: &i64| (low..low.saturating_add(BAND)).contains(edge);
@@ -97,7 +114,7 @@ impl Column {
     }
 
     /// A condition that holds for these values; none if it holds for all.
-    fn condition(&self, values: &Group) -> Option<String> {
+    fn condition(&self, values: &Group, of: &str) -> Option<String> {
         let chosen = || {
             (0..)
                 .zip(values)
@@ -113,20 +130,25 @@ impl Column {
                 let quote = if *text { "'" } else { "" };
                 let written = chosen().filter_map(|at| known.get(at));
                 let list: Vec<String> = written.map(|v| format!("{quote}{v}{quote}")).collect();
-                Some(format!("{name} IN ({})", list.join(", ")))
+                Some(format!("{of}{name} IN ({})", list.join(", ")))
             }
+            Self::Missing(name, known) => Some(match (known.get(first), first == last) {
+                (Some(value), true) => format!("{of}{name} = {value}"),
+                (Some(_), false) => format!("{of}{name} IS NOT NULL"),
+                (None, _) => format!("{of}{name} IS NULL"),
+            }),
             Self::Ages(edges) => {
                 let low = edges.get(first).filter(|_| first > 0);
                 let high = edges.get(last.saturating_add(1));
-                let low = low.map(|low| format!("age >= {low}"));
-                let high = high.map(|high| format!("age < {high}"));
+                let low = low.map(|low| format!("{of}age >= {low}"));
+                let high = high.map(|high| format!("{of}age < {high}"));
                 let both: Vec<String> = low.into_iter().chain(high).collect();
                 Some(both.join(" AND "))
             }
             Self::Statins => Some(if first == 0 {
-                format!("id NOT {STATINS}")
+                format!("{of}id NOT {STATINS}")
             } else {
-                format!("id {STATINS}")
+                format!("{of}id {STATINS}")
             }),
         }
     }
@@ -139,15 +161,17 @@ impl Column {
         let inside = |at: usize| match self {
             // Neighbours; one value, or all but one.
             Self::Ages(_) => (a.min(b)..=a.max(b)).contains(&at),
+            // One value, those without one, or all that have one.
+            Self::Missing(_, values) if b == 0 => at < values.len(),
             Self::Closed(..) if b % 2 == 0 => at != a,
-            Self::Closed(..) | Self::Statins => at == a,
+            Self::Closed(..) | Self::Missing(..) | Self::Statins => at == a,
         };
         (0..self.len()).map(inside).collect()
     }
 }
 
 /// What is asked of every cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
     /// How many persons.
     Count,
@@ -155,6 +179,46 @@ pub enum Measure {
     Disease,
     /// Their mean income.
     Income,
+    /// The spread of their incomes, which is one release with the mean.
+    Spread,
+    /// How many rows of visits.
+    Rows,
+    /// How many persons have such a visit.
+    Visitors,
+    /// What their visits cost.
+    Costs,
+}
+
+impl Measure {
+    const ALL: [Self; 10] = [
+        Self::Count,
+        Self::Count,
+        Self::Count,
+        Self::Count,
+        Self::Disease,
+        Self::Income,
+        Self::Spread,
+        Self::Rows,
+        Self::Visitors,
+        Self::Costs,
+    ];
+
+    /// Whether it is about visits.
+    #[must_use]
+    pub fn is_of_visits(self) -> bool {
+        matches!(self, Self::Rows | Self::Visitors | Self::Costs)
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Count | Self::Rows => "count(*)",
+            Self::Disease => "avg(disease)",
+            Self::Income => "avg(income)",
+            Self::Spread => "stddev(income)",
+            Self::Visitors => "count(DISTINCT v.person_id)",
+            Self::Costs => "avg(v.cost)",
+        }
+    }
 }
 
 /// A question: values of each column, columns to group by, and what is asked.
@@ -162,6 +226,8 @@ pub enum Measure {
 pub struct Question {
     /// Values of each column.
     pub filter: Vec<Group>,
+    /// Kinds of visits, if it is about visits.
+    pub kinds: Group,
     /// Columns to group by.
     pub keys: Vec<usize>,
     /// What is asked.
@@ -176,54 +242,69 @@ impl Question {
     pub fn draw(rng: &mut Rng) -> Self {
         let mut filter: Vec<Group> = COLUMNS.iter().map(|c| vec![true; c.len()]).collect();
         for (values, column) in filter.iter_mut().zip(&COLUMNS) {
-            if rng.chance(380) {
+            if rng.chance(330) {
                 *values = column.some(rng);
             }
         }
         let keyed = (0..COLUMNS.len()).filter(|at| {
             let can_be = COLUMNS
                 .get(*at)
-                .is_some_and(|column| column.key().is_some());
-            can_be && rng.chance(330)
+                .is_some_and(|column| column.key("").is_some());
+            can_be && rng.chance(270)
         });
         let keys: Vec<usize> = keyed.collect();
-        let measure = match rng.between(0, 5) {
-            0 => Measure::Disease,
-            1 => Measure::Income,
-            _ => Measure::Count,
+        let one_of = |rng: &mut Rng, number: usize| {
+            let last = i64::try_from(number).unwrap_or(1).saturating_sub(1);
+            usize::try_from(rng.between(0, last)).unwrap_or(0)
         };
-        let who = match rng.between(0, 3) {
-            0 => "alice",
-            1 => "bob",
-            2 => "carol",
-            _ => "dave",
+        let measure = one_of(rng, Measure::ALL.len());
+        let measure = Measure::ALL.get(measure).copied();
+        let measure = measure.unwrap_or(Measure::Count);
+        let kinds = match one_of(rng, 2) {
+            _ if !measure.is_of_visits() => vec![true; KINDS],
+            0 => {
+                let only = one_of(rng, KINDS);
+                (0..KINDS).map(|kind| kind == only).collect()
+            }
+            _ => {
+                let without = one_of(rng, KINDS.saturating_add(1));
+                (0..KINDS).map(|kind| kind != without).collect()
+            }
         };
+        let askers = ["alice", "bob", "carol", "dave"];
+        let who = askers.get(one_of(rng, askers.len())).copied();
         Self {
             filter,
+            kinds,
             keys,
             measure,
-            who,
+            who: who.unwrap_or("alice"),
         }
     }
 
     /// The question as text.
     #[must_use]
     pub fn sql(&self) -> String {
-        let keys = self.keys.iter().filter_map(|at| COLUMNS.get(*at)?.key());
+        let (of, tables) = match self.measure.is_of_visits() {
+            true => ("p.", VISITS),
+            false => ("", PERSON),
+        };
+        let keys = self.keys.iter().filter_map(|at| COLUMNS.get(*at)?.key(of));
         let named: Vec<String> = (0..)
             .zip(keys)
             .map(|(n, key)| format!("{key} AS k{n}, "))
             .collect();
-        let measure = match self.measure {
-            Measure::Count => "count(*)",
-            Measure::Disease => "avg(disease)",
-            Measure::Income => "avg(income)",
-        };
         let columns = COLUMNS.iter().zip(&self.filter);
-        let conditions: Vec<String> = columns
-            .filter_map(|(c, values)| c.condition(values))
+        let mut conditions: Vec<String> = columns
+            .filter_map(|(c, values)| c.condition(values, of))
             .collect();
-        let mut sql = format!("SELECT {}{measure} AS v FROM person", named.concat());
+        if self.measure.is_of_visits() && self.kinds.contains(&false) {
+            let kinds = (1..).zip(&self.kinds).filter(|(_, inside)| **inside);
+            let kinds: Vec<String> = kinds.map(|(kind, _): (u8, _)| kind.to_string()).collect();
+            conditions.push(format!("v.kind IN ({})", kinds.join(", ")));
+        }
+        let measure = self.measure.text();
+        let mut sql = format!("SELECT {}{measure} AS v FROM {tables}", named.concat());
         if !conditions.is_empty() {
             sql.push_str(" WHERE ");
             sql.push_str(&conditions.join(" AND "));
@@ -236,9 +317,9 @@ impl Question {
         sql
     }
 
-    /// The group that one row of its answer is about.
+    /// The values of each column that one row of its answer is about; kinds of visits last.
     #[must_use]
-    pub fn group(&self, key: &[String]) -> Option<Group> {
+    pub fn sides(&self, key: &[String]) -> Option<Vec<Group>> {
         let mut values = self.filter.clone();
         for (at, key) in self.keys.iter().zip(key) {
             let of_key = COLUMNS.get(*at)?.of_key(key)?;
@@ -247,7 +328,8 @@ impl Question {
                 *inside = *inside && also;
             }
         }
-        Some(group(&values))
+        values.push(self.kinds.clone());
+        Some(values)
     }
 }
 
@@ -266,59 +348,28 @@ pub fn group(values: &[Group]) -> Group {
     })
 }
 
-/// How many places the table has.
+/// Every group of one value in two or three columns; with `kinds`, kinds of visits are one more.
 #[must_use]
-pub fn places() -> usize {
-    COLUMNS.iter().map(Column::len).product()
-}
-
-/// The place of a person in the table.
-#[must_use]
-pub fn place(person: &Person) -> Option<usize> {
-    COLUMNS.iter().try_fold(0_usize, |place, column| {
-        place
-            .checked_mul(column.len())?
-            .checked_add(column.of(person)?)
-    })
-}
-
-/// How many persons are in each place.
-#[must_use]
-pub fn truth(clinic: &Clinic) -> Vec<u32> {
-    let mut counts = vec![0_u32; places()];
-    for at in clinic.people.iter().filter_map(place) {
-        if let Some(count) = counts.get_mut(at) {
-            *count = count.saturating_add(1);
-        }
-    }
-    counts
-}
-
-/// How many of the counts lie in a group.
-#[must_use]
-pub fn count(truth: &[u32], group: &[bool]) -> u32 {
-    let inside = truth.iter().zip(group).filter(|(_, inside)| **inside);
-    inside.map(|(n, _)| n).sum()
-}
-
-/// Every group of one value in two or three columns.
-#[must_use]
-pub fn corners() -> Vec<Group> {
+pub fn corners(kinds: bool) -> Vec<Vec<Group>> {
+    let sizes = COLUMNS.iter().map(Column::len);
     let mut all: Vec<(usize, Vec<Group>)> = vec![(0, Vec::new())];
-    for column in &COLUMNS {
+    for size in sizes.chain([KINDS]) {
         let mut next = Vec::new();
         for (fixed, values) in &all {
             let with = |more: Group| [values.clone(), vec![more]].concat();
-            next.push((*fixed, with(vec![true; column.len()])));
-            for at in 0..column.len() {
-                let one = (0..column.len()).map(|other| other == at).collect();
+            next.push((*fixed, with(vec![true; size])));
+            for at in 0..size {
+                let one = (0..size).map(|other| other == at).collect();
                 next.push((fixed.saturating_add(1), with(one)));
             }
         }
         all = next;
     }
-    let few = all.into_iter().filter(|(fixed, _)| (2..=3).contains(fixed));
-    few.map(|(_, values)| group(&values)).collect()
+    let any_kind = |values: &Vec<Group>| values.last().is_some_and(|v| !v.contains(&false));
+    let few = all
+        .into_iter()
+        .filter(|(fixed, values)| (2..=3).contains(fixed) && (kinds || any_kind(values)));
+    few.map(|(_, values)| values).collect()
 }
 
 /// Questions whose differences are about whoever is from town f and eighty or older.
@@ -329,7 +380,8 @@ pub fn about_the_secret() -> Vec<Question> {
     let all = |size: usize| vec![true; size];
     let asked = [all(7), young];
     let question = |ages: Group, who| Question {
-        filter: vec![town.clone(), ages, all(2), all(2)],
+        filter: vec![town.clone(), ages, all(2), all(2), all(3)],
+        kinds: all(KINDS),
         keys: Vec::new(),
         measure: Measure::Disease,
         who,

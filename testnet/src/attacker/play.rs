@@ -5,22 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 
-use super::learned::Learned;
+use super::learned::{Learned, Space};
+use super::limits::within;
 use super::model::{self, Group, Question};
+use super::world::{World, places};
 use crate::arena::clinic::{Clinic, VICTIM, Victim};
 use crate::arena::house::{Ask, House, Plan};
 use crate::generate::rng::Rng;
 
 /// Groups of fewer persons are small.
-pub const SMALL: u32 = 8;
+pub const SMALL: usize = 8;
 /// A count of a small group is pinned if fewer numbers than this lie between the least and the
 /// greatest that it can be: then it is better known than a large group that was released.
 pub const PINNED: f64 = 4.0;
 /// The sum of a small group is pinned if it is better known than to a tenth of what one person may
 /// add.
 pub const PINNED_INCOME: f64 = 20_000.0;
-/// So many small groups are tried in a sequence.
-const TRIED: usize = 40;
+/// As that of incomes, of twenty visits.
+pub const PINNED_COSTS: f64 = 10_000.0;
+/// How far a rounded count may be from the true one.
+const ROUNDED: f64 = 2.0;
+/// So many small groups of a space are tried in a sequence.
+const TRIED: usize = 30;
+/// So many have changed in a second extract.
+const CHANGED: usize = 60;
 
 /// What an attacker got.
 #[derive(Clone, Debug, Default)]
@@ -31,8 +39,10 @@ pub struct Loot {
     pub follow: usize,
     /// The least distance between the bounds of any.
     pub narrowest: Option<f64>,
-    /// Groups of which the count, or the sum of incomes, is pinned.
+    /// Groups of which a count or a sum is pinned.
     pub pinned: Vec<String>,
+    /// Where nothing is rounded: what follows about few persons within the published limits.
+    pub within: Vec<String>,
     /// Cells that were answered.
     pub answered: usize,
 }
@@ -44,17 +54,42 @@ pub fn questions(seed: u64, number: usize) -> Vec<Question> {
     (0..number).map(|_| Question::draw(&mut rng)).collect()
 }
 
-/// Asks them all and keeps what is learned; the node restarts in the middle.
+/// How a sequence is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// Nothing is protected.
+    None,
+    /// Everything is.
+    All,
+    /// Nothing is rounded: only what is withheld protects.
+    Unrounded,
+}
+
+/// Asks them all and keeps what is learned; the node restarts in the middle, and where there are two
+/// extracts the second comes then.
 ///
 /// # Errors
 /// If the arena itself fails.
-pub fn listen(clinic: &Clinic, questions: &[Question], protected: bool) -> Result<Learned> {
-    let plan = Plan::clinic(clinic.files());
-    let mut house = House::open(if protected { plan } else { plan.unprotected() })?;
-    let mut learned = Learned::default();
+pub fn listen(extracts: &[Clinic], questions: &[Question], rules: Rules) -> Result<Learned> {
+    let first = extracts.first().context("no extract")?;
+    let plan = match rules {
+        Rules::None => Plan::clinic(first.files()).unprotected(),
+        Rules::All => Plan::clinic(first.files()),
+        Rules::Unrounded => Plan::clinic(first.files()).exact(),
+    };
+    let mut house = House::open(plan)?;
+    let mut learned = Learned {
+        rounded: if rules == Rules::All { ROUNDED } else { 0.0 },
+        ..Learned::default()
+    };
+    let mut epoch = 0;
     for (at, question) in questions.iter().enumerate() {
         if at == questions.len() / 2 {
             house.restart()?;
+            if let Some(second) = extracts.get(1) {
+                house.refresh(second.files())?;
+                epoch = 1;
+            }
         }
         let ask = Ask {
             sql: question.sql(),
@@ -62,27 +97,45 @@ pub fn listen(clinic: &Clinic, questions: &[Question], protected: bool) -> Resul
             ..Ask::default()
         };
         let said = house.ask(&ask)?;
-        if let Some(told) = said.told() {
-            learned.read(question, told);
+        match said.told() {
+            Some(told) => learned.read(question, told, epoch),
+            None => anyhow::bail!("{} is refused: {:?}", ask.sql, said.code()),
         }
     }
     Ok(learned)
 }
 
+/// The extracts of a seed: every second one is followed by another, in which some have changed.
+#[must_use]
+pub fn extracts(seed: u64) -> Vec<Clinic> {
+    let first = Clinic::generate(seed);
+    let second = first.clone().with_changes(CHANGED, seed).next();
+    match seed % 2 {
+        0 => vec![first, second],
+        _ => vec![first],
+    }
+}
+
 /// Small groups worth trying: one value in two or three columns, withheld cells, and who is in one
-/// released group and not in another.
-fn targets(learned: &Learned, truth: &[u32], seed: u64) -> Vec<Group> {
-    let mut groups: BTreeSet<Group> = model::corners().into_iter().collect();
-    groups.extend(learned.withheld.iter().cloned());
-    let released: BTreeSet<&Group> = learned.persons.iter().map(|s| &s.group).collect();
+/// released group and not in another that differs in one column.
+fn targets(
+    learned: &Learned,
+    world: &World,
+    (space, epoch): (Space, usize),
+    seed: u64,
+) -> Vec<Vec<Group>> {
+    let kinds = matches!(space, Space::Rows | Space::Costs);
+    let mut groups: BTreeSet<Vec<Group>> = model::corners(kinds).into_iter().collect();
+    let withheld = learned.withheld.iter().filter(|(of, _)| *of == space);
+    groups.extend(withheld.map(|(_, sides)| sides.clone()));
+    let released: BTreeSet<&Vec<Group>> = learned.about(space, epoch).map(|s| &s.sides).collect();
     for a in &released {
         for b in &released {
-            let only = a.iter().zip(*b).map(|(a, b)| *a && !*b);
-            groups.insert(only.collect());
+            groups.extend(only(a, b));
         }
     }
-    groups.retain(|group| (1..SMALL).contains(&model::count(truth, group)));
-    let mut groups: Vec<Group> = groups.into_iter().collect();
+    let small = |sides: &Vec<Group>| (1..SMALL).contains(&world.persons(space, sides));
+    let mut groups: Vec<Vec<Group>> = groups.into_iter().filter(small).collect();
     let mut rng = Rng::new(&[seed, 7]);
     while groups.len() > TRIED {
         let last = i64::try_from(groups.len()).unwrap_or(1) - 1;
@@ -92,45 +145,93 @@ fn targets(learned: &Learned, truth: &[u32], seed: u64) -> Vec<Group> {
     groups
 }
 
+/// Who is in one group and not in another, if they differ in one column only.
+fn only(a: &[Group], b: &[Group]) -> Option<Vec<Group>> {
+    let mut rest = a.to_vec();
+    let mut differing = rest.iter_mut().zip(b).filter(|(a, b)| a != b);
+    let (own, other) = differing.next()?;
+    if differing.next().is_some() {
+        return None;
+    }
+    for (inside, also) in own.iter_mut().zip(other) {
+        *inside = *inside && !also;
+    }
+    Some(rest)
+}
+
 /// How closely small groups are known.
 ///
 /// # Errors
 /// If what was released contradicts itself, which the truth excludes.
-pub fn loot(learned: &Learned, clinic: &Clinic, seed: u64) -> Result<Loot> {
-    let truth = model::truth(clinic);
-    let groups = targets(learned, &truth, seed);
+pub fn loot(learned: &Learned, extracts: &[Clinic], seed: u64) -> Result<Loot> {
+    let worlds: Vec<World> = extracts.iter().map(World::of).collect();
     let mut loot = Loot {
-        tried: groups.len(),
-        answered: learned.persons.len(),
+        answered: learned.statements.len(),
         ..Loot::default()
     };
-    let known = learned.known();
-    let mut persons = Learned::program(&learned.persons, &groups).context("persons")?;
-    let mut incomes = Learned::program(&learned.incomes, &groups).context("incomes")?;
-    for (at, group) in groups.iter().enumerate() {
-        let n = model::count(&truth, group);
-        let (low, high) = persons.of(at)?;
-        let follows = known.has(group);
-        loot.follow = loot.follow.saturating_add(usize::from(follows));
-        let width = high - low;
-        loot.narrowest = Some(loot.narrowest.map_or(width, |least| least.min(width)));
-        let true_one = f64::from(n);
-        anyhow::ensure!(
-            low <= true_one + 1e-4 && true_one <= high + 1e-4,
-            "{n} persons are not between {low} and {high}: the attacker knows something false"
-        );
-        if width < PINNED - 1e-6 {
-            loot.pinned.push(format!(
-                "{n} persons between {low} and {high}; follows: {follows}"
-            ));
-        }
-        let (low, high) = incomes.of(at)?;
-        if high - low < PINNED_INCOME - 1e-3 {
-            loot.pinned
-                .push(format!("income of {n} persons between {low} and {high}"));
-        }
+    for (space, epoch) in learned.spaces() {
+        let world = worlds.get(epoch).context("no such extract")?;
+        loot.search(learned, world, (space, epoch), seed)
+            .with_context(|| format!("{space:?} in epoch {epoch}"))?;
+    }
+    if learned.rounded == 0.0 {
+        loot.within = within(learned, &worlds);
     }
     Ok(loot)
+}
+
+impl Loot {
+    fn search(
+        &mut self,
+        learned: &Learned,
+        world: &World,
+        (space, epoch): (Space, usize),
+        seed: u64,
+    ) -> Result<()> {
+        let groups = targets(learned, world, (space, epoch), seed);
+        let asked: Vec<Group> = groups.iter().map(|sides| places(space, sides)).collect();
+        let known = learned.known(space, epoch);
+        let mut ranges = learned.program(space, epoch, &asked)?;
+        for (at, (sides, group)) in groups.iter().zip(&asked).enumerate() {
+            let n = world.persons(space, sides);
+            let sum: i64 = world.adds(space, sides).iter().sum();
+            let sum: f64 = sum.to_string().parse()?;
+            let sum = if space == Space::Costs {
+                sum / 100.0
+            } else {
+                sum
+            };
+            let (low, high) = ranges.of(at)?;
+            let follows = known.has(group);
+            self.tried = self.tried.saturating_add(1);
+            self.follow = self.follow.saturating_add(usize::from(follows));
+            anyhow::ensure!(
+                low <= sum + 1e-3 && sum <= high + 1e-3,
+                "{sum} of {n} persons is not between {low} and {high}: the attacker knows \
+                 something false"
+            );
+            let (width, pinned) = (high - low, pinned(space));
+            if space.is_count() {
+                let least = self.narrowest.map_or(width, |least| least.min(width));
+                self.narrowest = Some(least);
+            }
+            if width < pinned - 1e-3 {
+                self.pinned.push(format!(
+                    "{space:?} of {n} persons between {low} and {high}; follows: {follows}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How closely a sum over a small group must not be known.
+fn pinned(space: Space) -> f64 {
+    match space {
+        Space::Incomes => PINNED_INCOME,
+        Space::Costs => PINNED_COSTS,
+        Space::Persons | Space::Visitors(_) | Space::Rows => PINNED,
+    }
 }
 
 /// A world in which the victim alone is from town f and eighty or older, ill or not.
@@ -165,7 +266,7 @@ fn is_victims_group(person: &crate::arena::clinic::Person) -> bool {
 /// If what was released contradicts itself.
 pub fn guess(learned: &Learned, seed: u64) -> Result<bool> {
     let cell = |disease: usize| {
-        let wanted: [&[usize]; 4] = [&[5], &[5, 6], &[disease], &[0, 1]];
+        let wanted: [&[usize]; 5] = [&[5], &[5, 6], &[disease], &[0, 1], &[0, 1, 2]];
         let of = |(column, wanted): (&model::Column, &[usize])| -> Group {
             (0..column.len())
                 .map(|value| wanted.contains(&value))
@@ -175,7 +276,7 @@ pub fn guess(learned: &Learned, seed: u64) -> Result<bool> {
         model::group(&values)
     };
     let groups = [cell(0), cell(1)];
-    let mut ranges = Learned::program(&learned.persons, &groups)?;
+    let mut ranges = learned.program(Space::Persons, 0, &groups)?;
     let mut middle = |at: usize| -> Result<f64> {
         let (low, high) = ranges.of(at)?;
         Ok(low + (high - low) / 2.0)
