@@ -38,7 +38,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
 }
 
 /// A sum of sizes from which on nobody can dominate, whoever they are.
-fn enough(view: &View<'_>, clamp: i128) -> i128 {
+pub(super) fn enough(view: &View<'_>, clamp: i128) -> i128 {
     let (n, share) = view.params.nk;
     let hundredth = |times: u32| clamp.saturating_mul(times.into());
     let by_share = hundredth(n.saturating_mul(100)) / i128::from(share.max(1));

@@ -12,6 +12,7 @@ pub mod family;
 mod h1;
 mod h1s;
 mod h2;
+mod h2s;
 mod near;
 mod r7_pairs;
 mod recall;
@@ -44,13 +45,14 @@ use view::{Rule, View};
 
 /// The rules about earlier releases, in order; the first that finds something is the reason.
 /// Beside them there is the family audit (H2f), which keeps state of its own.
-const RULES: [Rule; 4] = [
+const RULES: [Rule; 5] = [
     Rule {
         find: r7_pairs::find,
     },
     Rule { find: h1::find },
     Rule { find: h1s::find },
     Rule { find: h2::find },
+    Rule { find: h2s::find },
 ];
 
 /// Everything a population has shown, oldest first. A node builds it from its store when it starts
