@@ -188,27 +188,30 @@ impl Loot {
         (space, epoch): (Space, usize),
         seed: u64,
     ) -> Result<()> {
+        for s in learned.about(space, epoch) {
+            let sum = total(world, space, &s.sides)?;
+            anyhow::ensure!(
+                s.low <= sum + 1e-3 && sum <= s.high + 1e-3,
+                "{sum} is not between {} and {}: what is known of {:?} is false",
+                s.low,
+                s.high,
+                s.sides
+            );
+        }
         let groups = targets(learned, world, (space, epoch), seed);
         let asked: Vec<Group> = groups.iter().map(|sides| places(space, sides)).collect();
         let known = learned.known(space, epoch);
         let mut ranges = learned.program(space, epoch, &asked)?;
         for (at, (sides, group)) in groups.iter().zip(&asked).enumerate() {
             let n = world.persons(space, sides);
-            let sum: i64 = world.adds(space, sides).iter().sum();
-            let sum: f64 = sum.to_string().parse()?;
-            let sum = if space == Space::Costs {
-                sum / 100.0
-            } else {
-                sum
-            };
+            let sum = total(world, space, sides)?;
             let (low, high) = ranges.of(at)?;
             let follows = known.has(group);
             self.tried = self.tried.saturating_add(1);
             self.follow = self.follow.saturating_add(usize::from(follows));
             anyhow::ensure!(
                 low <= sum + 1e-3 && sum <= high + 1e-3,
-                "{sum} of {n} persons is not between {low} and {high}: the attacker knows \
-                 something false"
+                "{sum} of {n} persons is not between {low} and {high}: the solver is wrong"
             );
             let (width, pinned) = (high - low, pinned(space));
             if space.is_count() {
@@ -223,6 +226,18 @@ impl Loot {
         }
         Ok(())
     }
+}
+
+/// What all persons add to a sum.
+fn total(world: &World, space: Space, sides: &[Group]) -> Result<f64> {
+    let sum: i64 = world.adds(space, sides).iter().sum();
+    let sum: f64 = sum.to_string().parse()?;
+    // Costs are told in whole units.
+    Ok(if space == Space::Costs {
+        sum / 100.0
+    } else {
+        sum
+    })
 }
 
 /// How closely a sum over a small group must not be known.
