@@ -67,6 +67,8 @@ pub struct Statement {
     pub high: f64,
     /// What was shown.
     pub shown: f64,
+    /// Whether it left beside a mean, as its number of rows.
+    pub beside: bool,
 }
 
 /// Everything released, as statements.
@@ -213,6 +215,9 @@ impl Answer<'_> {
                 self.count(visitors, *persons);
                 if self.near == 0.0 {
                     self.count(Space::Rows, *rows);
+                    if let Some(last) = self.learned.statements.last_mut() {
+                        last.beside = last.space == Space::Rows;
+                    }
                 }
                 // Without protection it is the sum.
                 self.sum(Space::Costs, *rows, *third, COSTS);
@@ -274,6 +279,7 @@ impl Answer<'_> {
                 low,
                 high,
                 shown,
+                beside: false,
             });
         }
     }

@@ -20,13 +20,20 @@ struct Line {
     epoch: usize,
     sides: Vec<Group>,
     adds: Vec<i64>,
+    beside: bool,
 }
+
+/// What is said of findings that need a number of rows that left beside a mean: that is a published
+/// limit (attack `events-17`).
+pub const BESIDE: &str = "beside a mean";
 
 /// Everything that the limits exclude and that follows all the same.
 #[must_use]
 pub fn within(learned: &Learned, worlds: &[World]) -> Vec<String> {
     let mut lines: Vec<Line> = Vec::new();
-    for statement in &learned.statements {
+    let own = learned.statements.iter().filter(|s| !s.beside);
+    let beside = learned.statements.iter().filter(|s| s.beside);
+    for statement in own.chain(beside) {
         let Some(world) = worlds
             .get(statement.epoch)
             .filter(|_| statement.space.is_count())
@@ -44,6 +51,7 @@ pub fn within(learned: &Learned, worlds: &[World]) -> Vec<String> {
                 epoch: statement.epoch,
                 sides: statement.sides.clone(),
                 adds,
+                beside: statement.beside,
             });
         }
     }
@@ -104,6 +112,8 @@ fn families(lines: &[Line], worlds: &[World]) -> Vec<String> {
     }
     for ((space, epoch, [a, b], rest), lines) in all.into_iter().filter(|(_, l)| l.len() > 1) {
         let mut known = Known::default();
+        let beside = lines.iter().any(|line| line.beside);
+        let beside = if beside { BESIDE } else { "" };
         for line in &lines {
             known.learn(&square(&line.sides, a, b));
         }
@@ -123,7 +133,7 @@ fn families(lines: &[Line], worlds: &[World]) -> Vec<String> {
                     let n = rests_on(world.adds(space, &sides).into_iter());
                     found.extend(n.map(|n| {
                         let sides = name(&sides);
-                        format!("H2f: {n} persons of {space:?} {sides} in epoch {epoch}")
+                        format!("H2f: {n} persons of {space:?} {sides} in epoch {epoch} {beside}")
                     }));
                 }
             }
@@ -160,12 +170,9 @@ fn runs(column: usize, size: usize) -> Vec<Group> {
 
 impl Line {
     fn name(&self) -> String {
-        format!(
-            "{:?} {} in epoch {}",
-            self.space,
-            name(&self.sides),
-            self.epoch
-        )
+        let beside = if self.beside { BESIDE } else { "" };
+        let (space, sides) = (self.space, name(&self.sides));
+        format!("{space:?} {sides} in epoch {} {beside}", self.epoch)
     }
 }
 
@@ -199,6 +206,7 @@ mod tests {
                 low: shown,
                 high: shown,
                 shown,
+                beside: false,
             });
         }
         learned

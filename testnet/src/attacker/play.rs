@@ -125,7 +125,8 @@ fn targets(
     seed: u64,
 ) -> Vec<Vec<Group>> {
     let kinds = matches!(space, Space::Rows | Space::Costs);
-    let mut groups: BTreeSet<Vec<Group>> = model::corners(kinds).into_iter().collect();
+    let corners = model::corners(kinds).into_iter();
+    let mut groups: BTreeSet<Vec<Group>> = corners.map(|sides| of_kinds(space, sides)).collect();
     let withheld = learned.withheld.iter().filter(|(of, _)| *of == space);
     groups.extend(withheld.map(|(_, sides)| sides.clone()));
     let released: BTreeSet<&Vec<Group>> = learned.about(space, epoch).map(|s| &s.sides).collect();
@@ -143,6 +144,16 @@ fn targets(
         groups.swap_remove(at);
     }
     groups
+}
+
+/// A group among those who have a visit of the kinds that a space is about.
+fn of_kinds(space: Space, mut sides: Vec<Group>) -> Vec<Group> {
+    if let (Space::Visitors(bits), Some(kinds)) = (space, sides.last_mut()) {
+        for (at, inside) in kinds.iter_mut().enumerate() {
+            *inside = bits & (1 << at) != 0;
+        }
+    }
+    sides
 }
 
 /// Who is in one group and not in another, if they differ in one column only.
