@@ -251,10 +251,10 @@ mod tests {
         ];
         assert_eq!(rules(&told(&world, &all), &world), ["H2:", "H2f"]);
         let corners = [
-            persons(&[(0, &[3, 4, 5])]),
-            persons(&[(0, &[3, 4, 5]), (1, &[0, 1, 2, 3, 4])]),
-            persons(&[(0, &[3, 4])]),
-            persons(&[(0, &[3, 4]), (1, &[0, 1, 2, 3, 4])]),
+            persons(&[(0, &[1, 2, 3, 4, 5])]),
+            persons(&[(0, &[1, 2, 3, 4, 5]), (1, &[0, 1, 2, 3, 4])]),
+            persons(&[(0, &[1, 2, 3, 4])]),
+            persons(&[(0, &[1, 2, 3, 4]), (1, &[0, 1, 2, 3, 4])]),
         ];
         assert_eq!(rules(&told(&world, &corners), &world), ["H2f"]);
         let large = [persons(&[]), town, persons(&[(2, &[1])])];
