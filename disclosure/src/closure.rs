@@ -24,19 +24,22 @@ use crate::history::{
 };
 use crate::table::Finding;
 
-/// Gives up cells until no sum of the others shows too much; then the sums are kept.
-pub(crate) fn close(draft: &mut Draft<'_, '_>, history: &mut History) {
+/// Gives up cells until no sum of the others shows too much; then the sums are kept. Whether a cell
+/// was given up.
+pub(crate) fn close(draft: &mut Draft<'_, '_>, history: &mut History) -> bool {
+    let mut given_up = false;
     if draft.sheet.question.keys.is_empty() {
-        return;
+        return given_up;
     }
     loop {
         match try_to_close(draft, history) {
             Ok(unions) => {
                 draft.beside.extend(unions);
-                return;
+                return given_up;
             }
             Err(found) => {
                 let (victim, hit) = *found;
+                given_up = true;
                 history.roll_back(draft.from);
                 give_up(draft, victim, hit);
                 for cell in draft.listed.iter().filter(|cell| cell.fresh) {
@@ -323,7 +326,7 @@ impl Margin {
                 .any(|row| row.key.get(*place) == Some(&Scalar::Null))
         };
         let (_, first) = self.listed(draft).next()?;
-        let known = first.facets.iter().any(|candidate| {
+        let known = first.facets.iter().find_map(|candidate| {
             let mut whole = candidate.asked.clone();
             for (column, place) in self.columns(draft).into_iter().zip(&self.varying) {
                 let all = draft.sheet.question.filter.boxes.get(column);
@@ -337,11 +340,11 @@ impl Margin {
                 narrow(&mut whole.predicate, column, &all, draft.sheet.codebook);
             }
             let whole = same(&whole, candidate.facet.form, draft.sheet.codebook);
-            history.is_stated(&candidate.facet, &whole)
+            history.total(&candidate.facet, &whole)
         });
-        known.then(|| Hit {
+        known.map(|total| Hit {
             rule: "total",
-            why: "an earlier total would show the only withheld cell".to_owned(),
+            why: format!("an earlier total, {total}, would show the only withheld cell"),
             statistic: None,
             near: Near::No,
         })

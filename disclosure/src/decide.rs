@@ -4,6 +4,7 @@
 //! What this file must not know: how one rule works.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use quorate_query::answer::{Cell, NodeRow};
 use quorate_query::number::Number;
@@ -82,7 +83,9 @@ impl<'s, 'a> Draft<'s, 'a> {
         for cell in pending {
             draft.compare(cell, history);
         }
-        closure::close(&mut draft, history);
+        while closure::close(&mut draft, history) {
+            draft.look_again(&judge, history);
+        }
         draft.finish(&judge, is_closed)
     }
 
@@ -91,6 +94,7 @@ impl<'s, 'a> Draft<'s, 'a> {
         let sheet = self.sheet;
         let cell = sheet.evidence.cells.get(key).unwrap_or(sheet.nobody);
         let measures = sheet.question.measures.iter().zip(&cell.measures);
+        let row = self.rows.len();
         self.rows.push(NodeRow {
             key: key.to_vec(),
             cells: vec![Cell::Suppressed; cell.measures.len()],
@@ -98,9 +102,55 @@ impl<'s, 'a> Draft<'s, 'a> {
         let looks = measures
             .enumerate()
             .filter_map(|(index, (measure, evidence))| {
-                self.first_look(judge, key, (cell, evidence), (index, measure), history)
+                self.first_look(judge, row, key, (cell, evidence), (index, measure), history)
             });
         looks.collect()
+    }
+
+    /// After a cell was given up: what was withheld beside it may leave, and what was shown in its
+    /// image may not. So asking again tells the same.
+    fn look_again(&mut self, judge: &Judge<'a>, history: &mut History) {
+        history.roll_back(self.from);
+        for cell in self.listed.iter().filter(|cell| cell.fresh) {
+            history.hold(cell.entry.clone());
+        }
+        let rests = |entry: &Entry| matches!(entry.state, State::Near(_) | State::Union { .. });
+        self.beside.retain(|entry| !rests(entry));
+        self.outcome.near_earlier = 0;
+        let findings = std::mem::take(&mut self.outcome.findings).into_iter();
+        let (given_up, withheld): (Vec<_>, Vec<_>) = findings.partition(|f| f.rule == "H3");
+        self.outcome.findings = given_up;
+        let withheld: BTreeSet<(Vec<Scalar>, usize)> =
+            withheld.into_iter().map(|f| (f.key, f.measure)).collect();
+        let sheet = self.sheet;
+        let mut pending = Vec::new();
+        for row in 0..self.rows.len() {
+            let Some(NodeRow { key, cells }) = self.rows.get(row).cloned() else {
+                continue;
+            };
+            let cell = sheet.evidence.cells.get(&key).unwrap_or(sheet.nobody);
+            let measures = sheet.question.measures.iter().zip(&cell.measures);
+            for (index, (measure, evidence)) in measures.enumerate() {
+                let place = (key.clone(), index);
+                let is_near = cells.get(index).is_some_and(Cell::is_near);
+                if is_near || withheld.contains(&place) {
+                    self.show(row, index, Cell::Suppressed);
+                    let at = (index, measure);
+                    pending.extend(self.first_look(
+                        judge,
+                        row,
+                        &key,
+                        (cell, evidence),
+                        at,
+                        history,
+                    ));
+                }
+            }
+        }
+        pending.sort_by_key(Listed::rank);
+        for cell in pending {
+            self.compare(cell, history);
+        }
     }
 
     /// What is remembered decides first: what was shown stays shown, whatever has become of it.
@@ -108,6 +158,7 @@ impl<'s, 'a> Draft<'s, 'a> {
     fn first_look(
         &mut self,
         judge: &Judge<'a>,
+        row: usize,
         key: &[Scalar],
         (cell, evidence): (&'a CellEvidence, &'a MeasureEvidence),
         (index, measure): (usize, &Measure),
@@ -129,7 +180,7 @@ impl<'s, 'a> Draft<'s, 'a> {
         let withheld = judge.cell(key, cell, evidence).map_or(Ok(()), Err);
         let parts = withheld.and_then(|()| sheet.parts(measure, &facts, cell, evidence));
         let mut found = Listed {
-            row: self.rows.len().saturating_sub(1),
+            row,
             measure: index,
             entry: Entry {
                 id,

@@ -28,6 +28,8 @@ pub struct Delivery {
     pub question: quorate_identity::Signed,
     /// 0 for a question of one round.
     pub round: u32,
+    /// Digest of the certificate of whoever delivered it, for the ledger.
+    pub peer: String,
 }
 
 /// What became of a delivery.
@@ -118,5 +120,7 @@ mod canary;
 mod heart;
 #[cfg(test)]
 mod kept;
+#[cfg(test)]
+mod perturbed;
 #[cfg(test)]
 mod tests;

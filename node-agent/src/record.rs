@@ -93,20 +93,31 @@ impl crate::refusal::Coded for LedgerError {
 /// If it is not on the disk: then the question must not run.
 pub fn open(node: &Node, verified: Verified, now: i64) -> Result<Recorded, LedgerError> {
     let asked = verified.asked();
+    // What the custodian wrote down about the project, whether or not it lets the question run.
+    let project = asked.project.as_ref();
+    let project = project.and_then(|id| node.policy.projects.get(id));
+    let legal_basis = project.and_then(|project| project.legal_basis.clone());
+    let organisation = project.and_then(|project| match &asked.asker {
+        Asker::Researcher { name, key } => project.organisation(name, key).map(str::to_owned),
+        Asker::Custodian | Asker::Core { .. } => None,
+    });
     let entry = node.with_ledger(|ledger| {
         let purpose = ledger.commitment("purpose", asked.purpose.as_bytes());
         let open = Open {
             question: asked.id.to_string(),
             payload: digest_text(&asked.digest),
             round: asked.round,
-            actor: actor(asked),
+            actor: Actor {
+                organisation: organisation.unwrap_or_default(),
+                ..actor(asked)
+            },
             project: asked.project.clone().unwrap_or_default(),
             purpose,
-            legal_basis: String::new(),
+            legal_basis: legal_basis.unwrap_or_default(),
             codebook: asked.codebook.clone(),
             roster: node.roster().head().hash,
             policy: node.policy.digest.clone(),
-            peer: String::new(),
+            peer: asked.peer.clone(),
         };
         ledger.append(Event::Open(Box::new(open)), &node.key, now)
     })?;

@@ -21,6 +21,8 @@ use crate::policy::{self, Policy};
 
 /// The present moment of every test.
 pub(crate) const NOW: i64 = 1_800_000_000;
+/// What every test's delivery says of the certificate that it came with.
+pub(crate) const PEER: &str = "sha256:of the coordinator's certificate";
 const FAR: i64 = NOW + 400 * 86_400;
 
 /// A node's house: everything it is opened with.
@@ -30,6 +32,48 @@ pub(crate) struct House {
     pub(crate) roster: Roster,
     pub(crate) policy: String,
     asked: std::cell::Cell<u64>,
+}
+
+/// A codebook of persons, and of visits that few nodes hold.
+pub(crate) const BOOK: &str = r#"
+[codebook]
+format = 1
+name = "test"
+version = 1
+unit = "person.id"
+
+[release]
+k = 8
+round_base = 5
+
+[table.person]
+rows = "one-per-unit"
+[table.person.column]
+id = { type = "int", role = ["unit"] }
+sex = { type = "int", role = ["filter", "group"], domain = { 0 = "f", 1 = "m" } }
+town = { type = "text", role = ["filter", "group"] }
+weight = { type = "int", role = ["filter", "value"], bounds = [30, 150] }
+
+[[core]]
+sql = "SELECT sex, count(*) FROM person GROUP BY sex"
+"#;
+
+/// A house with [`BOOK`], or what is made of it, over 100 persons: sex 1 for 40 of them, town "a"
+/// for 60, "b" for 37 and "c" for 3, weights from 40 to 99. `release` is the policy's `[release]`.
+pub(crate) fn people(book: &str, release: &str) -> House {
+    let row = |i: i32| {
+        let town = match i {
+            ..60 => "a",
+            60..97 => "b",
+            _ => "c",
+        };
+        format!("{i},{},{town},{}\n", i32::from(i % 5 < 2), 40 + i * 7 % 60)
+    };
+    let rows: String = (0..100).map(row).collect();
+    let policy =
+        format!("[source.person]\nkind = \"csv\"\npath = \"people.csv\"\n[release]\n{release}\n");
+    let people = format!("id,sex,town,weight\n{rows}");
+    House::new(book, &policy, false, &[("people.csv", &people)])
 }
 
 pub(crate) fn key(seed: u8) -> SigningKey {
@@ -176,6 +220,7 @@ impl House {
         Delivery {
             question: sign_question(question, by),
             round: 0,
+            peer: PEER.into(),
         }
     }
 

@@ -47,6 +47,8 @@ pub struct Asked {
     pub network: String,
     /// 0 for a question of one round.
     pub round: u32,
+    /// Digest of the certificate that it was delivered with; empty for the custodian's own.
+    pub peer: String,
     /// Who asks.
     pub asker: Asker,
     /// Under which project; `None` for the custodian's own trial of any table held.
@@ -204,6 +206,7 @@ pub fn verify(node: &Node, delivery: &Delivery, now: i64) -> Result<Heard, Verif
         digest,
         network: question.network,
         round: delivery.round,
+        peer: delivery.peer.clone(),
         asker: Asker::Researcher {
             name: question.researcher,
             key,
@@ -252,6 +255,7 @@ fn alone(node: &Node, id: QuestionId, asker: Asker, trial: crate::trial::Trial) 
         digest: [0; 32],
         network: node.roster().network().to_string(),
         round: 0,
+        peer: String::new(),
         asker,
         project: trial.project,
         purpose: String::new(),

@@ -142,11 +142,16 @@ impl New<'_> {
             true => self.weight(legs),
             false => self.certain(legs),
         };
-        hit(
-            weight,
-            weight < k_diff && self.is_structural(legs, weight),
-            k_diff,
-        )
+        if weight >= k_diff || self.is_structural(legs, weight) {
+            return None;
+        }
+        let (a, b) = (legs.a.entry.name(), legs.b.entry.name());
+        Some(Hit {
+            rule: "H2",
+            why: format!("{weight} persons remain of it and two earlier releases, {a} and {b}"),
+            statistic: persons("weight", weight, k_diff),
+            near: Near::No,
+        })
     }
 
     /// On how many persons the sum rests, where each adds the same to all three.
@@ -289,13 +294,4 @@ fn window<'s, 'a>(others: &'s [&'a Other<'a>], persons: u64, k_diff: u64) -> &'s
     let from = others.partition_point(|other| other.persons < low);
     let to = others.partition_point(|other| other.persons <= high);
     others.get(from..to).unwrap_or_default()
-}
-
-fn hit(weight: u64, structural: bool, k_diff: u64) -> Option<Hit> {
-    (weight < k_diff && !structural).then(|| Hit {
-        rule: "H2",
-        why: format!("{weight} persons remain of it and two earlier releases"),
-        statistic: persons("weight", weight, k_diff),
-        near: Near::No,
-    })
 }

@@ -55,6 +55,9 @@ const RULES: [Rule; 5] = [
     Rule { find: h2s::find },
 ];
 
+/// How many releases of a family a finding names.
+const NAMED: usize = 8;
+
 /// Everything a population has shown, oldest first. A node builds it from its store when it starts
 /// and adds what it has made durable.
 #[derive(Default)]
@@ -156,7 +159,7 @@ impl History {
             let conflict = self.families.audit(&candidate.facet, &setting);
             hits.extend(conflict.map(|conflict| Hit {
                 rule: "H2f",
-                why: conflict.why,
+                why: format!("{}; {}", conflict.why, self.named(&conflict.among)),
                 statistic: Some(conflict.statistic),
                 near: Near::No,
             }));
@@ -177,14 +180,30 @@ impl History {
             .collect()
     }
 
-    /// Whether what a facet counts was ever shown of the rows of a shape, in any state of the data.
-    /// Sums of a column within whatever bounds say nearly the same.
-    pub(crate) fn is_stated(&self, like: &Facet, shape: &Shape) -> bool {
+    /// The name of a release that showed what a facet counts of the rows of a shape, in any state of
+    /// the data. Sums of a column within whatever bounds say nearly the same.
+    pub(crate) fn total(&self, like: &Facet, shape: &Shape) -> Option<String> {
         let mut stated = self.shown.stated(&like.vec, shape);
-        stated.any(|number| {
-            let found = self.shown.get(number);
-            found.is_some_and(|(_, _, facet)| facet.form == like.form || !like.form.is_count())
+        stated.find_map(|number| {
+            let (_, entry, facet) = self.shown.get(number)?;
+            let says = facet.form == like.form || !like.form.is_count();
+            says.then(|| entry.name())
         })
+    }
+
+    /// Names of releases, the newest first and not more than a few.
+    fn named(&self, facets: &[usize]) -> String {
+        let mut names: Vec<String> = Vec::new();
+        for number in facets.iter().rev() {
+            let name = self.shown.get(*number).map(|(_, entry, _)| entry.name());
+            names.extend(name.filter(|name| !names.contains(name)));
+        }
+        let more = names.len().saturating_sub(NAMED);
+        names.truncate(NAMED);
+        match more {
+            0 => format!("its family: {}", names.join(", ")),
+            more => format!("its family: {} and {more} more", names.join(", ")),
+        }
     }
 
     fn news<'f, 'a>(

@@ -3,48 +3,13 @@
 use quorate_query::answer::Cell;
 use quorate_query::problem::Code;
 
+use crate::ledger::{Event, Open, Record};
 use crate::node::Node;
-use crate::releases::Record;
-use crate::testing::{House, NOW, alice, answered, hear, hear_at, refused, tell};
+use crate::releases;
+use crate::testing::{
+    BOOK, House, NOW, PEER, alice, answered, bob, hear, hear_at, people, refused, tell,
+};
 use crate::trial::{Trial, try_alone};
-
-const BOOK: &str = r#"
-[codebook]
-format = 1
-name = "test"
-version = 1
-unit = "person.id"
-
-[release]
-k = 8
-round_base = 5
-
-[table.person]
-rows = "one-per-unit"
-[table.person.column]
-id = { type = "int", role = ["unit"] }
-sex = { type = "int", role = ["filter", "group"], domain = { 0 = "f", 1 = "m" } }
-town = { type = "text", role = ["filter", "group"] }
-
-[[core]]
-sql = "SELECT sex, count(*) FROM person GROUP BY sex"
-"#;
-
-/// 100 persons: sex 1 for 40 of them, town "a" for 60, "b" for 37 and "c" for 3.
-fn house(caps: &str) -> House {
-    let row = |i: i32| {
-        let town = match i {
-            ..60 => "a",
-            60..97 => "b",
-            _ => "c",
-        };
-        format!("{i},{},{town}\n", i32::from(i % 5 < 2))
-    };
-    let people = format!("id,sex,town\n{}", (0..100).map(row).collect::<String>());
-    let policy =
-        format!("[source.person]\nkind = \"csv\"\npath = \"people.csv\"\n[release]\n{caps}\n");
-    House::new(BOOK, &policy, false, &[("people.csv", &people)])
-}
 
 /// The code of a refusal; none of an answer.
 fn code(house: &House, node: &Node, sql: &str) -> Option<String> {
@@ -65,7 +30,7 @@ fn used(node: &Node) -> (u64, u64) {
 
 #[test]
 fn the_cap_comes_with_the_last_cell_and_stays_through_restarts() {
-    let house = house("cells_per_principal = 3");
+    let house = people(BOOK, "cells_per_principal = 3");
     let node = house.open();
     let by_sex = "SELECT sex, count(*) AS n FROM person GROUP BY sex";
     assert_eq!(code(&house, &node, by_sex), None, "two cells");
@@ -89,7 +54,7 @@ fn the_cap_comes_with_the_last_cell_and_stays_through_restarts() {
 
 #[test]
 fn withheld_cells_count_like_shown_ones_and_days_give_them_back() {
-    let house = house("cells_per_principal = 2");
+    let house = people(BOOK, "cells_per_principal = 2");
     let node = house.open();
     let small = "SELECT count(*) AS n FROM person WHERE town = 'c'";
     let answer = house.ask(&node, small);
@@ -109,7 +74,7 @@ fn withheld_cells_count_like_shown_ones_and_days_give_them_back() {
 
 #[test]
 fn an_open_table_counts_with_what_it_lists_and_data_have_a_cap_of_their_own() {
-    let house = house("cells_per_epoch = 2");
+    let house = people(BOOK, "cells_per_epoch = 2");
     let node = house.open();
     let by_town = "SELECT town, count(*) AS n FROM person GROUP BY town";
     let listed = house.ask(&node, by_town).table.rows.len();
@@ -118,15 +83,15 @@ fn an_open_table_counts_with_what_it_lists_and_data_have_a_cap_of_their_own() {
     let by_sex = "SELECT sex, count(*) AS n FROM person GROUP BY sex";
     assert_eq!(code(&house, &node, by_sex), Some("L707".to_owned()));
     // other data
-    let people = house.folder.path().join("people.csv");
-    let text = std::fs::read_to_string(&people).unwrap();
-    std::fs::write(&people, text.replace(",a\n", ",d\n")).unwrap();
+    let file = house.folder.path().join("people.csv");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace(",a,", ",d,")).unwrap();
     assert_eq!(code(&house, &node, by_sex), None);
 }
 
 #[test]
 fn a_question_that_a_crash_interrupts_counts_once_and_a_trial_not_at_all() {
-    let house = house("cells_per_principal = 1");
+    let house = people(BOOK, "cells_per_principal = 1");
     let node = house.open();
     let sql = "SELECT count(*) AS n FROM person WHERE town = 'a'";
     let trial = Trial {
@@ -150,7 +115,7 @@ fn a_question_that_a_crash_interrupts_counts_once_and_a_trial_not_at_all() {
     assert!(hear(&node, delivery()).is_none());
     drop(node);
     let node = house.open();
-    let asked = |record: &Record| matches!(record, Record::Asked(_));
+    let asked = |record: &releases::Record| matches!(record, releases::Record::Asked(_));
     let mut kept = Vec::new();
     node.with_store(|store| store.past("people", |record| kept.push(record)))
         .unwrap();
@@ -162,7 +127,7 @@ fn a_question_that_a_crash_interrupts_counts_once_and_a_trial_not_at_all() {
 #[test]
 fn both_caps_are_one_code_outside() {
     for cap in ["cells_per_principal = 1", "cells_per_epoch = 1"] {
-        let house = house(cap);
+        let house = people(BOOK, cap);
         let node = house.open();
         let sql = "SELECT sex, count(*) AS n FROM person GROUP BY sex";
         let message = tell(&node, house.deliver(&house.question(sql), &alice()));
@@ -174,4 +139,49 @@ fn both_caps_are_one_code_outside() {
         let log = std::fs::read_to_string(house.state().join(crate::node::FAULT_FILE)).unwrap();
         assert!(log.contains(cap.split(' ').next().unwrap()), "{log}");
     }
+}
+
+#[test]
+fn the_ledger_says_who_delivered_who_asked_and_on_which_basis() {
+    let mut house = people(BOOK, "");
+    let pinned = "members = [{ name = \"alice\",";
+    let told = format!(
+        "legal_basis = \"GDPR 9(2)(j), approval 17\"\n{pinned} organisation = \"Northgate University\","
+    );
+    assert!(house.policy.contains(pinned));
+    house.policy = house.policy.replace(pinned, &told);
+    let node = house.open();
+    let sql = "SELECT count(*) AS n FROM person WHERE town = 'a'";
+    house.ask(&node, sql);
+    // the name in the project, the key of somebody else
+    tell(&node, house.deliver(&house.question(sql), &bob()));
+    let log = std::fs::read_to_string(house.state().join(crate::ledger::LEDGER_FILE)).unwrap();
+    let records = log.lines().map(|line| line.split('\t').next().unwrap());
+    let opened: Vec<Open> = records
+        .filter_map(
+            |json| match serde_json::from_str::<Record>(json).unwrap().event {
+                Event::Open(open) => Some(*open),
+                _ => None,
+            },
+        )
+        .collect();
+    let mine: Vec<&Open> = opened
+        .iter()
+        .filter(|open| open.actor.role == "researcher")
+        .collect();
+    assert_eq!(mine.len(), 1, "what is not believed is not recorded");
+    assert_eq!(mine[0].peer, PEER);
+    assert_eq!(mine[0].legal_basis, "GDPR 9(2)(j), approval 17");
+    assert_eq!(mine[0].actor.organisation, "Northgate University");
+    let core = opened
+        .iter()
+        .find(|open| open.actor.role == "core")
+        .unwrap();
+    assert_eq!((core.peer.as_str(), core.legal_basis.as_str()), ("", ""));
+    let project = &house.policy().projects["heart-1"];
+    assert_eq!(
+        project.organisation("alice", bob().key_id()),
+        None,
+        "another key"
+    );
 }

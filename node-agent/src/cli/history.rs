@@ -115,12 +115,17 @@ fn render(told: &Told, when: &BTreeMap<String, Occasion>) -> String {
 
 fn reason_line(reason: &Reason, when: &BTreeMap<String, Occasion>) -> String {
     let Reason { cell, rule, why } = reason;
-    let mut words = why.split(|letter: char| !letter.is_ascii_alphanumeric());
-    let other = words.find_map(|word| when.get(word)).map(|on| {
+    let words = why.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let others = words.filter_map(|word| Some((word, when.get(word)?)));
+    let told = others.map(|(name, on)| {
         let (time, project) = (roster::time(on.time), or_none(&on.project));
-        format!(" (asked by question {}, {time}, {project})", on.question)
+        let question = match on.question.as_str() {
+            "" => "a core table".to_owned(),
+            question => format!("question {question}"),
+        };
+        format!("\n    {name}: {question}, {time}, {project}")
     });
-    format!("{cell}: {rule}: {why}{}", other.unwrap_or_default())
+    format!("{cell}: {rule}: {why}{}", told.collect::<String>())
 }
 
 fn or_none(project: &str) -> String {

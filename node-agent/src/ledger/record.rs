@@ -61,7 +61,7 @@ pub struct Actor {
     pub key: String,
     /// Role in use.
     pub role: String,
-    /// Organisation, where the roster knows it.
+    /// Organisation, as the policy names it beside this member and key: the roster knows none.
     pub organisation: String,
 }
 
@@ -81,7 +81,7 @@ pub struct Open {
     pub project: String,
     /// Salted commitment to the stated purpose.
     pub purpose: String,
-    /// Legal basis, where the project states one.
+    /// Legal basis, where the project of the policy states one.
     pub legal_basis: String,
     /// Digest of the codebook.
     pub codebook: String,
@@ -89,7 +89,7 @@ pub struct Open {
     pub roster: String,
     /// Policy of the node.
     pub policy: String,
-    /// Certificate fingerprint of the peer that delivered it.
+    /// SHA-256 of the certificate of the peer that delivered it; empty for core tables.
     pub peer: String,
 }
 

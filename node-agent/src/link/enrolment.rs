@@ -31,7 +31,8 @@ pub(crate) async fn enrol(
     let pin =
         parse_digest(&token.ca_sha256).ok_or(LinkError::Protocol("token pins no authority"))?;
     let route = Route::choose(&policy.node.proxy, &target);
-    let mut client = client(channel(&route, &target, enrol_client_config(&pin)?).await?);
+    let line = channel(&route, &target, enrol_client_config(&pin)?).await?;
+    let mut client = client(line.channel);
     let request = Request::new(policy, key)?;
     let reply = client
         .enrol(EnrolRequest {

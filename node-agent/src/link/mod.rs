@@ -139,7 +139,7 @@ impl Link {
     async fn attach(&self) -> Result<End, LinkError> {
         let enrolment = self.home.enrolment()?;
         let policy = &self.node.policy;
-        let channel = connect(policy, &enrolment).await?;
+        let line = connect(policy, &enrolment).await?;
         let certificate = quorate_identity::tls::certificates(&enrolment.certificate)?;
         let own = certificate
             .first()
@@ -152,8 +152,9 @@ impl Link {
             clock: &self.clock,
             work: &self.work,
             own,
+            peer: line.peer,
         }
-        .run(channel)
+        .run(line.channel)
         .await
     }
 }
@@ -169,11 +170,18 @@ fn pause(failures: u32, random: &mut fastrand::Rng) -> Duration {
     Duration::from_millis(random.u64(longest / 2..=longest))
 }
 
+/// A connection, and who is at its other end.
+pub(crate) struct Line {
+    pub(crate) channel: Channel,
+    /// Digest of the certificate that the other end showed.
+    pub(crate) peer: String,
+}
+
 /// A channel over one fresh TLS connection, with the node's certificate.
 pub(crate) async fn connect(
     policy: &crate::policy::Policy,
     enrolment: &crate::home::Enrolment,
-) -> Result<Channel, LinkError> {
+) -> Result<Line, LinkError> {
     let extra = extra_authorities(policy)?;
     let identity = Some((enrolment.certificate.as_str(), enrolment.key.as_str()));
     let config = quorate_identity::tls::client_config(&enrolment.ca, &extra, identity)?;
@@ -199,8 +207,11 @@ pub(crate) async fn channel(
     route: &Route,
     target: &Target,
     config: rustls::ClientConfig,
-) -> Result<Channel, LinkError> {
+) -> Result<Line, LinkError> {
     let stream = secure(dial(route, target).await?, config, target).await?;
+    let shown = stream.get_ref().1.peer_certificates();
+    let leaf = shown.and_then(|certificates| certificates.first());
+    let peer = leaf.map(|der| quorate_identity::digest_text(&quorate_identity::sha256(der)));
     let broken = |error: tonic::transport::Error| LinkError::Broken(chain(&error));
     let endpoint = Endpoint::from_shared(format!(
         "http://{}:{}",
@@ -219,10 +230,11 @@ pub(crate) async fn channel(
             stream.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected)),
         )
     });
-    endpoint
-        .connect_with_connector(connector)
-        .await
-        .map_err(broken)
+    let channel = endpoint.connect_with_connector(connector).await;
+    Ok(Line {
+        channel: channel.map_err(broken)?,
+        peer: peer.unwrap_or_default(),
+    })
 }
 
 fn bracketed(host: &str) -> String {

@@ -52,6 +52,8 @@ pub(super) struct Session<'a> {
     pub(super) clock: &'a Clock,
     pub(super) work: &'a Arc<Work>,
     pub(super) own: PeerIdentity,
+    /// Digest of the coordinator's certificate.
+    pub(super) peer: String,
 }
 
 impl Session<'_> {
@@ -198,7 +200,7 @@ impl Session<'_> {
                         "delivered a question in a round that it does not have",
                     ));
                 }
-                self.work.deliver(signed, deliver.round);
+                self.work.deliver(signed, deliver.round, &self.peer);
             }
             Heard::NextRound(_) => {
                 return Err(LinkError::Protocol(

@@ -5,8 +5,10 @@
 //! nothing about the data; that includes the time it waited for its turn.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use quorate_identity::Signed;
 use quorate_identity::envelope::kind;
@@ -25,6 +27,10 @@ use crate::sign;
 /// Questions that may wait for their turn, for each that may run.
 const WAITING: usize = 16;
 
+/// Waits for so long. Tests put another one in its place.
+pub(super) type Pause = Arc<dyn Fn(Duration) -> Waiting + Send + Sync>;
+pub(super) type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Where frames of the present stream go.
 pub(super) type Out = mpsc::Sender<NodeFrame>;
 
@@ -32,6 +38,7 @@ pub(super) type Out = mpsc::Sender<NodeFrame>;
 pub(super) struct Work {
     node: Arc<Node>,
     clock: Clock,
+    pause: Pause,
     pub(super) turns: Arc<Semaphore>,
     state: Mutex<State>,
     connected: AtomicBool,
@@ -48,10 +55,17 @@ struct State {
 
 impl Work {
     pub(super) fn new(node: Arc<Node>, clock: Clock) -> Arc<Self> {
+        let pause = Arc::new(|time| Box::pin(tokio::time::sleep(time)) as Waiting);
+        Self::with_pause(node, clock, pause)
+    }
+
+    /// With another way to wait for the end of a slot.
+    pub(super) fn with_pause(node: Arc<Node>, clock: Clock, pause: Pause) -> Arc<Self> {
         let turns = Arc::new(Semaphore::new(node.policy.limits.concurrent));
         Arc::new(Self {
             node,
             clock,
+            pause,
             turns,
             state: Mutex::default(),
             connected: AtomicBool::new(false),
@@ -99,9 +113,13 @@ impl Work {
 
     /// Takes a question. It is answered in its own task. One that is waiting, running or held back
     /// until its slot is over is not taken twice: the first delivery speaks, when its slot says so.
-    pub(super) fn deliver(self: &Arc<Self>, question: Signed, round: u32) {
+    pub(super) fn deliver(self: &Arc<Self>, question: Signed, round: u32, peer: &str) {
         let arrived = (self.node.stopwatch)();
-        let delivery = Delivery { question, round };
+        let delivery = Delivery {
+            question,
+            round,
+            peer: peer.to_owned(),
+        };
         let Ok(payload) = QuestionPayload::decode(&delivery.question.payload) else {
             return;
         };
@@ -128,12 +146,7 @@ impl Work {
         }
     }
 
-    async fn take_turn(
-        self: Arc<Self>,
-        id: String,
-        delivery: Delivery,
-        arrived: std::time::Duration,
-    ) {
+    async fn take_turn(self: Arc<Self>, id: String, delivery: Delivery, arrived: Duration) {
         // At arrival, not when the turn comes: that would tell when the question before it ended.
         self.send(Frame::Accepted(Accepted {
             question_id: id.clone(),
@@ -154,7 +167,7 @@ impl Work {
         drop(turn);
         let took = (self.node.stopwatch)().saturating_sub(arrived);
         let leaves = leaves_after(took, self.node.policy.limits.latency_slot);
-        tokio::time::sleep(leaves.saturating_sub(took)).await;
+        (self.pause)(leaves.saturating_sub(took)).await;
         self.state().held.remove(&id);
         if let Reply::Say(signed) = reply {
             self.say(signed).await;

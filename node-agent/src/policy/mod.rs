@@ -135,6 +135,15 @@ pub enum Refresh {
     Hold,
 }
 
+impl Project {
+    /// Where a member with this key works, if the custodian wrote it down.
+    #[must_use]
+    pub fn organisation(&self, name: &str, key: &KeyId) -> Option<&str> {
+        self.members.get(name).filter(|known| *known == key)?;
+        self.organisations.get(name).map(String::as_str)
+    }
+}
+
 impl SourceKind {
     /// How files of this kind end.
     #[must_use]
@@ -157,6 +166,10 @@ pub struct Project {
     pub tables: BTreeSet<String>,
     /// Its people, each pinned to an identity key.
     pub members: BTreeMap<String, KeyId>,
+    /// Where they work, as far as the custodian wrote it down.
+    pub organisations: BTreeMap<String, String>,
+    /// On which legal basis the data are used, in the custodian's words.
+    pub legal_basis: Option<String>,
     /// Whether a person must have seen the question.
     pub approval: Approval,
 }

@@ -337,13 +337,16 @@ fn project(section: &Section<'_>) -> Option<Project> {
     let id = name(section, "id");
     let until = section.need::<Date>("until").and_then(end_of);
     let tables = section.need::<Vec<String>>("tables");
-    let members = members(section);
+    let (members, organisations) = members(section);
+    let legal_basis = line(section, "legal_basis");
     let approval = approval(section);
     Some(Project {
         id: id?,
         until: until?,
         tables: tables?.into_iter().collect(),
         members,
+        organisations,
+        legal_basis,
         approval: approval?,
     })
 }
@@ -354,18 +357,34 @@ fn end_of(day: Date) -> Option<i64> {
     Some(next.timestamp().as_second())
 }
 
-fn members(section: &Section<'_>) -> BTreeMap<String, KeyId> {
+/// One line of the custodian's own words, for the ledger.
+fn line(section: &Section<'_>, key: &str) -> Option<String> {
+    let text = section.get::<String>(key)?;
+    let words = text.trim();
+    if words.is_empty() || words.len() > 200 || words.contains(char::is_control) {
+        section.mistake(key, "not one line of at most 200 bytes");
+        return None;
+    }
+    Some(words.to_owned())
+}
+
+type Members = (BTreeMap<String, KeyId>, BTreeMap<String, String>);
+
+/// Members with their keys, and where some of them work.
+fn members(section: &Section<'_>) -> Members {
     if !section.is_missing() && !section.has("members") {
         section.mistake_here(
             "`members` is missing, write `members = [{ name = \"alice\", key = \"ed25519:...\" }]`",
         );
     }
-    let mut members = BTreeMap::new();
+    let (mut members, mut organisations) = (BTreeMap::new(), BTreeMap::new());
     for member in section.sections("members") {
         let name = name(&member, "name");
         let key = member
             .need::<String>("key")
             .and_then(|text| key(&member, "key", &text));
+        let organisation = line(&member, "organisation");
+        organisations.extend(name.clone().zip(organisation));
         if let (Some(name), Some(key)) = (name, key)
             && members.insert(name.clone(), key).is_some()
         {
@@ -375,7 +394,7 @@ fn members(section: &Section<'_>) -> BTreeMap<String, KeyId> {
             );
         }
     }
-    members
+    (members, organisations)
 }
 
 fn approval(section: &Section<'_>) -> Option<Approval> {

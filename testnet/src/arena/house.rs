@@ -271,6 +271,7 @@ impl House {
         let delivery = Delivery {
             question: sign_question(&question, &key(seed)?),
             round: 0,
+            peer: String::new(),
         };
         let node = self.node.as_ref().context("the node is closed")?;
         match self.runtime.block_on(answer(node, delivery, self.now)) {

@@ -314,7 +314,11 @@ impl FamilyAudit {
     ) -> Option<Conflict> {
         let new = covers(candidate, base, pair, &self.names);
         let mut family = self.take(base, pair, setting);
-        let conflict = family.conflict(&new, facet, setting);
+        let mut conflict = family.conflict(&new, facet, setting);
+        if let Some(conflict) = &mut conflict {
+            let members = family.members.iter().map(|(number, _)| *number);
+            conflict.among = members.collect();
+        }
         if family.members.len() >= WORTH_KEEPING {
             self.numbers = self.numbers.saturating_add(family.size());
             let shelf = self.shelves.entry(base.clone()).or_default();

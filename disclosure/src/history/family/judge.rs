@@ -319,6 +319,7 @@ impl Top {
 
 fn too_few(name: &'static str, value: u64, threshold: u64) -> Conflict {
     Conflict {
+        among: Vec::new(),
         statistic: Statistic {
             name,
             value: value.into(),
@@ -332,6 +333,7 @@ fn too_few(name: &'static str, value: u64, threshold: u64) -> Conflict {
 
 fn dominated(value: i128, threshold: i128) -> Conflict {
     Conflict {
+        among: Vec::new(),
         statistic: Statistic {
             name: "family_dominance",
             value,

@@ -198,6 +198,7 @@ impl TooLarge {
     fn conflict(self) -> Conflict {
         let atoms = i128::try_from(self.atoms).unwrap_or(i128::MAX);
         Conflict {
+            among: Vec::new(),
             statistic: Statistic {
                 name: "family_atoms",
                 value: -atoms,

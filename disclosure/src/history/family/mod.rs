@@ -63,4 +63,6 @@ pub struct Conflict {
     pub statistic: Statistic,
     /// A sentence for the custodian.
     pub why: String,
+    /// The earlier releases that it was compared with, oldest first.
+    pub among: Vec<usize>,
 }

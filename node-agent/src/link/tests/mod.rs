@@ -1,6 +1,7 @@
 //! The line to a coordinator that behaves, restarts, lies, or is not the coordinator at all.
 
 mod hub;
+mod slots;
 
 use std::time::Duration;
 
