@@ -1,7 +1,7 @@
 //! The typed question: everything that can be asked, and nothing else.
 //!
-//! What has no variant here cannot be run. A later issue adds variants: person-level derived
-//! columns beside [`ColumnRef`], typed analyses beside [`Body::Table`].
+//! What has no variant here cannot be run. Typed analyses expand to a table (`analyses`). A later issue
+//! adds person-level derived columns beside [`ColumnRef`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
