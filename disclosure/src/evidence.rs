@@ -237,6 +237,16 @@ impl Contributions {
         self.each == Each::One
     }
 
+    /// What each adds, in ascending order of person, if these are numbers of 64 bits and not one
+    /// each. For those who go over all of them often.
+    #[must_use]
+    pub fn small(&self) -> Option<&[i64]> {
+        match &self.each {
+            Each::Small(each) => Some(each),
+            Each::One | Each::Large(_) => None,
+        }
+    }
+
     /// Who contributes, if only a zero.
     #[must_use]
     pub fn people(&self) -> &RoaringBitmap {

@@ -35,9 +35,20 @@ impl Spread {
             return Some(found);
         }
         let mut sums = vec![0_i64; Self::PLACES].into_boxed_slice();
-        for (person, addend) in contributions.iter() {
+        let mut add = |person: u32, addend: i64| {
             let place = sums.get_mut(usize::from(place(person)))?;
-            *place = place.checked_add(i64::try_from(addend).ok()?)?;
+            *place = place.checked_add(addend)?;
+            Some(())
+        };
+        match contributions.small() {
+            Some(each) => {
+                let mut pairs = contributions.people().iter().zip(each);
+                pairs.try_for_each(|(person, addend)| add(person, *addend))?;
+            }
+            None => {
+                let mut pairs = contributions.iter();
+                pairs.try_for_each(|(person, addend)| add(person, addend.try_into().ok()?))?;
+            }
         }
         let traits = Traits {
             signed: contributions.sum() != contributions.abs_sum(),

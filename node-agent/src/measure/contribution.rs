@@ -263,3 +263,37 @@ fn contributions(people: RoaringBitmap, each: Vec<i64>) -> Result<Contributions,
 fn many(rows: usize) -> Result<u64, FoldError> {
     u64::try_from(rows).map_err(|_| FoldError::TooMany)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(rows: &[(u32, i64)]) -> Contributions {
+        of_totals(rows, 0, (0, 100), 2).unwrap().totals
+    }
+
+    /// Parts of a cell add up to it only if nothing was taken off anybody.
+    #[test]
+    fn what_limits_take_off_somebody_is_noticed() {
+        let counted = |rows: &[u32]| {
+            let people = People::of(rows, Some(2)).unwrap();
+            match people.evidence(Counted::Rows).unwrap() {
+                MeasureEvidence::Count(counted) => counted,
+                _ => panic!("it is a count"),
+            }
+        };
+        assert!(!counted(&[1, 1, 2]).is_limited());
+        assert!(counted(&[1, 1, 1, 2]).is_limited());
+        assert!(!totals(&[(1, 100), (1, 0), (2, 7)]).is_limited());
+        assert!(
+            totals(&[(1, 1), (1, 1), (1, 1)]).is_limited(),
+            "a row too many"
+        );
+        let even = totals(&[(1, 150), (1, 10), (2, 7)]);
+        assert_eq!(
+            (even.sum(), even.is_limited()),
+            (167, true),
+            "a value beyond, evened out"
+        );
+    }
+}
