@@ -97,12 +97,12 @@ impl Judge<'_> {
             return Some(too_few("family_rows_persons", bound, threshold));
         }
         match sums {
-            Some(sums) if !counts => self.judge_totals(sums),
+            Some(sums) if rows || !counts => self.judge_totals(sums),
             _ => None,
         }
     }
 
-    /// R4 to R6 on totals of rows. Nobody adds less than zero, so no person adds more than all who
+    /// R4 and R5 on rows, with R6 on totals of rows. Nobody adds less than zero, so no person adds more than all who
     /// share a place, and no two more than two places.
     fn judge_totals(&self, sums: &Sums) -> Option<Conflict> {
         let members = || self.members.iter().map(|member| &member.facet.footprint);
@@ -124,7 +124,8 @@ impl Judge<'_> {
             let left = size - first - second;
             return Some(dominated(left, size - left));
         }
-        self.may_be_alike(sums).then(|| dominated(0, 1))
+        let alike = !self.form.is_count() && self.may_be_alike(sums);
+        alike.then(|| dominated(0, 1))
     }
 
     /// R6: whether all may add the same. That would divide what is added in every place, and be at

@@ -255,6 +255,26 @@ fn a_total_that_one_person_makes_up_does_not_follow() {
     }
 }
 
+/// One person has most of the visits of a period that follows from the others.
+#[test]
+fn rows_that_one_person_has_do_not_follow() {
+    for (most, denied) in [(200, true), (2, false)] {
+        let visits = |at: usize| -> Visits {
+            let first = if at == 0 { most } else { 1 };
+            let regular = (1..PERIODS).map(|cell| (cell, 5));
+            std::iter::repeat_n((0, 5), first).chain(regular).collect()
+        };
+        let mut world = world(&(0..20).map(visits).collect::<Vec<_>>(), 1);
+        let mut conflict = None;
+        for sql in periods().iter().skip(1) {
+            assert_eq!(conflict, None);
+            conflict = world.ask(sql);
+        }
+        let found = conflict.map(|conflict| conflict.statistic.name);
+        assert_eq!(found, denied.then_some("family_dominance"), "{most}");
+    }
+}
+
 /// Where limits took something off, or persons are counted, a whole is not what its parts add up
 /// to: what it says more must not be of a few.
 #[test]
