@@ -83,15 +83,17 @@ fn few(lines: &[Line]) -> Vec<String> {
 
 /// How many add something, if that are few but somebody.
 fn rests_on(adds: impl Iterator<Item = i64>) -> Option<usize> {
-    let most = usize::try_from(SMALL).unwrap_or(0);
-    let n = adds.filter(|add| *add != 0).take(most).count();
-    (1..most).contains(&n).then_some(n)
+    let n = adds.filter(|add| *add != 0).take(SMALL).count();
+    (1..SMALL).contains(&n).then_some(n)
 }
+
+/// Space, state of the data, two columns, and the values of the others.
+type Family = (Space, usize, [usize; 2], Vec<Group>);
 
 /// Rectangles of few persons that follow from numbers that differ in two columns.
 fn families(lines: &[Line], worlds: &[World]) -> Vec<String> {
     let mut found = Vec::new();
-    let mut all: BTreeMap<(Space, usize, [usize; 2], Vec<Group>), Vec<&Line>> = BTreeMap::new();
+    let mut all: BTreeMap<Family, Vec<&Line>> = BTreeMap::new();
     for line in lines {
         let columns = match line.space {
             Space::Rows => COLUMNS.len().saturating_add(1),
@@ -225,7 +227,8 @@ mod tests {
 
     fn rules(learned: &Learned, world: &World) -> Vec<String> {
         let found = within(learned, std::slice::from_ref(world));
-        let mut rules: Vec<String> = found.iter().map(|f| f[..3].trim().to_owned()).collect();
+        let rule = |found: &String| found.split(':').next().map(str::to_owned);
+        let mut rules: Vec<String> = found.iter().filter_map(rule).collect();
         rules.sort();
         rules.dedup();
         rules
@@ -242,14 +245,14 @@ mod tests {
         let young = persons(&[(0, &[5]), (1, &[0, 1, 2, 3, 4])]);
         assert_eq!(
             rules(&told(&world, &[town.clone(), young]), &world),
-            ["H1:", "H2f"]
+            ["H1", "H2f"]
         );
         let all = [
             persons(&[]),
             persons(&[(0, &[0, 1, 2, 3, 4])]),
             persons(&[(0, &[5]), (1, &[0, 1, 2, 3, 4])]),
         ];
-        assert_eq!(rules(&told(&world, &all), &world), ["H2:", "H2f"]);
+        assert_eq!(rules(&told(&world, &all), &world), ["H2", "H2f"]);
         let corners = [
             persons(&[(0, &[1, 2, 3, 4, 5])]),
             persons(&[(0, &[1, 2, 3, 4, 5]), (1, &[0, 1, 2, 3, 4])]),
