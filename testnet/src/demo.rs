@@ -28,8 +28,8 @@ pub const QUESTIONS: [(&str, &str, bool); 3] = [
         true,
     ),
     (
-        "What is the systolic pressure of patients with type 2 diabetes, by sex?",
-        "SELECT p.gender_concept_id, avg(m.value_as_number) AS systolic, stddev(m.value_as_number) AS sd,\n       count(DISTINCT m.person_id) AS patients\nFROM measurement m JOIN person p ON m.person_id = p.person_id\nWHERE m.measurement_concept_id IN set.sbp\n  AND m.person_id IN (SELECT person_id FROM condition_occurrence WHERE condition_concept_id IN set.t2dm)\nGROUP BY p.gender_concept_id",
+        "What is the systolic pressure of patients who took metformin, by sex?",
+        "SELECT p.gender_concept_id, avg(m.value_as_number) AS systolic, stddev(m.value_as_number) AS sd,\n       count(DISTINCT m.person_id) AS patients\nFROM measurement m JOIN person p ON m.person_id = p.person_id\nWHERE m.measurement_concept_id IN set.sbp\n  AND m.person_id IN (SELECT person_id FROM drug_exposure WHERE drug_concept_id IN set.metformin)\nGROUP BY p.gender_concept_id",
         false,
     ),
 ];

@@ -5,7 +5,9 @@ use quorate_testnet::generate::patient::Patient;
 use quorate_testnet::generate::{self, tables, write};
 use quorate_testnet::network::Network;
 
-use crate::oracle::events::{Event, by_concept, release_moments, release_persons, release_records};
+use crate::oracle::events::{
+    Event, by_concept, release_moments, release_persons, release_records_beside_persons,
+};
 use crate::oracle::exact::decimal;
 use crate::oracle::rules::{Combined, Released, SLACK, combine, round_count};
 use crate::oracle::{ask::Stat, exact::whole};
@@ -148,7 +150,10 @@ fn conditions_by_concept(hospitals: &Hospitals) {
             .map(|site| site.get(&code).cloned().unwrap_or_default())
             .collect();
         let persons: Vec<Released> = rows.iter().map(|rows| release_persons(rows)).collect();
-        let records: Vec<Released> = rows.iter().map(|rows| release_records(rows, 200)).collect();
+        let records = rows
+            .iter()
+            .map(|rows| release_records_beside_persons(rows, 200));
+        let records: Vec<Released> = records.collect();
         if persons.iter().all(|r| *r == Released::Withheld) {
             continue;
         }

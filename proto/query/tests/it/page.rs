@@ -103,9 +103,9 @@ fn every_v_code_has_an_example() {
     // Typed analyses have a page of their own.
     let analyses = std::fs::read_to_string(path("../../docs/analyses/README.md"));
     assert!(analyses.expect("the page").contains("| V900 |"));
-    let all = table().iter().filter(|entry| {
-        entry.code.family() == Some(Family::Question) && entry.code.0 != "V900"
-    });
+    let all = table()
+        .iter()
+        .filter(|entry| entry.code.family() == Some(Family::Question) && entry.code.0 != "V900");
     for entry in all {
         assert!(
             shown.contains(entry.code.0),

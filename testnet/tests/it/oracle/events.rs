@@ -62,6 +62,16 @@ pub(crate) fn release_records(events: &[Event], max_rows: i128) -> Released {
     Released::Count(round_count(records(events, max_rows)))
 }
 
+/// The same beside the number of persons: their difference is the number of further rows, so enough
+/// persons must have more than one.
+pub(crate) fn release_records_beside_persons(events: &[Event], max_rows: i128) -> Released {
+    let several = by_person(events).values().filter(|r| r.len() > 1).count();
+    if i128::try_from(several).unwrap() < K_EFF {
+        return Released::Withheld;
+    }
+    release_records(events, max_rows)
+}
+
 /// A protected count of persons.
 pub(crate) fn release_persons(events: &[Event]) -> Released {
     let n = persons(events);
