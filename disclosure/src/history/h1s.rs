@@ -99,8 +99,11 @@ fn kept_outside(one: &Footprint, other: &Footprint, kept: usize) -> Known {
     for (_, addend) in one.largest.iter().filter(outside) {
         known.see(*addend, kept);
     }
-    for (_, addend) in one.sample.iter().filter(outside) {
+    for (person, addend) in one.sample.iter().filter(outside) {
         known.compare(*addend);
+        if one.largest.iter().all(|(known, _)| known != person) {
+            known.abs = known.abs.saturating_add(addend.saturating_abs());
+        }
     }
     known
 }
@@ -195,6 +198,9 @@ impl New<'_> {
             let only: RoaringBitmap = own - theirs;
             for person in only {
                 known.see(self.contributions.of_person(person).unwrap_or(0), self.kept);
+                if known.is_enough(stop) {
+                    return known;
+                }
             }
             known.whole = true;
             return known;
