@@ -15,7 +15,7 @@ const FEW_ORDERS: u64 = 4;
 /// Denied cells in a thousand, at most. The first four orders together lose 12.
 const BAR: usize = 20;
 /// The same among few persons, where a cell has a few dozen: it may only go down.
-const FEW_BAR: usize = 180;
+const FEW_BAR: usize = 120;
 
 /// One order of `QUORATE_SEED`, or so many.
 fn seeds(orders: u64) -> Vec<u64> {
