@@ -12,7 +12,7 @@ use crate::attacks::together;
 const ORDERS: u64 = 20;
 /// Orders in the small world of the attacks, for information.
 const FEW_ORDERS: u64 = 4;
-/// Denied cells in a thousand, at most. The first four orders together lose 12.
+/// Denied cells in a thousand, at most.
 const BAR: usize = 20;
 /// The same among few persons, where a cell has a few dozen: it may only go down.
 const FEW_BAR: usize = 120;
