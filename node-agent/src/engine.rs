@@ -31,6 +31,8 @@ use crate::policy::Limits;
 
 /// Stack of an engine thread: planning recurses.
 const STACK: usize = 16 << 20;
+/// How long threads that end are waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Rows of a batch; time limits and cancellation act between batches.
 const BATCH: usize = 8192;
 
@@ -176,10 +178,17 @@ impl Engine {
 }
 
 impl Drop for Engine {
+    /// Waits a moment for its threads. One that nobody waits for may end, and its large stack be
+    /// given back, while the C library still looks at it. A thread of its own does the waiting,
+    /// because where another runtime is at work none may be waited for.
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        let Some(runtime) = self.runtime.take() else {
+            return;
+        };
+        let end = std::thread::Builder::new().name("engine-end".to_owned());
+        let ending = end.spawn(move || runtime.shutdown_timeout(PATIENCE));
+        // If it fell over, everything in there is over too.
+        drop(ending.map(std::thread::JoinHandle::join));
     }
 }
 
