@@ -34,7 +34,7 @@ pub(crate) struct House {
     asked: std::cell::Cell<u64>,
 }
 
-/// A codebook of persons, and of visits that few nodes hold.
+/// A codebook of persons alone.
 pub(crate) const BOOK: &str = r#"
 [codebook]
 format = 1
