@@ -179,7 +179,9 @@ impl Margin {
         }
         let each = 0..first.facets.len();
         let facets: Vec<_> = each.filter_map(|at| self.sum(draft, at)).collect();
-        let exact = facets.iter().all(|facet| facet.exact);
+        // What is no statement of its form says so itself; the others of its measure may be exact.
+        let says_so = |facet: &FacetCandidate<'_>| facet.facet.form == Form::Rows(0);
+        let exact = facets.iter().all(|facet| facet.exact || says_so(facet));
         let entry = Entry {
             id: self.id(draft, &first.entry.id),
             shape: facets.first()?.facet.shape.clone(),
@@ -240,8 +242,11 @@ impl Margin {
             .collect();
         let first = all.first()?;
         let may_overlap = self.may_overlap(draft);
-        let overlap = may_overlap && first.facet.form == Form::Persons;
-        let one_each = first.facet.form == Form::Persons && !overlap;
+        let persons = |candidate: &&FacetCandidate<'_>| candidate.facet.form == Form::Persons;
+        let overlap = may_overlap && all.iter().any(persons);
+        let one_each = all.iter().all(persons) && !overlap;
+        // Beside some means rows are told, beside others persons in their place.
+        let mixed = all.iter().any(|other| other.facet.form != first.facet.form);
         let mut known = true;
         let mut people = RoaringBitmap::new();
         let mut pairs = Vec::new();
@@ -268,7 +273,7 @@ impl Margin {
         };
         let shapes: Vec<&Shape> = all.iter().map(|candidate| &candidate.asked).collect();
         let asked = self.around(draft, &shapes)?;
-        let form = match overlap {
+        let form = match overlap || mixed {
             true => Form::Rows(0),
             false => first.facet.form,
         };
@@ -288,7 +293,10 @@ impl Margin {
             clamp: first.clamp,
             same_in_every_box: first.same_in_every_box && !overlap,
             // Parts of what limits took something off do not add up to it.
-            exact: self.is_box(draft) && !overlap && !(may_overlap && (limited || !known)),
+            exact: self.is_box(draft)
+                && !overlap
+                && !mixed
+                && !(may_overlap && (limited || !known)),
         })
     }
 

@@ -159,6 +159,7 @@ impl<'a> World<'a> {
         let Body::Table(question) = read.body;
         let cell = self.cell(&question)?;
         let nobody = CellEvidence {
+            each: None,
             people: RoaringBitmap::new(),
             rows: 0,
             measures: cell.measures.iter().map(empty).collect(),
@@ -198,6 +199,7 @@ impl<'a> World<'a> {
                 };
                 let totals: Vec<(u32, i128)> = people.iter().filter_map(income).collect();
                 MeasureEvidence::Moments(Moments {
+                    each: None,
                     rows: people.len(),
                     squares: totals.iter().map(|(_, income)| income * income).sum(),
                     totals: Contributions::of(totals).ok()?,
@@ -207,6 +209,7 @@ impl<'a> World<'a> {
             _ => MeasureEvidence::Count(Contributions::ones(people.clone())),
         };
         Some(CellEvidence {
+            each: None,
             rows: people.len(),
             measures: vec![measure],
             people,
@@ -242,6 +245,7 @@ impl<'a> World<'a> {
 fn empty(measure: &MeasureEvidence) -> MeasureEvidence {
     match measure {
         MeasureEvidence::Moments(found) => MeasureEvidence::Moments(Moments {
+            each: None,
             totals: Contributions::default(),
             rows: 0,
             squares: 0,

@@ -173,6 +173,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             facts: &facts,
             cell,
             evidence,
+            params: sheet.params,
         };
         let facets = subject.facets();
         let id = sheet.id(&shape, measure);
@@ -300,6 +301,12 @@ impl<'s, 'a> Draft<'s, 'a> {
             return None;
         };
         let (size, rest) = cell.facets.split_last()?;
+        // Where no rows are told, the persons stand in their place too.
+        let rest = match rest.split_last() {
+            Some((rows, sum)) if rows.facet.form == Form::Persons => sum,
+            _ => rest,
+        };
+        let kept = rest.len();
         let is_size = size.facet.form == Form::Persons && !rest.is_empty();
         if !is_size || !history.audit(self.from, rest).is_empty() {
             return None;
@@ -307,7 +314,7 @@ impl<'s, 'a> Draft<'s, 'a> {
         let hits = history.audit(self.from, std::slice::from_ref(size));
         let shown = history.near_size(self.from, &cell.entry, size, &hits)?;
         let parts = self.sheet.moments_beside(measure, found, shown)?;
-        cell.entry.facets.pop();
+        cell.entry.facets.truncate(kept);
         Some(parts)
     }
 

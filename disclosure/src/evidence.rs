@@ -23,6 +23,8 @@ pub struct CellEvidence {
     pub people: RoaringBitmap,
     /// Rows that count: at most `max_rows` of each person; the persons themselves on a unit table.
     pub rows: u64,
+    /// The rows of each person, on an event table.
+    pub each: Option<Contributions>,
     /// One per measure.
     pub measures: Vec<MeasureEvidence>,
 }
@@ -45,6 +47,8 @@ pub struct Moments {
     pub totals: Contributions,
     /// Counted rows with a value.
     pub rows: u64,
+    /// The counted rows with a value of each person, on an event table.
+    pub each: Option<Contributions>,
     /// Sum of the clamped totals of squares, at twice `scale`.
     pub squares: i128,
     /// Digits after the point.
@@ -223,6 +227,17 @@ impl Contributions {
     pub fn limited(mut self, limited: bool) -> Self {
         self.limited |= limited;
         self
+    }
+
+    /// How many add more than one.
+    #[must_use]
+    pub fn above_one(&self) -> u64 {
+        let more = match &self.each {
+            Each::One => 0,
+            Each::Small(each) => each.iter().filter(|addend| **addend > 1).count(),
+            Each::Large(each) => each.iter().filter(|addend| **addend > 1).count(),
+        };
+        u64::try_from(more).unwrap_or(u64::MAX)
     }
 
     /// Whether limits took something off somebody.

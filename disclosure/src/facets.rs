@@ -10,6 +10,7 @@ use quorate_query::codebook::{Codebook, ColumnRef, RowsPer};
 use quorate_query::measure::facts::Facts;
 use quorate_query::number::Number;
 use quorate_query::question::{Measure, Predicate, Set, Values};
+use quorate_query::release::ReleaseParams;
 use quorate_query::set::ordinal;
 use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
@@ -19,6 +20,7 @@ use crate::evidence::{
     CellEvidence, Contributions, MeasureEvidence, Moments, ValueEvidence, Values as Counted,
 };
 use crate::history::{Facet, FacetCandidate, Footprint, Form, Shape, same};
+use crate::rules::protect::told_rows;
 
 /// A measure of a cell, about to be taken apart.
 pub(crate) struct Subject<'s, 'a> {
@@ -34,6 +36,8 @@ pub(crate) struct Subject<'s, 'a> {
     pub(crate) cell: &'a CellEvidence,
     /// What the node knows of the measure.
     pub(crate) evidence: &'a MeasureEvidence,
+    /// Parameters of release.
+    pub(crate) params: &'s ReleaseParams,
 }
 
 /// The family of counts: `1` and numbers of rows.
@@ -96,12 +100,34 @@ impl<'a> Subject<'_, 'a> {
             same_in_every_box: self.max_rows().is_none(),
             exact: true,
         };
-        let count = if self.facts.complete {
-            self.persons(present, found.totals.people().clone())
+        let (shape, people) = if self.facts.complete {
+            (present, found.totals.people())
         } else {
-            self.persons(self.shape.clone(), self.cell.people.clone())
+            (self.shape.clone(), &self.cell.people)
         };
-        vec![sum, count]
+        let count = self.persons(shape.clone(), people.clone());
+        let Some(max) = self.max_rows() else {
+            return vec![sum, count];
+        };
+        // A place for the rows in every cell, so that the facets of all cells go together.
+        let rows = match told_rows(self.facts, self.cell, found, self.params) {
+            Some(each) => self.rows_beside(shape, each, max),
+            None => self.persons(shape, people.clone()),
+        };
+        vec![sum, rows, count]
+    }
+
+    /// The rows that leave beside a mean.
+    fn rows_beside(&self, shape: Shape, each: &'a Contributions, max: u32) -> FacetCandidate<'a> {
+        FacetCandidate {
+            facet: self.count_facet(Form::Rows(max), &shape, Footprint::of(each)),
+            asked: shape,
+            contributions: Some(Cow::Borrowed(each)),
+            first_vec: None,
+            clamp: i128::from(max),
+            same_in_every_box: false,
+            exact: true,
+        }
     }
 
     /// One count a value, and their sum: everybody who has one.

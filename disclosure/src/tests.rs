@@ -76,11 +76,13 @@ fn cell(at: i64, (zeros, ones, aged, contributing): Counts) -> CellEvidence {
     let squares = ages.iter().map(|(_, age)| age * age).sum();
     let totals = Contributions::of(ages).unwrap();
     CellEvidence {
+        each: None,
         people: people(persons),
         rows: persons,
         measures: vec![
             MeasureEvidence::Count(Contributions::ones(people(persons))),
             MeasureEvidence::Moments(Moments {
+                each: None,
                 rows: aged,
                 squares,
                 totals,

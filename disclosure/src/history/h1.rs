@@ -6,7 +6,6 @@
 
 use super::boxes::differ_harmlessly;
 use super::candidate::FacetCandidate;
-use super::entry::State;
 use super::sample::Signature;
 use super::view::{Hit, Near, View, persons};
 
@@ -28,8 +27,8 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
         if difference >= k_diff {
             continue;
         }
-        let near = match entry.state {
-            State::Union { exact: false } => Near::No,
+        let near = match indexed.exact {
+            false => Near::No,
             _ if !differ_harmlessly(&facet.shape, &other.shape, view.codebook) => Near::Never,
             _ => Near::Entry(indexed.entry),
         };

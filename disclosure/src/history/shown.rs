@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::{Entry, Facet, ReleaseId, Shape, State};
+use super::entry::{Entry, Facet, Form, ReleaseId, Shape, State};
 use super::family::Releases;
 use super::sample::Signature;
 
@@ -79,8 +79,9 @@ impl Shown {
             return None;
         }
         let first = self.facets.len();
-        let exact = !matches!(entry.state, State::Union { exact: false });
+        let whole = !matches!(entry.state, State::Union { exact: false });
         for (at, facet) in entry.facets.iter().enumerate() {
+            let exact = whole && facet.form != Form::Rows(0);
             let number = self.facets.len();
             let repeat = exact && self.says(facet, &entry.id.epoch).is_some();
             self.facets.push(Indexed {

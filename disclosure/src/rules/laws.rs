@@ -26,6 +26,7 @@ fn numbered(each: &[i128]) -> Contributions {
 
 fn mean(each: &[i128]) -> MeasureEvidence {
     MeasureEvidence::Moments(Moments {
+        each: None,
         totals: numbered(each),
         rows: u64::try_from(each.len()).unwrap(),
         squares: each.iter().map(|x| x * x).sum(),
@@ -35,6 +36,7 @@ fn mean(each: &[i128]) -> MeasureEvidence {
 
 fn cell(people: &RoaringBitmap) -> CellEvidence {
     CellEvidence {
+        each: None,
         people: people.clone(),
         rows: people.len(),
         measures: Vec::new(),

@@ -155,6 +155,7 @@ fn measure(case: &Table) -> MeasureEvidence {
         ))),
         "rows" => MeasureEvidence::Count(numbered(&each)),
         "mean" => MeasureEvidence::Moments(Moments {
+            each: None,
             rows: u64::try_from(each.len()).unwrap(),
             squares: each.iter().map(|x| x * x).sum(),
             totals: numbered(&each),
@@ -201,6 +202,7 @@ fn judged(judge: fn(&Case<'_>) -> Verdict, case: &Table) -> Verdict {
     let evidence = measure(case);
     let persons = small(case, "persons", evidence.people().len());
     let cell = CellEvidence {
+        each: None,
         people: people(0, persons),
         rows: persons,
         measures: Vec::new(),
@@ -325,6 +327,7 @@ pub(super) fn group(sensitive: &str, counts: &[(i64, u64)], params: &ReleasePara
         let people = people(from, *n);
         from += n;
         let cell = CellEvidence {
+            each: None,
             rows: *n,
             measures: vec![MeasureEvidence::Count(Contributions::ones(people.clone()))],
             people,

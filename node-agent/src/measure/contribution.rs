@@ -71,12 +71,17 @@ impl People {
     }
 
     /// The cell, given its measures.
-    pub(super) fn cell(self, measures: Vec<MeasureEvidence>) -> CellEvidence {
-        CellEvidence {
+    pub(super) fn cell(self, measures: Vec<MeasureEvidence>) -> Result<CellEvidence, FoldError> {
+        let each = self
+            .rows
+            .map(|rows| contributions(self.people.clone(), rows));
+        let limited = self.limited;
+        Ok(CellEvidence {
+            each: each.transpose()?.map(|each| each.limited(limited)),
             people: self.people,
             rows: self.sum,
             measures,
-        }
+        })
     }
 
     /// The evidence of one measure of this cell. The tally's rows are in order of person.
@@ -125,6 +130,7 @@ fn of_values(rows: &[(u32, i64)], scale: u32) -> Result<Moments, FoldError> {
     Ok(Moments {
         totals: contributions(people, rows.iter().map(|row| row.1).collect())?,
         rows: many(rows.len())?,
+        each: None,
         squares: squares.sum(),
         scale,
     })
@@ -140,14 +146,15 @@ fn of_totals(
     let square = |n: i128| n.checked_mul(n).ok_or(FoldError::TooMany);
     let most_square = square(bounds.0)?.max(square(bounds.1)?);
     let most = u32::try_from(max_rows).unwrap_or(u32::MAX);
-    let (mut persons, mut totals) = (Vec::new(), Vec::new());
+    let (mut persons, mut totals, mut each) = (Vec::new(), Vec::new(), Vec::new());
     let (mut counted, mut squares) = (0_u64, 0_i128);
-    let mut limited = false;
+    let (mut fewer, mut limited) = (false, false);
     for person in rows.chunk_by(|a, b| a.0 == b.0) {
         let all = many(person.len())?;
         let n = all.min(max_rows);
         // A value beyond the bounds may be evened out by another row, and not in each part.
         let beyond = |(_, value): &(u32, i64)| !(bounds.0..=bounds.1).contains(&(*value).into());
+        fewer |= n < all;
         limited |= n < all || person.iter().any(beyond);
         let (mut sum, mut of_squares) = (0_i128, 0_i128);
         for (_, value) in person {
@@ -160,11 +167,14 @@ fn of_totals(
             .ok_or(FoldError::TooMany)?;
         persons.extend(person.first().map(|row| row.0));
         totals.push(i64::try_from(total).map_err(|_| FoldError::TooMany)?);
+        each.push(i64::try_from(n).map_err(|_| FoldError::TooMany)?);
         counted += n;
         squares += of_squares.min(limit);
     }
+    let people = bitmap(persons.into_iter())?;
     Ok(Moments {
-        totals: contributions(bitmap(persons.into_iter())?, totals)?.limited(limited),
+        each: Some(contributions(people.clone(), each)?.limited(fewer)),
+        totals: contributions(people, totals)?.limited(limited),
         rows: counted,
         squares,
         scale,
@@ -231,6 +241,7 @@ pub fn nobody(parts: &[Part]) -> CellEvidence {
         Part::Moments { scale, .. } => MeasureEvidence::Moments(Moments {
             totals: Contributions::default(),
             rows: 0,
+            each: None,
             squares: 0,
             scale: *scale,
         }),
@@ -239,6 +250,7 @@ pub fn nobody(parts: &[Part]) -> CellEvidence {
     CellEvidence {
         people: RoaringBitmap::new(),
         rows: 0,
+        each: None,
         measures: parts.iter().map(measure).collect(),
     }
 }

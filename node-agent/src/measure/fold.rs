@@ -162,7 +162,7 @@ impl Sorted {
             let measures =
                 measures.map(|(part, tally)| people.measure(part, tally, cell, max_rows));
             let measures = measures.collect::<Result<_, _>>()?;
-            cells.insert(key, people.cell(measures));
+            cells.insert(key, people.cell(measures)?);
         }
         Ok(Evidence { cells })
     }

@@ -28,7 +28,8 @@ pub struct Attack {
     pub class: String,
     /// The victim in the two databases.
     pub victim: [Victim; 2],
-    /// Rules, codes, `near_earlier` or `rounding`: at least one of them stops it.
+    /// Rules, codes, `near_earlier`, `rounding`, or `same` (where nothing is rounded, the same is told
+    /// with any victim): at least one of them stops it.
     pub stops: BTreeSet<String>,
     /// What happens, in order.
     pub steps: Vec<Step>,
@@ -335,7 +336,8 @@ pub fn page(
          checks that the attack tells them apart where nothing is protected, that it does\nnot on a \
          protected node, that a rule named here is what stops it, and that everything the node says \
          is the same\nfor both databases up to a difference that one statistic of the custodian \
-         explains.\n\nThis page is made from `testnet/attacks/*.toml`; `UPDATE_GOLDEN=1` writes it \
+         explains.\n`rounding` and `same` mean that nothing was withheld: what the attacker computes is \
+         equal for both, after rounding or\nwhere nothing is rounded.\n\nThis page is made from `testnet/attacks/*.toml`; `UPDATE_GOLDEN=1` writes it \
          anew. {} attacks in {} classes; the\ntest of each is `{test}`, which names it when it \
          fails.\n",
         attacks.len(),

@@ -204,7 +204,9 @@ impl Outcome {
                 .extend(rules.map(|finding| finding.rule.to_owned()));
         }
         if !lost {
-            self.stopped_by.insert("rounding".to_owned());
+            // Where nothing is rounded, what is told does not depend on the victim.
+            let why = if attack.exact { "same" } else { "rounding" };
+            self.stopped_by.insert(why.to_owned());
         }
         let [zero, one] = &values;
         let unsure = lost && !matches!(infer, Infer::Shown(_));

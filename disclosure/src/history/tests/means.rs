@@ -79,6 +79,7 @@ impl Clinic {
                 let value = |id: u32| 150 + i128::from(id % 100);
                 let totals: Vec<(u32, i128)> = present.iter().map(|id| (id, value(id))).collect();
                 MeasureEvidence::Moments(Moments {
+                    each: None,
                     rows: present.len(),
                     squares: totals.iter().map(|(_, value)| value * value).sum(),
                     totals: Contributions::of(totals).unwrap(),
@@ -91,6 +92,7 @@ impl Clinic {
             _ => MeasureEvidence::Count(Contributions::ones(people.clone())),
         });
         CellEvidence {
+            each: None,
             rows: people.len(),
             measures: measures.collect(),
             people: people.clone(),

@@ -211,6 +211,7 @@ fn cell(question: &TableQuestion, rows: &[(u32, Person)]) -> CellEvidence {
             let value = |row: &(u32, Person)| (row.0, i128::from(value_of(&row.1, column)));
             let totals: Vec<(u32, i128)> = rows.iter().map(value).collect();
             MeasureEvidence::Moments(Moments {
+                each: None,
                 rows: people.len(),
                 squares: totals.iter().map(|(_, value)| value * value).sum(),
                 totals: Contributions::of(totals).unwrap(),
@@ -238,6 +239,7 @@ fn cell(question: &TableQuestion, rows: &[(u32, Person)]) -> CellEvidence {
         _ => MeasureEvidence::Count(Contributions::ones(people.clone())),
     });
     CellEvidence {
+        each: None,
         rows: people.len(),
         measures: measures.collect(),
         people: people.clone(),

@@ -60,7 +60,7 @@ pub(super) fn parts(
     match evidence {
         MeasureEvidence::Count(counted) => {
             let n = match measure {
-                Measure::Events { .. } => round::rows(counted)?,
+                Measure::Events { .. } => round::rows_of(counted)?,
                 _ => counted.persons(),
             };
             Some(vec![count(counted.people(), n)?])
@@ -75,7 +75,7 @@ pub(super) fn parts(
             } else {
                 &cell.people
             };
-            let size = round::size(facts, cell, found);
+            let size = round::size(facts, cell, found, params);
             let shown = CellSize {
                 persons: noise.count(people, size.persons, params)?,
                 rows: noise.count(people, size.rows, params)?,

@@ -15,6 +15,7 @@ use quorate_query::question::Measure;
 use quorate_query::release::ReleaseParams;
 
 pub use cell_key::NoiseKey;
+pub(crate) use round::told_rows;
 
 use crate::evidence::{CellEvidence, MeasureEvidence, Moments};
 use crate::history::ReleaseId;
@@ -61,7 +62,7 @@ pub(crate) fn moments_beside(
 pub(crate) fn exact(measure: &Measure, evidence: &MeasureEvidence) -> Option<Vec<Number>> {
     Some(match evidence {
         MeasureEvidence::Count(counted) => match measure {
-            Measure::Events { .. } => events::exact(round::rows(counted)?),
+            Measure::Events { .. } => events::exact(round::rows_of(counted)?),
             _ => persons::exact(counted.persons()),
         },
         MeasureEvidence::Moments(found) => moments::exact(&round::exact_moments(found)),

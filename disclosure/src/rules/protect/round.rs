@@ -6,7 +6,7 @@ use quorate_query::measure::moments::{CellSize, ExactMoments};
 use quorate_query::measure::{events, moments, persons, value_counts};
 use quorate_query::number::Number;
 use quorate_query::question::Measure;
-use quorate_query::release::ReleaseParams;
+use quorate_query::release::{ReleaseParams, k_eff};
 
 use crate::evidence::{CellEvidence, Contributions, MeasureEvidence, Moments, Values};
 
@@ -20,11 +20,11 @@ pub(super) fn parts(
 ) -> Option<Vec<Number>> {
     match evidence {
         MeasureEvidence::Count(counted) => match measure {
-            Measure::Events { .. } => events::protect(rows(counted)?, counted.persons(), params),
+            Measure::Events { .. } => events::protect(rows_of(counted)?, counted.persons(), params),
             _ => persons::protect(counted.persons(), params),
         },
         MeasureEvidence::Moments(found) => {
-            let shown = size(facts, cell, found);
+            let shown = size(facts, cell, found, params);
             moments::protect(&exact_moments(found), facts.bounds?, shown, params)
         }
         MeasureEvidence::Values(found) => {
@@ -50,10 +50,10 @@ pub(super) fn moments_beside(
     if !facts.complete {
         return None;
     }
-    let rows = match facts.max_rows {
-        Some(_) => found.rows.max(persons),
-        None => persons,
-    };
+    let rows = found.each.as_ref().and_then(|each| told(each, params));
+    let rows = rows
+        .and_then(rows_of)
+        .map_or(persons, |rows| rows.max(persons));
     let shown = CellSize {
         persons,
         rows,
@@ -63,21 +63,48 @@ pub(super) fn moments_beside(
 }
 
 /// The sizes that leave beside a mean: of those with a value only where how many have none is
-/// public.
-pub(super) fn size(facts: &Facts, cell: &CellEvidence, found: &Moments) -> CellSize {
-    let (persons, rows) = if facts.complete {
-        (found.totals.persons(), found.rows)
+/// public. The number of persons stands for that of rows where [`told_rows`] tells none.
+pub(super) fn size(
+    facts: &Facts,
+    cell: &CellEvidence,
+    found: &Moments,
+    params: &ReleaseParams,
+) -> CellSize {
+    let persons = if facts.complete {
+        found.totals.persons()
     } else {
-        (cell.people.len(), cell.rows)
+        cell.people.len()
     };
+    let rows = told_rows(facts, cell, found, params).and_then(rows_of);
     CellSize {
         persons,
-        rows,
+        rows: rows.unwrap_or(persons),
         complete: facts.complete,
     }
 }
 
-pub(super) fn rows(counted: &Contributions) -> Option<u64> {
+/// The rows of each person whose number may leave beside a mean: rows less persons are the further
+/// rows of those who have several, so these must be as many as behind every difference.
+pub(crate) fn told_rows<'e>(
+    facts: &Facts,
+    cell: &'e CellEvidence,
+    found: &'e Moments,
+    params: &ReleaseParams,
+) -> Option<&'e Contributions> {
+    let each = if facts.complete {
+        &found.each
+    } else {
+        &cell.each
+    };
+    told(each.as_ref()?, params)
+}
+
+fn told<'e>(each: &'e Contributions, params: &ReleaseParams) -> Option<&'e Contributions> {
+    let k_diff = u64::from(k_eff(params.k, params.round_base));
+    (each.above_one() >= k_diff).then_some(each)
+}
+
+pub(super) fn rows_of(counted: &Contributions) -> Option<u64> {
     u64::try_from(counted.sum()).ok()
 }
 

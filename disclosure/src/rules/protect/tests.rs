@@ -6,10 +6,11 @@
 )]
 
 use fastrand::Rng;
+use num_rational::BigRational;
 use proptest::prelude::*;
 use quorate_query::measure::facts::Facts;
 use quorate_query::number::Number;
-use quorate_query::question::Measure;
+use quorate_query::question::{Measure, Stat};
 use quorate_query::release::ReleaseParams;
 use roaring::RoaringBitmap;
 
@@ -29,11 +30,13 @@ fn cell(people: &RoaringBitmap, ages: &[i128]) -> CellEvidence {
     let squares = pairs.iter().map(|(_, age)| age * age).sum();
     let totals = Contributions::of(pairs).unwrap();
     CellEvidence {
+        each: None,
         people: people.clone(),
         rows: people.len(),
         measures: vec![
             MeasureEvidence::Count(Contributions::ones(people.clone())),
             MeasureEvidence::Moments(Moments {
+                each: None,
                 rows: totals.persons(),
                 squares,
                 totals,
@@ -238,6 +241,69 @@ fn a_mean_is_off_by_at_most_one_persons_contribution() {
         assert!((noisy[0].at_scale(0).unwrap() - 50).abs() <= i128::from(D));
     }
     assert!(moved > 100, "the sum is perturbed: {moved} of 300");
+}
+
+/// A mean over the rows of persons who have so many each.
+fn over_events(rows: &[i128]) -> (CellEvidence, u64) {
+    let each = Contributions::of((0_u32..).zip(rows.iter().copied()).collect()).unwrap();
+    let counted = u64::try_from(each.sum()).unwrap();
+    let moments = Moments {
+        totals: Contributions::of((0_u32..).zip(rows.iter().map(|n| n * 50)).collect()).unwrap(),
+        rows: counted,
+        squares: rows.iter().map(|n| n * 2500).sum(),
+        each: Some(each.clone()),
+        scale: 0,
+    };
+    let cell = CellEvidence {
+        people: each.people().clone(),
+        rows: counted,
+        each: Some(each),
+        measures: vec![MeasureEvidence::Moments(moments)],
+    };
+    (cell, counted)
+}
+
+#[test]
+fn the_rows_of_a_mean_are_told_if_enough_have_several() {
+    let column = quorate_query::codebook::ColumnRef {
+        table: "visit".to_owned(),
+        column: "cost".to_owned(),
+    };
+    let measure = Measure::Moments { column };
+    for complete in [true, false] {
+        let facts = Facts {
+            bounds: Some((Number::new(0, 0), Number::new(120, 0))),
+            complete,
+            max_rows: Some(9),
+            ..Facts::default()
+        };
+        for (several, told) in [(0, false), (1, false), (7, false), (8, true), (30, true)] {
+            let rows: Vec<i128> = (0..40).map(|at| if at < several { 9 } else { 1 }).collect();
+            let (cell, counted) = over_events(&rows);
+            for base in [1, 5] {
+                let params = ReleaseParams {
+                    round_base: base,
+                    ..ReleaseParams::default()
+                };
+                let shown = parts(&measure, &facts, &cell, &cell.measures[0], &params, None);
+                let shown = shown.unwrap();
+                let protection = quorate_query::answer::Protection {
+                    mode: quorate_query::answer::Mode::Round,
+                    k: params.k,
+                    round_base: base,
+                };
+                assert_eq!(shown[1] != shown[0], told, "{several} of 40: {shown:?}");
+                let site = quorate_query::measure::SiteParts {
+                    parts: &shown,
+                    protection,
+                    near: false,
+                };
+                let rows = quorate_query::measure::estimate(&measure, &facts, Stat::Count, &[site]);
+                let (rows, truth) = (rows.unwrap(), BigRational::from_integer(counted.into()));
+                assert!(rows.low <= truth && truth <= rows.high, "{several}");
+            }
+        }
+    }
 }
 
 #[test]

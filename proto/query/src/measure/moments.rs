@@ -303,7 +303,7 @@ impl Site {
         half: &BigInt,
         bounds: &(BigInt, BigInt),
     ) -> Option<Self> {
-        let [_, rows, mean, sd] = site.parts else {
+        let [persons, rows, mean, sd] = site.parts else {
             return None;
         };
         let (shown, slack) = (BigInt::from(count(rows)?), BigInt::from(site.slack()));
@@ -328,8 +328,16 @@ impl Site {
             Mode::Round | Mode::None => BigInt::zero(),
         };
         let far = half + noise;
+        // Where few have several rows, the number of persons stands for that of rows.
+        let further = match facts.max_rows {
+            Some(max) if persons == rows => site
+                .threshold()
+                .saturating_sub(1)
+                .saturating_mul(max.saturating_sub(1)),
+            _ => 0,
+        };
         let site = Self {
-            rows: [low, shown.clone(), shown + slack],
+            rows: [low, shown.clone(), shown + slack + further],
             mean: [&mean - &far, mean.clone(), &mean + far],
             sd: [sd_low, sd.clone(), sd + half],
         };

@@ -102,6 +102,7 @@ impl World {
             let income = |person: u32| self.income.get(usize::try_from(person).ok()?).copied();
             let each: Vec<i64> = people.iter().filter_map(income).collect();
             MeasureEvidence::Moments(Moments {
+                each: None,
                 squares: each.iter().map(|x| i128::from(*x) * i128::from(*x)).sum(),
                 totals: Contributions::in_order(people.clone(), each)?,
                 rows,
@@ -111,6 +112,7 @@ impl World {
             MeasureEvidence::Count(Contributions::ones(people.clone()))
         };
         Ok(CellEvidence {
+            each: None,
             people,
             rows,
             measures: vec![measure],
