@@ -1,17 +1,20 @@
-//! `anova`: do the means of several groups differ, and which? One-way analysis of variance, and
-//! Tukey's honest comparison of every pair.
+//! `anova`: do the means of several groups differ, and which? One-way analysis of variance with
+//! Tukey's honest comparison of every pair, and two-way with sums of squares of type II.
 
-use super::arguments::{Arguments, CONFIDENCE, TABLE, WHERE};
+use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
 use super::distribution::fisher_upper;
 use super::groups::{self, GROUPS, Group, Groups, VALUE, less_one, persons, weighted_mean};
 use super::range::Range;
 use super::report::{Grid, Report};
 use super::strata::{sum, whole};
 use super::tukey::{studentized_range_critical, studentized_range_upper};
+use super::two_way::TwoWay;
 use super::{Definition, Expansion};
 use crate::codebook::Codebook;
 use crate::combine::{Interval, Released};
 use crate::problem::Problem;
+use crate::question::GroupKey;
+use crate::value::Scalar;
 
 /// More groups than this are not compared pair by pair.
 const PAIRS_OF: usize = 12;
@@ -20,17 +23,39 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "anova",
     version: 1,
     about: "Do the means of several groups differ, and which? One-way ANOVA and Tukey's pairs",
-    arguments: &[VALUE, GROUPS, TABLE, WHERE, CONFIDENCE],
+    arguments: &[
+        VALUE,
+        GROUPS,
+        Argument {
+            name: "and",
+            value: "COLUMN[:BAND]",
+            about: "A second factor, for a two-way analysis",
+            need: Need::Optional,
+        },
+        TABLE,
+        WHERE,
+        CONFIDENCE,
+    ],
     expand,
     finish,
 };
 
 fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {
     arguments.confidence()?;
-    groups::expand(arguments, codebook)
+    if arguments.get("and").is_none() {
+        return groups::expand(arguments, codebook);
+    }
+    let (first, second) = (arguments.key("by")?, arguments.key("and")?);
+    if first == second {
+        return Err(refuse("`by` and `and` are two factors"));
+    }
+    groups::expand_by(arguments, codebook, &[first, second])
 }
 
 fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
+    if arguments.get("and").is_some() {
+        return two_way(released);
+    }
     let groups = Groups::read(released);
     let mut report = Report::of(released, &groups.sites);
     groups.explain(&mut report);
@@ -52,13 +77,63 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
             "More than {PAIRS_OF} groups are not compared pair by pair."
         ));
     }
+    by_node(&mut report, released, &groups);
     if !within.df.is_exact() {
-        report.remark(
-            "Degrees of freedom are known within limits; limits of p and of Tukey's intervals are \
-             those at both ends, which is approximate.",
-        );
+        report.remark(APPROXIMATE);
     }
     report
+}
+
+const APPROXIMATE: &str = "Degrees of freedom are known within limits; limits of p and of Tukey's \
+    intervals are those at both ends, which is approximate.";
+
+/// Two factors.
+fn two_way(released: &Released<'_>) -> Report {
+    let groups = Groups::read(released);
+    let mut report = Report::of(released, &groups.sites);
+    groups.explain(&mut report);
+    if groups.sites.is_empty() {
+        return report;
+    }
+    report.tables.push(groups.describe(None));
+    let names = [0, 1].map(|key| {
+        let column = released.group_keys().get(key).map(GroupKey::column);
+        column.map_or_else(String::new, |column| column.column.clone())
+    });
+    let [first, second] = &names;
+    let both = format!("{first}, {second}");
+    // Rows come in the order of the first key.
+    let mut cells: Vec<(Option<Scalar>, Vec<Group>)> = Vec::new();
+    for (row, group) in groups.rows.iter().zip(groups.all) {
+        match cells.last_mut() {
+            Some((level, members)) if *level == row.first().cloned() => members.push(group),
+            _ => cells.push((row.first().cloned(), vec![group])),
+        }
+    }
+    match TwoWay::of(cells.into_iter().map(|(_, members)| members).collect()) {
+        Some(table) => {
+            report.tables.push(table.table("variance", [first, second, &both]));
+            if !table.is_exact() {
+                report.remark(APPROXIMATE);
+            }
+        }
+        None => report.remark(
+            "A two-way analysis needs two levels of either factor and persons in every cell: choose \
+             with `where`, or wider bands.",
+        ),
+    }
+    report
+}
+
+/// Nodes as a second factor: whether means differ from node to node, and groups differently.
+fn by_node(report: &mut Report, released: &Released<'_>, groups: &Groups) {
+    let cell = |row: &Vec<Scalar>, site: usize| Group::read(released, row, &[site]);
+    let row = |row: &Vec<Scalar>| groups.sites.iter().map(|site| cell(row, *site)).collect();
+    let cells: Option<Vec<Vec<Group>>> = groups.rows.iter().map(row).collect();
+    if let Some(table) = cells.and_then(TwoWay::of) {
+        let names = ["groups", "nodes", "groups, nodes"];
+        report.tables.push(table.table("stratified_by_node", names));
+    }
 }
 
 /// The variance within groups.

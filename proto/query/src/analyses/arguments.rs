@@ -131,11 +131,15 @@ impl Arguments {
         identifier(name, self.get(name).unwrap_or_default())
     }
 
-    /// The WHERE clause: what was given, and that `known` is not missing where that is not public
-    /// anyway and WHERE may name the column. It makes the number of values exact.
-    pub(super) fn condition(&self, known: Option<&ColumnRef>, codebook: &Codebook) -> String {
+    /// The WHERE clause: what was given, and that each of `known` is not missing where that is not
+    /// public anyway and WHERE may name the column. It makes the number of values exact.
+    pub(super) fn condition<'a>(
+        &self,
+        known: impl IntoIterator<Item = &'a ColumnRef>,
+        codebook: &Codebook,
+    ) -> String {
         let given = self.get("where").map(str::to_owned);
-        let known = known.and_then(|reference| {
+        let known = known.into_iter().filter_map(|reference| {
             let column = codebook.column(reference)?;
             let public = column.required || column.missing_public;
             (!public && column.has(Role::Filter))
@@ -162,6 +166,33 @@ impl Arguments {
     /// The confidence level, after it was checked.
     pub(super) fn level(&self) -> f64 {
         self.confidence().unwrap_or(0.95)
+    }
+
+    /// Numbers by level: `0=1000,10=2000`. None is below zero, and some is above.
+    pub(super) fn pairs(&self, name: &str) -> Result<Option<BTreeMap<String, f64>>, Problem> {
+        let wrong = || {
+            refuse(format!(
+                "`{name}` is a list such as 0=1000,10=2000: every level once, no number below 0"
+            ))
+        };
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        let mut pairs = BTreeMap::new();
+        for pair in text.split(',').filter(|pair| !pair.trim().is_empty()) {
+            let (level, number) = pair.rsplit_once('=').ok_or_else(wrong)?;
+            let number: Number = number.trim().parse().map_err(|_| wrong())?;
+            let number: f64 = number.to_string().parse().map_err(|_| wrong())?;
+            let known = pairs.insert(level.trim().to_owned(), number);
+            if known.is_some() || number < 0.0 {
+                return Err(wrong());
+            }
+        }
+        if pairs.values().sum::<f64>() > 0.0 {
+            Ok(Some(pairs))
+        } else {
+            Err(wrong())
+        }
     }
 
     /// A number.

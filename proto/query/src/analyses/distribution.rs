@@ -63,6 +63,37 @@ pub(super) fn student_critical(level: f64, df: f64) -> f64 {
     critical(1.0 - level, |t| student_two_sided(t, df))
 }
 
+/// Limits of the mean of a count of Poisson that came to `x` (Garwood, Biometrika 28, 1936).
+pub(super) fn poisson_interval(x: f64, level: f64) -> (f64, f64) {
+    let tail = (1.0 - level) / 2.0;
+    let half = |df: f64, tail: f64| critical(tail, |q| chi_squared_upper(q, df)) / 2.0;
+    let low = if x > 0.0 {
+        half(2.0 * x, 1.0 - tail)
+    } else {
+        0.0
+    };
+    (low, half(2.0 * x + 2.0, tail))
+}
+
+/// Limits of the ratio of the means of two counts of Poisson that came to `x` and `y`: those of Clopper
+/// and Pearson for the share of `x` among both.
+pub(super) fn ratio_interval(x: f64, y: f64, level: f64) -> (f64, f64) {
+    let tail = (1.0 - level) / 2.0;
+    // P(B <= p) of a beta distribution at the odds p / (1 - p).
+    let above = |odds: f64, a: f64, b: f64| incomplete_beta(b, a, 1.0 / (1.0 + odds));
+    let low = if x > 0.0 {
+        critical(1.0 - tail, |odds| above(odds, x, y + 1.0))
+    } else {
+        0.0
+    };
+    let high = if y > 0.0 {
+        critical(tail, |odds| above(odds, x + 1.0, y))
+    } else {
+        f64::INFINITY
+    };
+    (low, high)
+}
+
 /// Where a probability that falls from 1 at zero reaches `tail`: doubled until it lies between, then by
 /// false position in the form of Dowell and Jarratt (Illinois), which never loses the bracket.
 pub(super) fn critical(tail: f64, upper: impl Fn(f64) -> f64) -> f64 {

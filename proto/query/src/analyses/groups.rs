@@ -40,26 +40,35 @@ pub(super) const GROUPS: Argument = Argument {
 /// Number, mean and standard deviation, by group if one is named. Rows without a value are left out
 /// where that makes their number exact.
 pub(super) fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {
+    let by = arguments
+        .get("by")
+        .map(|_| arguments.key("by"))
+        .transpose()?;
+    expand_by(arguments, codebook, by.as_slice())
+}
+
+/// As [`expand`], by the keys given.
+pub(super) fn expand_by(
+    arguments: &Arguments,
+    codebook: &Codebook,
+    keys: &[String],
+) -> Result<Expansion, Problem> {
     let value = arguments.column("value")?;
     let table = arguments.table(codebook)?;
     let reference = ColumnRef {
         table: table.to_owned(),
         column: value.to_owned(),
     };
-    let condition = arguments.condition(Some(&reference), codebook);
+    let condition = arguments.condition([&reference], codebook);
     let measured = format!("avg({value}) AS mean, stddev({value}) AS sd FROM {table}{condition}");
-    Ok(match arguments.get("by") {
-        Some(_) => {
-            let by = arguments.key("by")?;
-            Expansion {
-                sql: format!("SELECT {by}, {measured} GROUP BY {by}"),
-                keys: 1,
-            }
-        }
-        None => Expansion {
-            sql: format!("SELECT {measured}"),
-            keys: 0,
+    let list = keys.join(", ");
+    Ok(Expansion {
+        sql: if keys.is_empty() {
+            format!("SELECT {measured}")
+        } else {
+            format!("SELECT {list}, {measured} GROUP BY {list}")
         },
+        keys: keys.len(),
     })
 }
 
@@ -79,6 +88,8 @@ pub(super) struct Group {
 pub(super) struct Groups {
     /// In order of their keys.
     pub(super) all: Vec<Group>,
+    /// Their keys.
+    pub(super) rows: Vec<Vec<Scalar>>,
     /// Groups that no node released.
     pub(super) unseen: Vec<String>,
     /// The nodes, by their place among those that answered.
@@ -98,31 +109,46 @@ impl Groups {
             .rows()
             .filter(|row| !row.contains(&Scalar::Null))
             .collect();
-        let name = |row: &[Scalar]| match row.first() {
-            Some(level) => level_name(released, 0, level),
-            None => "all".to_owned(),
-        };
+        let name = |row: &[Scalar]| group_name(released, row);
         let some = |row: &&&[Scalar]| all.iter().any(|site| has_values(released, row, *site));
         let seen: Vec<&[Scalar]> = rows.iter().filter(some).copied().collect();
         let unseen = rows.iter().filter(|row| !seen.contains(row));
         let complete = |site: &usize| seen.iter().all(|row| has_values(released, row, *site));
         let sites: Vec<usize> = all.iter().copied().filter(complete).collect();
-        let group = |row: &&[Scalar]| {
-            let of = |stat: Stat| released.statistic(row, MOMENTS, stat, &sites);
-            Some(Group {
-                name: name(row),
-                n: of(Stat::Count)?,
-                mean: of(Stat::Mean)?,
-                variance: of(Stat::VarSample)?,
-            })
-        };
+        let group = |row: &&[Scalar]| Some((row.to_vec(), Group::read(released, row, &sites)?));
+        let (keys, all) = seen.iter().filter_map(group).unzip();
         Self {
-            all: seen.iter().filter_map(group).collect(),
+            all,
+            rows: keys,
             unseen: unseen.map(|row| name(row)).collect(),
             vague: released.facts(MOMENTS).is_some_and(|facts| !facts.complete),
             sites,
         }
     }
+}
+
+impl Group {
+    /// What some nodes released of a group.
+    pub(super) fn read(released: &Released<'_>, row: &[Scalar], sites: &[usize]) -> Option<Self> {
+        let of = |stat: Stat| released.statistic(row, MOMENTS, stat, sites);
+        Some(Self {
+            name: group_name(released, row),
+            n: of(Stat::Count)?,
+            mean: of(Stat::Mean)?,
+            variance: of(Stat::VarSample)?,
+        })
+    }
+}
+
+fn group_name(released: &Released<'_>, row: &[Scalar]) -> String {
+    if row.is_empty() {
+        return "all".to_owned();
+    }
+    let levels = row.iter().enumerate();
+    let names: Vec<String> = levels
+        .map(|(key, level)| level_name(released, key, level))
+        .collect();
+    names.join(", ")
 }
 
 /// Whether a node released a group. Where nothing is protected, a node without such persons has

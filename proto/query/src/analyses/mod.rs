@@ -14,14 +14,22 @@ mod arguments;
 mod crosstab;
 mod describe;
 mod distribution;
+mod follow_up;
 mod groups;
+mod logrank;
+mod meta;
+mod pooling;
 mod proportion;
 mod range;
+mod rate;
 mod report;
+mod standardise;
 mod strata;
+mod survival;
 mod ttest;
 mod tukey;
 mod two_by_two;
+mod two_way;
 
 use std::collections::BTreeMap;
 
@@ -42,6 +50,10 @@ pub const ALL: &[Definition] = &[
     anova::DEFINITION,
     describe::DEFINITION,
     proportion::DEFINITION,
+    survival::DEFINITION,
+    rate::DEFINITION,
+    standardise::DEFINITION,
+    meta::DEFINITION,
 ];
 
 /// What an analysis is.

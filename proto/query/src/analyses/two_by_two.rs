@@ -54,9 +54,37 @@ impl Square {
         ))
     }
 
-    /// Odds of the outcome in the second row over those in the first.
-    fn odds_ratio(&self) -> Range {
-        Range::of(&self.a.times(&self.d)).over(Range::of(&self.b.times(&self.c)))
+    /// Odds of the outcome in the second row over those in the first, and the variance of the logarithm.
+    pub(super) fn odds_ratio(&self) -> (Range, Range) {
+        let Self { a, b, c, d } = self;
+        let ratio = Range::of(&a.times(d)).over(Range::of(&b.times(c)));
+        let variance = inverse(a)
+            .plus(inverse(b))
+            .plus(inverse(c))
+            .plus(inverse(d));
+        (ratio, variance)
+    }
+
+    /// Risk of the outcome in the second row over that in the first, and the variance of the logarithm.
+    pub(super) fn risk_ratio(&self) -> (Range, Range) {
+        let Self { a, b, c, d } = self;
+        let (first, second) = self.risks();
+        // 1/d - 1/(c+d) = c / (d (c+d)): never negative, and closer than the difference.
+        let part = |with: &Interval, without: &Interval| {
+            Range::maybe(share(without, with).as_ref()).over(Range::of(with))
+        };
+        (second.over(first), part(d, c).plus(part(b, a)))
+    }
+
+    /// Risk of the outcome in the second row less that in the first, and its variance.
+    pub(super) fn risk_difference(&self) -> (Range, Range) {
+        let Self { a, b, c, d } = self;
+        let (first, second) = self.risks();
+        let spread = |risk: Range, n: &Interval| {
+            risk.times(Range::point(1.0).minus(risk)).over(Range::of(n))
+        };
+        let variance = spread(first, &a.plus(b)).plus(spread(second, &c.plus(d)));
+        (second.minus(first), variance)
     }
 
     fn risks(&self) -> (Range, Range) {
@@ -81,28 +109,12 @@ pub(super) fn effects(square: &Square, level: f64) -> Grid {
         let (from, to) = (middle.minus(reach).exp(), middle.plus(reach).exp());
         grid.line(name, &[estimate, from, to, p]);
     };
-    let Square { a, b, c, d } = square;
-    let odds = inverse(a)
-        .plus(inverse(b))
-        .plus(inverse(c))
-        .plus(inverse(d));
-    ratio("odds_ratio", square.odds_ratio(), odds);
-    let (first, second) = square.risks();
-    // 1/d - 1/(c+d) = c / (d (c+d)): never negative, and closer than the difference.
-    let part = |with: &Interval, without: &Interval| {
-        Range::maybe(share(without, with).as_ref()).over(Range::of(with))
-    };
-    ratio(
-        "risk_ratio",
-        second.over(first),
-        part(d, c).plus(part(b, a)),
-    );
-    let difference = second.minus(first);
-    let spread =
-        |risk: Range, n: &Interval| risk.times(Range::point(1.0).minus(risk)).over(Range::of(n));
-    let error = spread(first, &a.plus(b))
-        .plus(spread(second, &c.plus(d)))
-        .sqrt();
+    let (estimate, variance) = square.odds_ratio();
+    ratio("odds_ratio", estimate, variance);
+    let (estimate, variance) = square.risk_ratio();
+    ratio("risk_ratio", estimate, variance);
+    let (difference, variance) = square.risk_difference();
+    let error = variance.sqrt();
     let reach = z.times(error);
     let p = difference.over(error).abs().probability(normal_two_sided);
     let row = [

@@ -6,7 +6,7 @@
 use super::merge::{Merged, merge};
 use super::{CombineError, SiteAnswer};
 use crate::answer::Mode;
-use crate::codebook::Codebook;
+use crate::codebook::{Codebook, Column};
 use crate::measure::{self, SiteParts, facts::Facts, interval::Interval};
 use crate::question::{Body, GroupKey, Question, Stat, TableQuestion};
 use crate::value::Scalar;
@@ -41,6 +41,12 @@ impl<'a> Released<'a> {
     #[must_use]
     pub fn group_keys(&self) -> &'a [GroupKey] {
         &self.question.keys
+    }
+
+    /// The column of the n-th group key, as the codebook has it.
+    #[must_use]
+    pub fn key_column(&self, key: usize) -> Option<&'a Column> {
+        self.codebook.column(self.question.keys.get(key)?.column())
     }
 
     /// The label of a value of the n-th group key, where the codebook has one.
