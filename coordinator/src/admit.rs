@@ -45,8 +45,8 @@ pub(crate) struct Admitted {
 /// What a node said.
 #[derive(Clone, Debug)]
 pub(crate) enum Spoken {
-    /// It released a table.
-    Table(NodeTable, Protection),
+    /// It released a table for each that was asked for.
+    Tables(Vec<NodeTable>, Protection),
     /// It refused, with a code.
     Refusal(String),
 }
@@ -66,7 +66,7 @@ impl Admitted {
     pub(crate) fn code(&self) -> Option<&str> {
         match &self.spoken {
             Spoken::Refusal(code) => Some(code),
-            Spoken::Table(..) => None,
+            Spoken::Tables(..) => None,
         }
     }
 
@@ -134,7 +134,7 @@ pub(crate) fn admit(
             let opened = open_member::<AnswerPayload>(&signed, roster, now)?;
             let p = opened.payload();
             fits(&claim_of_answer(p), node, asked, roster)?;
-            Spoken::Table(p.table.clone(), p.protection)
+            Spoken::Tables(p.tables.clone(), p.protection)
         }
         kind::REFUSAL => {
             let opened = open_member::<RefusalPayload>(&signed, roster, now)?;
@@ -161,7 +161,7 @@ pub(crate) fn recall(signed: Signed, node: &str) -> Result<Admitted, TurnedAway>
     let spoken = match signed.kind.as_str() {
         kind::ANSWER => {
             let p = open::<AnswerPayload>(&signed, &signer)?.into_payload();
-            Spoken::Table(p.table, p.protection)
+            Spoken::Tables(p.tables, p.protection)
         }
         kind::REFUSAL => Spoken::Refusal(
             open::<RefusalPayload>(&signed, &signer)?

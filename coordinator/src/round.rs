@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use quorate_identity::{Role, Signed};
 use quorate_query::canonical;
-use quorate_query::combine::{Combined, SiteAnswer, combine as combine_sites};
+use quorate_query::combine::{SiteTables, combine_tables};
 use quorate_query::problem::{Code, Problem};
 use quorate_query::question::Question;
 use quorate_wire::v1::Deliver;
@@ -347,20 +347,16 @@ fn admit(public: &Public, asked: Asked, now: i64) -> Result<Heard, RoundError> {
 
 /// Combines what was released, if enough nodes answered.
 fn combine(heard: Heard) -> Ended {
-    let sites: Vec<SiteAnswer<'_>> = heard.nodes.iter().map(site).collect();
-    let answered = sites.iter().filter(|site| site.table.is_some()).count();
+    let sites: Vec<SiteTables<'_>> = heard.nodes.iter().map(site).collect();
+    let answered = sites.iter().filter(|site| site.tables.is_some()).count();
     let all_refused = heard
         .nodes
         .iter()
         .all(|(o, _)| o.settled == Some(Settled::Refused));
     let enough = u32::try_from(answered).is_ok_and(|count| count >= heard.read.quorum);
     let (status, problem, combined) = if enough {
-        match combine_sites(&heard.read.question, &heard.read.book.codebook, &sites) {
-            Ok(combined) => (
-                QuestionStatus::Answered,
-                None,
-                Combined::to_bytes(&combined),
-            ),
+        match combine_tables(&heard.read.question, &heard.read.book.codebook, &sites) {
+            Ok(combined) => (QuestionStatus::Answered, None, combined.to_bytes()),
             Err(_) => (QuestionStatus::Failed, Some("X805".to_owned()), Vec::new()),
         }
     } else if all_refused {
@@ -381,14 +377,14 @@ fn combine(heard: Heard) -> Ended {
 }
 
 /// What combining sees of a node. One that refused, was late or absent is eligible all the same.
-fn site((outcome, admitted): &(Outcome, Option<Admitted>)) -> SiteAnswer<'_> {
-    let table = match admitted.as_ref().map(Admitted::spoken) {
-        Some(Spoken::Table(table, protection)) => Some((table, *protection)),
+fn site((outcome, admitted): &(Outcome, Option<Admitted>)) -> SiteTables<'_> {
+    let tables = match admitted.as_ref().map(Admitted::spoken) {
+        Some(Spoken::Tables(tables, protection)) => Some((tables.as_slice(), *protection)),
         Some(Spoken::Refusal(_)) | None => None,
     };
-    SiteAnswer {
+    SiteTables {
         node: &outcome.node,
-        table,
+        tables,
     }
 }
 

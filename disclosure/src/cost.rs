@@ -3,7 +3,7 @@
 //! For benches. It measures nothing itself: the caller wraps every decision in a clock.
 
 use quorate_query::codebook::Codebook;
-use quorate_query::question::{Body, ColumnRef, Measure, Params, TableQuestion};
+use quorate_query::question::{ColumnRef, Measure, Params, TableQuestion};
 use quorate_query::release::ReleaseParams;
 use quorate_query::value::{ColumnType, Scalar};
 use roaring::RoaringBitmap;
@@ -156,7 +156,7 @@ impl<'a> World<'a> {
     ) -> Option<bool> {
         let sql = self.sql();
         let read = quorate_query::sql::read(&sql, &Params::new(), self.codebook).ok()?;
-        let Body::Table(question) = read.body;
+        let question = read.into_sole()?;
         let cell = self.cell(&question)?;
         let nobody = CellEvidence {
             each: None,

@@ -33,6 +33,20 @@ pub fn decide(sheet: &Sheet<'_>, history: &mut History) -> Outcome {
     outcome
 }
 
+/// Decides several sheets of one question in their order, each beside those before it, as if those had
+/// become durable. The history is the same afterwards.
+pub fn decide_all(sheets: &[Sheet<'_>], history: &mut History) -> Vec<Outcome> {
+    let from = history.begin_several();
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(sheets.len());
+    for sheet in sheets {
+        let outcome = decide(sheet, history);
+        outcome.fresh.iter().cloned().for_each(|e| history.hold(e));
+        outcomes.push(outcome);
+    }
+    history.end_several(from);
+    outcomes
+}
+
 /// A cell that is shown, with what it says about whom.
 pub(crate) struct Listed<'a> {
     pub(crate) row: usize,

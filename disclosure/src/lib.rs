@@ -17,7 +17,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use decide::decide;
+pub use decide::{decide, decide_all};
 pub use rules::case::Statistic;
 pub use rules::protect::{NOISE_BOUND, NoiseKey, other_protection, protection_name};
 pub use table::{Finding, Outcome, Sheet, exact};

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use quorate_query::answer::Cell;
 use quorate_query::codebook::Codebook;
 use quorate_query::number::Number;
-use quorate_query::question::{Body, Measure, TableQuestion};
+use quorate_query::question::{Measure, TableQuestion};
 use quorate_query::release::{ReleaseParams, k_eff};
 use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
@@ -44,10 +44,8 @@ fn book() -> Codebook {
 }
 
 fn question(sql: &str) -> TableQuestion {
-    let Body::Table(table) = quorate_query::sql::read(sql, &BTreeMap::new(), &book())
-        .unwrap()
-        .body;
-    table
+    let read = quorate_query::sql::read(sql, &BTreeMap::new(), &book());
+    read.unwrap().into_sole().unwrap()
 }
 
 /// Persons without and with sex 1, persons with an age, of these with an age that is not zero.

@@ -178,10 +178,12 @@ fn listed(
 
 /// Every table that a question touches, cohorts included.
 pub(crate) fn tables<'q>(question: &'q Question<'_>) -> BTreeSet<&'q str> {
-    let table = question.table();
-    let mut found = BTreeSet::from([table.rows.as_str()]);
-    found.extend(table.joined.iter().map(String::as_str));
-    add_cohorts(&table.filter.cohorts, &mut found);
+    let mut found = BTreeSet::new();
+    for table in question.tables() {
+        found.insert(table.rows.as_str());
+        found.extend(table.joined.iter().map(String::as_str));
+        add_cohorts(&table.filter.cohorts, &mut found);
+    }
     found
 }
 

@@ -1,6 +1,6 @@
 //! H6: whether so many cells may still be asked for, before anything is read or run.
 //!
-//! A question counts with the cells that its table has, known from codebook and question alone; a
+//! A question counts with the cells that its tables have, known from codebook and question alone; a
 //! table of an open domain with those that it listed, at least one row. What is counted is durable
 //! with the releases. It must not know what any cell says or why one is withheld.
 
@@ -58,25 +58,32 @@ pub(crate) fn asked(node: &Node, approved: &Approved<'_>, epoch: &str, now: i64)
     if node.policy.population.synthetic {
         return None;
     }
-    let rows = domain::count(question.table(), question.codebook());
+    let tables = question.tables().into_iter();
+    let rows = tables.map(|table| domain::count(table, question.codebook()).unwrap_or(1));
     Some(Asked {
         epoch: epoch.to_owned(),
         principal: name.clone(),
         question: question.hash(),
-        cells: cells(approved, rows.unwrap_or(1)),
+        cells: cells(approved, rows),
         time: now,
     })
 }
 
 /// How many cells the asker is shown, withheld ones included.
-pub(crate) fn listed(approved: &Approved<'_>, table: &NodeTable) -> u64 {
-    cells(
-        approved,
-        u64::try_from(table.rows.len()).unwrap_or(u64::MAX),
-    )
+pub(crate) fn listed<'t>(
+    approved: &Approved<'_>,
+    tables: impl Iterator<Item = &'t NodeTable>,
+) -> u64 {
+    let rows = tables.map(|table| u64::try_from(table.rows.len()).unwrap_or(u64::MAX));
+    cells(approved, rows)
 }
 
-fn cells(approved: &Approved<'_>, rows: u64) -> u64 {
-    let measures = approved.question().table().measures.len();
-    rows.saturating_mul(u64::try_from(measures).unwrap_or(u64::MAX))
+/// The cells of all tables, from the number of rows of each.
+fn cells(approved: &Approved<'_>, rows: impl Iterator<Item = u64>) -> u64 {
+    let tables = approved.question().tables().into_iter();
+    let cells = tables.zip(rows).map(|(table, rows)| {
+        let measures = table.measures.len();
+        rows.saturating_mul(u64::try_from(measures).unwrap_or(u64::MAX))
+    });
+    cells.fold(0, u64::saturating_add)
 }

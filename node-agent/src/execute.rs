@@ -5,7 +5,7 @@ use quorate_query::problem::Code;
 use quorate_query::release::ReleaseParams;
 
 use crate::approve::Approved;
-use crate::engine::{Fault, Task};
+use crate::engine::Fault;
 use crate::measure::Layout;
 use crate::node::Node;
 use crate::plan::Planned;
@@ -51,8 +51,13 @@ pub struct Raw<'a> {
     approved: Approved<'a>,
     epoch: String,
     params: ReleaseParams,
-    layout: Layout,
-    evidence: Evidence,
+    measured: Vec<Measured>,
+}
+
+/// What the engine found for one table.
+pub(crate) struct Measured {
+    pub(crate) layout: Layout,
+    pub(crate) evidence: Evidence,
 }
 
 /// The contents of [`Raw`], for disclosure control.
@@ -60,8 +65,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) approved: Approved<'a>,
     pub(crate) epoch: String,
     pub(crate) params: ReleaseParams,
-    pub(crate) layout: Layout,
-    pub(crate) evidence: Evidence,
+    /// One for each table, in their order.
+    pub(crate) measured: Vec<Measured>,
 }
 
 impl<'a> Raw<'a> {
@@ -70,15 +75,13 @@ impl<'a> Raw<'a> {
             approved,
             epoch,
             params,
-            layout,
-            evidence,
+            measured,
         } = self;
         Parts {
             approved,
             epoch,
             params,
-            layout,
-            evidence,
+            measured,
         }
     }
 }
@@ -93,17 +96,18 @@ impl Coded for Fault {
     }
 }
 
-/// Runs a plan within the node's limits.
+/// Runs the plan of each table in turn, each within the node's limits.
 ///
 /// # Errors
 /// A limit, or a fault whose text is for the custodian only.
 pub async fn execute<'a>(node: &Node, planned: Planned<'a>) -> Result<Raw<'a>, Fault> {
     let parts = planned.into_parts();
-    let task = Task {
-        plan: parts.plan,
-        layout: parts.layout.clone(),
-    };
-    let evidence = node.engine.run(task).await?;
+    let mut measured = Vec::with_capacity(parts.plans.len());
+    for task in parts.plans {
+        let layout = task.layout.clone();
+        let evidence = node.engine.run(task).await?;
+        measured.push(Measured { layout, evidence });
+    }
     // nothing is decided with a number that a crash could give to somebody else
     node.with_store(|store| node.persons.save(store))
         .map_err(|error| Fault::Internal(error.to_string()))?;
@@ -111,7 +115,6 @@ pub async fn execute<'a>(node: &Node, planned: Planned<'a>) -> Result<Raw<'a>, F
         approved: parts.approved,
         epoch: parts.epoch,
         params: parts.params,
-        layout: parts.layout,
-        evidence,
+        measured,
     })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use quorate_query::canonical;
 use quorate_query::codebook::Codebook;
 use quorate_query::problem::{Code, Problem};
-use quorate_query::question::{Body, Question as Typed, TableQuestion};
+use quorate_query::question::{Question as Typed, TableQuestion};
 
 use crate::node::Node;
 use crate::record::Recorded;
@@ -52,12 +52,11 @@ impl<'a> Question<'a> {
         &self.typed
     }
 
-    /// The table that is asked for.
+    /// The tables that are asked for, in the order in which they are decided.
     #[must_use]
-    pub fn table(&self) -> &TableQuestion {
-        match &self.typed.body {
-            Body::Table(table) => table,
-        }
+    pub fn tables(&self) -> Vec<&TableQuestion> {
+        let named = self.typed.tables().into_iter();
+        named.map(|(_, table)| table).collect()
     }
 
     /// The codebook it was read against.

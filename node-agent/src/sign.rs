@@ -121,7 +121,7 @@ fn answer(
         epoch: node.secrets().label(released.epoch()),
         policy: node.policy.digest.clone(),
         protection: released.protection(),
-        table: released.table().clone(),
+        tables: released.tables().to_vec(),
         notes: notes(released.protection().mode),
         ledger: entry.clone(),
         padding: 0,
@@ -141,18 +141,22 @@ fn answer(
     Ok(Signed { message, close })
 }
 
-/// How many numbers a released cell of each measure has.
-fn parts(released: &Released<'_>) -> Vec<usize> {
+/// How many numbers a released cell of each measure has, table by table.
+fn parts(released: &Released<'_>) -> Vec<Vec<usize>> {
     let question = released.approved().question();
-    let table = question.table();
-    let parts = |measure: &Measure| match measure {
+    let parts = |table: &TableQuestion, measure: &Measure| match measure {
         Measure::Persons { .. } | Measure::Events { .. } => 1,
         Measure::Moments { .. } => 4,
         Measure::ValueCounts { .. } => {
             facts(measure, table, question.codebook()).map_or(1, |facts| facts.domain.len())
         }
     };
-    table.measures.iter().map(parts).collect()
+    let tables = question.tables().into_iter();
+    let of_table = |table: &TableQuestion| {
+        let measures = table.measures.iter();
+        measures.map(|measure| parts(table, measure)).collect()
+    };
+    tables.map(of_table).collect()
 }
 
 /// What the signed bytes say beside the cells: it depends on the population only, not on data.
@@ -239,11 +243,11 @@ pub(crate) fn ticket(node: &Node, entry: &LedgerRef) -> String {
 fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Released<'_>) -> Close {
     let question = released.approved().question();
     let protection = released.protection();
-    let filter = canonical::predicate_bytes(
-        &question.table().rows,
-        &question.table().joined,
-        &question.table().filter,
-    );
+    let filter = |table: &TableQuestion| {
+        canonical::predicate_bytes(&table.rows, &table.joined, &table.filter)
+    };
+    let tables = question.tables();
+    let filters: Vec<u8> = tables.iter().flat_map(|table| filter(table)).collect();
     let params = format!("{:?}", asked.params);
     let commit = |what, value: &[u8]| node.with_ledger(|ledger| Ok(ledger.commitment(what, value)));
     Close {
@@ -251,10 +255,10 @@ fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Released<'_
         question: asked.id.to_string(),
         hash: question.hash(),
         params: commit("params", params.as_bytes()).unwrap_or_default(),
-        filter: commit("filter", &filter).unwrap_or_default(),
+        filter: commit("filter", &filters).unwrap_or_default(),
         population: node.policy.population.name.clone(),
         epoch: released.epoch().to_owned(),
-        columns: columns(question.table()),
+        columns: tables.iter().flat_map(|table| columns(table)).collect(),
         approval: Approval {
             by: released.approved().by().to_owned(),
             reviewers: Vec::new(),
@@ -264,9 +268,9 @@ fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Released<'_
             mode: mode(protection.mode).to_owned(),
             k: protection.k,
             round_base: protection.round_base,
-            released: values(released.table()),
+            released: values(released.tables()),
             repeated: released.repeated(),
-            near_earlier: near(released.table()),
+            near_earlier: near(released.tables()),
             given_up: released.given_up(),
             records: released.records(),
             withheld: released.withheld(),
@@ -284,16 +288,23 @@ fn mode(mode: Mode) -> &'static str {
     }
 }
 
-fn values(table: &NodeTable) -> u64 {
-    let cells = table.rows.iter().flat_map(|row| &row.cells);
-    let values = cells.filter(|cell| **cell != Cell::Suppressed).count();
+fn cells(tables: &[NodeTable]) -> impl Iterator<Item = &Cell> {
+    let rows = tables.iter().flat_map(|table| &table.rows);
+    rows.flat_map(|row| &row.cells)
+}
+
+fn values(tables: &[NodeTable]) -> u64 {
+    let values = cells(tables)
+        .filter(|cell| **cell != Cell::Suppressed)
+        .count();
     u64::try_from(values).unwrap_or(u64::MAX)
 }
 
 /// Cells that show an earlier release in their place.
-fn near(table: &NodeTable) -> u64 {
-    let cells = table.rows.iter().flat_map(|row| &row.cells);
-    let near = cells.filter(|cell| matches!(cell, Cell::Near(_))).count();
+fn near(tables: &[NodeTable]) -> u64 {
+    let near = cells(tables)
+        .filter(|cell| matches!(cell, Cell::Near(_)))
+        .count();
     u64::try_from(near).unwrap_or(u64::MAX)
 }
 

@@ -46,14 +46,22 @@ pub struct Shown {
     pub canonical: String,
     /// What every cell would go through.
     pub protection: Protection,
-    /// What the columns of the table are: keys, then measures.
-    pub columns: Vec<String>,
-    /// The table, cell by cell.
-    pub table: NodeTable,
+    /// Every table that it comes to, in the order in which they are decided.
+    pub tables: Vec<ShownTable>,
     /// Cells that would repeat an earlier release.
     pub repeated: u64,
     /// Why cells would be withheld.
     pub findings: Vec<Finding>,
+}
+
+/// One table that would leave.
+pub struct ShownTable {
+    /// Its name among several; empty for a single one.
+    pub name: String,
+    /// What its columns are: keys, then measures.
+    pub columns: Vec<String>,
+    /// The table, cell by cell.
+    pub table: NodeTable,
 }
 
 /// Tells the story of a question of the custodian's own, up to the point where it would be signed.
@@ -72,20 +80,22 @@ pub async fn try_alone(node: &Node, trial: Trial, now: i64) -> Report {
 
 fn show(released: &Released<'_>) -> Shown {
     let question = released.approved().question();
-    let table = question.table();
-    let keys = table.keys.iter().map(|key| key.column().column.clone());
-    let columns = keys.chain(
-        table
-            .measures
-            .iter()
-            .map(|measure| describe(measure, released)),
-    );
+    let tables = question.typed().tables().into_iter();
+    let tables = tables.zip(released.tables()).map(|((name, asked), table)| {
+        let keys = asked.keys.iter().map(|key| key.column().column.clone());
+        let measures = asked.measures.iter();
+        let columns = keys.chain(measures.map(|measure| describe(measure, released)));
+        ShownTable {
+            name: name.to_owned(),
+            columns: columns.collect(),
+            table: table.clone(),
+        }
+    });
     Shown {
         hash: question.hash(),
         canonical: question.typed().canonical_text(),
         protection: released.protection(),
-        columns: columns.collect(),
-        table: released.table().clone(),
+        tables: tables.collect(),
         repeated: released.repeated(),
         findings: released.findings().to_vec(),
     }
@@ -111,14 +121,10 @@ impl Shown {
     /// The report for the custodian's screen.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut grid = comfy_table::Table::new();
-        grid.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
-            .set_header(&self.columns);
-        for row in &self.table.rows {
-            let keys = row.key.iter().map(ToString::to_string);
-            grid.add_row(keys.chain(row.cells.iter().map(cell)));
+        let mut text = format!("question {}\n", self.hash);
+        for table in &self.tables {
+            text.push_str(&table.render());
         }
-        let mut text = format!("question {}\n{grid}\n", self.hash);
         let Protection { k, round_base, .. } = self.protection;
         let protection = match self.protection.mode {
             Mode::Round => format!("protected: k = {k}, counts rounded to {round_base}"),
@@ -141,6 +147,22 @@ impl Shown {
             let _ = writeln!(text, "  {finding}");
         }
         text
+    }
+}
+
+impl ShownTable {
+    fn render(&self) -> String {
+        let mut grid = comfy_table::Table::new();
+        grid.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+            .set_header(&self.columns);
+        for row in &self.table.rows {
+            let keys = row.key.iter().map(ToString::to_string);
+            grid.add_row(keys.chain(row.cells.iter().map(cell)));
+        }
+        match self.name.as_str() {
+            "" => format!("{grid}\n"),
+            name => format!("table {name}\n{grid}\n"),
+        }
     }
 }
 

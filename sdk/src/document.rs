@@ -33,6 +33,9 @@ pub struct Document {
     /// Rows in the order of the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<Row>,
+    /// The tables of a question that comes to several, in place of `columns` and `rows`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<TableInfo>,
     /// What an analysis makes of the rows, if one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<AnalysisInfo>,
@@ -51,6 +54,50 @@ pub struct Document {
     /// The coordinator's signed result, every node's signed bytes included, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<String>,
+}
+
+/// One of several tables.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TableInfo {
+    /// What its analysis calls it.
+    pub name: String,
+    /// Columns in the order of the SELECT list.
+    pub columns: Vec<Column>,
+    /// Rows in the order of the answer.
+    pub rows: Vec<Row>,
+}
+
+impl Document {
+    /// Every table with its name; a single one has an empty name.
+    #[must_use]
+    pub fn parts(&self) -> Vec<TableInfo> {
+        if !self.tables.is_empty() {
+            return self.tables.clone();
+        }
+        let only = TableInfo {
+            name: String::new(),
+            columns: self.columns.clone(),
+            rows: self.rows.clone(),
+        };
+        vec![only]
+    }
+
+    /// A document of one of its tables alone.
+    #[must_use]
+    pub fn only(&self, table: TableInfo) -> Self {
+        Self {
+            columns: table.columns,
+            rows: table.rows,
+            tables: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Every row of every table.
+    pub fn all_rows(&self) -> impl Iterator<Item = &Row> {
+        let others = self.tables.iter().flat_map(|table| &table.rows);
+        self.rows.iter().chain(others)
+    }
 }
 
 /// What was asked.

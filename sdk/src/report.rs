@@ -1,20 +1,20 @@
 //! A verified result as a document. The only place that fills in an answered document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use quorate_identity::Signed;
 use quorate_query::analyses::{Analysis, Report};
 use quorate_query::answer::Mode;
-use quorate_query::combine::{Combined, CombinedCell};
-use quorate_query::question::{Body, Expr, GroupKey};
+use quorate_query::combine::{Combined, CombinedCell, CombinedTables};
+use quorate_query::question::{Expr, GroupKey, TableQuestion};
 use quorate_query::value::Scalar;
 use quorate_wire::{LedgerRef, NodeOutcome, QuestionStatus, signed_to_bytes};
 
 use crate::document::{
     AnalysisInfo, Cell, Column, Document, Interval, Ledger, Node, Note, ProblemInfo, Protection,
-    QuestionInfo, Row, SCHEMA,
+    QuestionInfo, Row, SCHEMA, TableInfo,
 };
 use crate::params;
 use crate::verify::{VerifiedResult, Words};
@@ -30,6 +30,7 @@ pub fn document(verified: &VerifiedResult, by_site: bool) -> Document {
         problem: result.problem.as_deref().map(problem),
         columns: Vec::new(),
         rows: Vec::new(),
+        tables: Vec::new(),
         nodes: result
             .nodes
             .iter()
@@ -42,15 +43,35 @@ pub fn document(verified: &VerifiedResult, by_site: bool) -> Document {
         signed: Some(encode(verified.result().signed())),
     };
     match verified.combined() {
-        Some(combined) => Document {
-            columns: columns(combined, verified),
-            rows: rows(combined, by_site),
-            protection: combined.protection.as_ref().map(protection),
-            notes: notes(combined, verified),
-            ..empty
-        },
+        Some(combined) => {
+            let mut all = tables(combined, verified, by_site);
+            let single = (all.len() == 1).then(|| all.pop()).flatten();
+            let TableInfo { columns, rows, .. } = single.unwrap_or_default();
+            // One answer, one protection, whatever the table.
+            let mut strictest = combined.tables.iter();
+            let strictest = strictest.find_map(|(_, table)| table.protection.as_ref());
+            Document {
+                columns,
+                rows,
+                tables: all,
+                protection: strictest.map(protection),
+                notes: notes(combined, verified),
+                ..empty
+            }
+        }
         None => empty,
     }
+}
+
+fn tables(combined: &CombinedTables, verified: &VerifiedResult, by_site: bool) -> Vec<TableInfo> {
+    let asked = verified.meaning().tables().into_iter();
+    let table =
+        |((_, question), (name, combined)): ((_, &TableQuestion), &(String, Combined))| TableInfo {
+            name: name.clone(),
+            columns: columns(combined, question, verified),
+            rows: rows(combined, by_site),
+        };
+    asked.zip(&combined.tables).map(table).collect()
 }
 
 fn analysis((asked, report): (&Analysis, Option<&Report>)) -> AnalysisInfo {
@@ -133,8 +154,11 @@ fn encode(signed: &Signed) -> String {
     BASE64.encode(signed_to_bytes(signed))
 }
 
-fn columns(combined: &Combined, verified: &VerifiedResult) -> Vec<Column> {
-    let Body::Table(question) = &verified.meaning().body;
+fn columns(
+    combined: &Combined,
+    question: &TableQuestion,
+    verified: &VerifiedResult,
+) -> Vec<Column> {
     let labels = |at: usize| -> BTreeMap<String, String> {
         let key = match question.output.columns.get(at).map(|column| &column.expr) {
             Some(Expr::Key(key)) => question.keys.get(*key),
@@ -241,11 +265,12 @@ fn protection(protection: &quorate_query::answer::Protection) -> Protection {
     }
 }
 
-/// Notes on the whole table, then those that nodes signed, each once with the nodes that said it.
-fn notes(combined: &Combined, verified: &VerifiedResult) -> Vec<Note> {
-    let mut notes: Vec<Note> = combined
-        .notes
-        .iter()
+/// Notes on the tables, each once, then those that nodes signed, each once with the nodes that said it.
+fn notes(combined: &CombinedTables, verified: &VerifiedResult) -> Vec<Note> {
+    let all = combined.tables.iter().flat_map(|(_, table)| &table.notes);
+    let mut notes: Vec<Note> = all
+        .collect::<BTreeSet<_>>()
+        .into_iter()
         .map(|note| Note {
             code: note.code.to_owned(),
             text: note.text.clone(),

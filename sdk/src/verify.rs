@@ -19,7 +19,7 @@ use quorate_query::analyses::{Analysis, Report};
 use quorate_query::answer::{NodeTable, Protection};
 use quorate_query::canonical;
 use quorate_query::codebook::Codebook;
-use quorate_query::combine::{Combined, Released, SiteAnswer, combine};
+use quorate_query::combine::{CombinedTables, ReleasedTables, SiteTables, combine_tables};
 use quorate_query::question::Question;
 use quorate_wire::{
     AnswerPayload, NodeOutcome, NodeStatus, Opened, QuestionPayload, QuestionStatus,
@@ -71,7 +71,7 @@ pub struct VerifiedResult {
     meaning: Question,
     codebook: Codebook,
     words: BTreeMap<String, Words>,
-    combined: Option<Combined>,
+    combined: Option<CombinedTables>,
     report: Option<Report>,
     roster: Vec<Signed>,
 }
@@ -360,17 +360,17 @@ fn the_same_verdict(
     }
 }
 
-/// The table is made again from the nodes' own cells and must be the coordinator's to the byte.
+/// The tables are made again from the nodes' own cells and must be the coordinator's to the byte.
 fn the_same_table(
     result: &Opened<ResultPayload>,
     meaning: &Question,
     codebook: &Codebook,
     words: &BTreeMap<String, Words>,
-) -> Result<Option<Combined>, VerifyError> {
+) -> Result<Option<CombinedTables>, VerifyError> {
     if result.payload().status != QuestionStatus::Answered {
         return Ok(None);
     }
-    let combined = combine(meaning, codebook, &sites(words))?;
+    let combined = combine_tables(meaning, codebook, &sites(words))?;
     if combined.to_bytes() == result.payload().combined {
         Ok(Some(combined))
     } else {
@@ -392,25 +392,25 @@ fn its_analysis(
     if result.payload().status != QuestionStatus::Answered {
         return Ok(None);
     }
-    let released = Released::new(meaning, codebook, &sites(words))?;
+    let released = ReleasedTables::new(meaning, codebook, &sites(words))?;
     let report = analysis
         .finish(&released)
         .map_err(VerifyError::Unreadable)?;
     Ok(Some(report))
 }
 
-fn sites(words: &BTreeMap<String, Words>) -> Vec<SiteAnswer<'_>> {
+fn sites(words: &BTreeMap<String, Words>) -> Vec<SiteTables<'_>> {
     let all = words.iter();
-    all.map(|(node, words)| SiteAnswer {
+    all.map(|(node, words)| SiteTables {
         node,
-        table: answer_of(words),
+        tables: answer_of(words),
     })
     .collect()
 }
 
-fn answer_of(words: &Words) -> Option<(&NodeTable, Protection)> {
+fn answer_of(words: &Words) -> Option<(&[NodeTable], Protection)> {
     match words {
-        Words::Answer(answer) => Some((&answer.payload().table, answer.payload().protection)),
+        Words::Answer(answer) => Some((&answer.payload().tables, answer.payload().protection)),
         Words::Refusal(_) | Words::Silence => None,
     }
 }
@@ -422,9 +422,9 @@ impl VerifiedResult {
         self.result.payload().status
     }
 
-    /// The table, if there is one.
+    /// The tables, if there are any.
     #[must_use]
-    pub fn combined(&self) -> Option<&Combined> {
+    pub fn combined(&self) -> Option<&CombinedTables> {
         self.combined.as_ref()
     }
 

@@ -347,9 +347,9 @@ impl Node<'_> {
                 k: 8,
                 round_base: 5,
             },
-            table: NodeTable {
+            tables: vec![NodeTable {
                 rows: vec![row(0), row(1)],
-            },
+            }],
             notes: Vec::new(),
             ledger: LedgerRef {
                 seq: 1,

@@ -60,11 +60,11 @@ async fn two_nodes_answer_and_the_result_recombines() {
     let sites = [
         SiteAnswer {
             node: "north",
-            table: Some((&first.table, first.protection)),
+            table: Some((&first.tables[0], first.protection)),
         },
         SiteAnswer {
             node: "south",
-            table: Some((&second.table, second.protection)),
+            table: Some((&second.tables[0], second.protection)),
         },
     ];
     assert_eq!(

@@ -74,6 +74,11 @@ impl Entry {
         let digits = self.id.predicate.iter().take(8);
         digits.map(|byte| format!("{byte:02x}")).collect()
     }
+
+    /// Whether it is what cells add up to: nothing that was shown itself.
+    pub(crate) fn is_union(&self) -> bool {
+        matches!(self.state, State::Union { .. })
+    }
 }
 
 /// One linear statement of a release: the sum of one vector over some persons.

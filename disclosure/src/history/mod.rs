@@ -65,6 +65,8 @@ pub struct History {
     shown: Shown,
     families: FamilyAudit,
     times: Times,
+    /// Where the tables of the question begin that is being decided table by table.
+    several: Option<Mark>,
 }
 
 /// From where a question looks at a history.
@@ -75,6 +77,9 @@ pub(crate) struct Standpoint<'a> {
     changed: BTreeMap<String, Changed>,
     start: Mark,
 }
+
+/// Where the tables of one question begin.
+pub(crate) struct Several(Mark);
 
 impl History {
     /// Nothing was ever shown.
@@ -93,7 +98,7 @@ impl History {
 
     /// Adds what is durable. An entry that is there already changes nothing.
     pub fn add(&mut self, entry: Entry) {
-        let audited = !matches!(entry.state, State::Union { .. });
+        let audited = !entry.is_union();
         let numbers = self.shown.add(entry).filter(|_| audited);
         for number in numbers.into_iter().flatten() {
             self.families.add(number);
@@ -128,7 +133,7 @@ impl History {
 
     /// Takes in what would be released, until [`Self::roll_back`].
     pub(crate) fn hold(&mut self, entry: Entry) {
-        let audited = !matches!(entry.state, State::Union { .. });
+        let audited = !entry.is_union();
         let numbers = self.shown.add(entry).filter(|_| audited);
         for number in numbers.into_iter().flatten() {
             self.families.hold(number);
@@ -139,6 +144,31 @@ impl History {
     pub(crate) fn roll_back(&mut self, from: &Standpoint<'_>) {
         self.families.roll_back();
         self.shown.roll_back(from.start);
+        // What earlier tables of the question hold stays.
+        let earlier = self
+            .several
+            .iter()
+            .flat_map(|begin| begin.facets_until(from.start));
+        for number in earlier {
+            let audited = |(_, entry, _): &(_, &Entry, _)| !entry.is_union();
+            if self.shown.get(number).as_ref().is_some_and(audited) {
+                self.families.hold(number);
+            }
+        }
+    }
+
+    /// From here on tables of one question are held beside each other, until [`Self::end_several`].
+    pub(crate) fn begin_several(&mut self) -> Several {
+        let begin = self.shown.mark();
+        self.several = Some(begin);
+        Several(begin)
+    }
+
+    /// Forgets all that was held since.
+    pub(crate) fn end_several(&mut self, Several(begin): Several) {
+        self.several = None;
+        self.families.roll_back();
+        self.shown.roll_back(begin);
     }
 
     /// Everything that a cell would show too much beside what is there. What is known already, as

@@ -174,8 +174,6 @@ fn outside_list(set: &Set, column: &Column) -> Values {
 mod tests {
     use std::collections::BTreeMap;
 
-    use quorate_query::question::Body;
-
     use super::*;
     use crate::history::Form;
     use crate::history::same;
@@ -206,7 +204,8 @@ dx = { type = "int", role = ["filter", "group"], sensitive = [7] }
         let book = quorate_query::codebook::read(BOOK, "codebook.toml").unwrap();
         let shape = |sql: &str| {
             let read = quorate_query::sql::read(sql, &BTreeMap::new(), &book);
-            let Body::Table(table) = read.unwrap_or_else(|error| panic!("{sql}: {error:?}")).body;
+            let read = read.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+            let table = read.into_sole().unwrap();
             let asked = Shape {
                 rows: table.rows,
                 joined: table.joined,

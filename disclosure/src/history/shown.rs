@@ -44,6 +44,13 @@ pub(super) struct Mark {
     facets: usize,
 }
 
+impl Mark {
+    /// Numbers of the facets between two moments.
+    pub(super) fn facets_until(self, later: Self) -> std::ops::Range<usize> {
+        self.facets..later.facets
+    }
+}
+
 impl Shown {
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use quorate_query::codebook::Codebook;
-use quorate_query::question::{Body, TableQuestion};
+use quorate_query::question::TableQuestion;
 use quorate_query::release::{ReleaseParams, round_count};
 use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
@@ -313,8 +313,7 @@ fn book(sensitive: &str) -> Codebook {
 
 fn question(sql: &str, book: &Codebook) -> Result<TableQuestion, quorate_query::problem::Problem> {
     let read = quorate_query::sql::read(sql, &BTreeMap::new(), book)?;
-    let Body::Table(table) = read.body;
-    Ok(table)
+    Ok(read.into_sole().unwrap())
 }
 
 /// What R7 says of one town, given as persons per value of the illness.

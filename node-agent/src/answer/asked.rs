@@ -58,7 +58,7 @@ fn withheld_cells_count_like_shown_ones_and_days_give_them_back() {
     let node = house.open();
     let small = "SELECT count(*) AS n FROM person WHERE town = 'c'";
     let answer = house.ask(&node, small);
-    assert_eq!(answer.table.rows[0].cells, [Cell::Suppressed]);
+    assert_eq!(answer.tables[0].rows[0].cells, [Cell::Suppressed]);
     let near = "SELECT count(*) AS n FROM person WHERE town <> 'c'";
     house.ask(&node, near);
     assert_eq!(used(&node), (2, 2));
@@ -77,7 +77,7 @@ fn an_open_table_counts_with_what_it_lists_and_data_have_a_cap_of_their_own() {
     let house = people(BOOK, "cells_per_epoch = 2");
     let node = house.open();
     let by_town = "SELECT town, count(*) AS n FROM person GROUP BY town";
-    let listed = house.ask(&node, by_town).table.rows.len();
+    let listed = house.ask(&node, by_town).tables[0].rows.len();
     assert!(listed >= 1);
     assert_eq!(used(&node).0, u64::try_from(listed).unwrap());
     let by_sex = "SELECT sex, count(*) AS n FROM person GROUP BY sex";

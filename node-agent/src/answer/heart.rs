@@ -167,7 +167,7 @@ fn rows(answer: &quorate_wire::AnswerPayload) -> Vec<PlainRow> {
             row.cells.iter().map(parts).collect(),
         )
     };
-    answer.table.rows.iter().map(row).collect()
+    answer.tables[0].rows.iter().map(row).collect()
 }
 
 fn group<'p>(patients: &'p [Patient], key: &[(&str, i128)]) -> Vec<&'p Patient> {

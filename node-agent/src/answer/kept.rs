@@ -106,7 +106,7 @@ fn what_was_decided_counts_even_if_the_node_dies_before_it_speaks() {
     let mut steps = StepTimes::start(&node.stopwatch);
     let decided = waiting().block_on(middle(&node, &recorded, &mut steps, NOW));
     let decided = decided.ok().unwrap();
-    let table = decided.table().clone();
+    let table = decided.tables().to_vec();
     assert!(decided.fresh() >= 1 && decided.repeated() == 0);
     let before = entries(&node);
     drop(decided);
@@ -117,7 +117,7 @@ fn what_was_decided_counts_even_if_the_node_dies_before_it_speaks() {
     assert!(entries(&node) == before, "the reservation counts");
     let first = tell(&node, house.deliver(&question, &alice()));
     assert_eq!(
-        answered(&first).table,
+        answered(&first).tables,
         table,
         "the same question, the same cells"
     );
@@ -144,7 +144,7 @@ fn what_could_not_be_kept_is_not_remembered_either() {
     node.with_store(|store| store.connection.execute_batch(unlock))
         .unwrap();
     let answer = answered(&tell(&node, house.deliver(&question, &alice())));
-    assert!(!answer.table.rows.is_empty());
+    assert!(!answer.tables[0].rows.is_empty());
     assert!(entries(&node).len() > before.len());
 }
 
@@ -168,10 +168,10 @@ fn history_rebuilt_is_history_kept_and_decides_alike() {
     let node = house.open();
     assert!(entries(&node) == kept);
     let after = trial(&house, &node, next).outcome.ok().unwrap();
-    assert!(before.table == after.table && before.findings == after.findings);
+    assert!(before.tables[0].table == after.tables[0].table && before.findings == after.findings);
     assert_eq!(
-        house.ask(&node, next).table,
-        before.table,
+        house.ask(&node, next).tables[0],
+        before.tables[0].table,
         "a trial foretells"
     );
 }
@@ -193,7 +193,7 @@ fn a_trial_spends_nothing_not_in_memory_either() {
     let node = house.open();
     assert_eq!(kept(&node).len(), records);
     let answer = house.ask(&node, SQL);
-    assert_eq!(answer.table, shown.table);
+    assert_eq!(answer.tables[0], shown.tables[0].table);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn core_tables_come_before_the_first_question_and_once() {
         records + 2,
         "a repetition: only that it was asked, and what was told"
     );
-    assert_eq!(total.table.rows.len(), 1);
+    assert_eq!(total.tables[0].rows.len(), 1);
     drop(node);
     let node = house.open();
     house.ask(&node, "SELECT count(*) FROM person WHERE town = 'b'");
@@ -371,7 +371,7 @@ fn public_zeros_do_not_list_the_groups_of_open_domains() {
     let files = [("people.csv", &*format!("id,sex,town\n{people}"))];
     let house = House::new(&book, SOURCE, false, &files);
     let node = house.open();
-    let rows = |sql: &str| house.ask(&node, sql).table.rows;
+    let rows = |sql: &str| house.ask(&node, sql).tables.remove(0).rows;
     let towns = rows("SELECT town, count(*) FROM person GROUP BY town");
     assert_eq!(towns.len(), 1, "three persons in town b stay unknown");
     let none = rows("SELECT town, count(*) FROM person WHERE sex = 0 AND town = 'b' GROUP BY town");

@@ -24,7 +24,7 @@ fn counts(house: &House, node: &Node, sql: &str) -> Vec<(Vec<Scalar>, Cell)> {
     let answer = house.ask(node, sql);
     let bound = NOISE_BOUND;
     assert_eq!(answer.protection.mode, Mode::CellKey { bound });
-    let rows = answer.table.rows.into_iter();
+    let rows = answer.tables[0].rows.clone().into_iter();
     rows.map(|row| (row.key, row.cells[0].clone())).collect()
 }
 
@@ -68,7 +68,7 @@ fn combined(house: &House, node: &Node, sql: &str) -> Vec<CombinedCell> {
     let question = quorate_query::sql::read(sql, &Params::new(), &house.codebook).unwrap();
     let site = SiteAnswer {
         node: "cleveland",
-        table: Some((&answer.table, answer.protection)),
+        table: Some((&answer.tables[0], answer.protection)),
     };
     let combined = combine(&question, &house.codebook, &[site]).unwrap();
     combined.rows[0].cells.clone()

@@ -77,8 +77,7 @@ fn a_question_is_answered_protected_signed_and_recorded() {
     let answer = house.ask(&node, "SELECT sex, count(*) FROM person GROUP BY sex");
     assert_eq!(answer.node, "cleveland");
     assert_eq!(answer.protection.mode, Mode::Round);
-    let rows: Vec<_> = answer
-        .table
+    let rows: Vec<_> = answer.tables[0]
         .rows
         .iter()
         .map(|r| (&r.key[0], r.cells[0].clone()))
@@ -106,14 +105,16 @@ fn open_domains_list_only_what_is_shown() {
         &house.open(),
         "SELECT town, count(*) FROM person GROUP BY town",
     );
-    let towns: Vec<_> = answer
-        .table
+    let towns: Vec<_> = answer.tables[0]
         .rows
         .iter()
         .map(|r| r.key[0].to_string())
         .collect();
     assert_eq!(towns, vec!["a", "b"]);
-    assert_eq!(value(&answer.table.rows[1].cells[0]), Some(vec![35_i128]));
+    assert_eq!(
+        value(&answer.tables[0].rows[1].cells[0]),
+        Some(vec![35_i128])
+    );
 }
 
 #[test]
@@ -147,7 +148,10 @@ fn a_repeated_cell_gets_its_stored_value() {
     let history = node.with_store(|store| store.history("people", 9)).unwrap();
     assert_eq!(history.iter().map(|line| line.cells).sum::<u64>(), 1);
     let females = house.ask(&node, "SELECT count(*) FROM person WHERE sex = 0");
-    assert_eq!(females.table.rows[0].cells, by_sex.table.rows[0].cells);
+    assert_eq!(
+        females.tables[0].rows[0].cells,
+        by_sex.tables[0].rows[0].cells
+    );
     let after = node.with_store(|store| store.history("people", 9)).unwrap();
     assert_eq!(after, history, "the same cell is the same release");
 }
@@ -308,7 +312,7 @@ fn a_crash_in_the_middle_is_recorded_and_the_question_starts_anew() {
     let node = house.open();
     assert_eq!(node.ledger_head().seq, 3, "begin, open, interrupted");
     let again = answered(&tell(&node, house.deliver(&question, &alice())));
-    assert_eq!(again.table, first.table);
+    assert_eq!(again.tables[0], first.tables[0]);
     assert_eq!(again.ledger.seq, 4);
 }
 
@@ -482,7 +486,7 @@ fn a_trial_shows_what_would_leave_and_changes_nothing() {
         before
     );
     let answer = house.ask(&house.open(), sql);
-    assert_eq!(answer.table, shown.table);
+    assert_eq!(answer.tables[0], shown.tables[0].table);
     let refused = waiting.block_on(try_alone(&node, trial("SELECT id FROM person"), NOW));
     assert!(
         refused
@@ -504,8 +508,11 @@ fn changed_data_are_a_new_epoch() {
     fs::write(house.folder.path().join("people.csv"), more).unwrap();
     let second = house.ask(&node, sql);
     assert_ne!(first.epoch, second.epoch);
-    assert_eq!(value(&first.table.rows[0].cells[0]), Some(vec![6]));
-    assert_eq!(second.table.rows[0].cells[0], Cell::Value(vec![whole(80)]));
+    assert_eq!(value(&first.tables[0].rows[0].cells[0]), Some(vec![6]));
+    assert_eq!(
+        second.tables[0].rows[0].cells[0],
+        Cell::Value(vec![whole(80)])
+    );
 }
 
 #[test]
@@ -517,7 +524,11 @@ fn synthetic_populations_answer_exactly() {
     );
     assert_eq!(answer.protection.mode, Mode::None);
     assert_eq!(answer.notes[0].code, "UNPROTECTED");
-    let cells: Vec<_> = answer.table.rows.iter().map(|r| r.cells.clone()).collect();
+    let cells: Vec<_> = answer.tables[0]
+        .rows
+        .iter()
+        .map(|r| r.cells.clone())
+        .collect();
     let (mut sum, mut squares) = ([0, 0], [0, 0]);
     for i in 0_i128..100 {
         let (sex, age) = (usize::from(i >= 95), 20 + i % 50);

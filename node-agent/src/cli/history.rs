@@ -155,7 +155,8 @@ pub(super) fn collide(place: &Place, args: Try, clock: &Clock) -> anyhow::Result
     for reason in &of_history {
         ui::say(&reason_line(reason, &when));
     }
-    let cells = shown.table.rows.iter().flat_map(|row| &row.cells);
+    let rows = shown.tables.iter().flat_map(|shown| &shown.table.rows);
+    let cells = rows.flat_map(|row| &row.cells);
     let near = cells.filter(|cell| matches!(cell, quorate_query::answer::Cell::Near(_)));
     ui::say(&format!(
         "{} cells collide with earlier releases, {} would show a nearly equal earlier one, {} repeat one",

@@ -4,7 +4,9 @@
 //! the same whatever the reason. The reasons stay with the custodian.
 //!
 //! One writer for the whole population: it decides, makes what leaves durable, and only then takes
-//! it into its memory. A crash in between spends; the same question finds its cells there.
+//! it into its memory. A crash in between spends; the same question finds its cells there. Tables of
+//! one question are decided in their order, each beside those before it, and all become durable at
+//! once or not at all.
 
 mod reserve;
 
@@ -12,7 +14,7 @@ use std::collections::BTreeMap;
 
 pub use quorate_disclosure::Finding;
 use quorate_disclosure::history::caps::OverCap;
-use quorate_disclosure::{NOISE_BOUND, NoiseKey, Outcome, Sheet, decide, exact};
+use quorate_disclosure::{NOISE_BOUND, NoiseKey, Outcome, Sheet, decide_all, exact};
 use quorate_query::answer::{Mode, NodeTable, Protection};
 use quorate_query::problem::Code;
 use quorate_query::release::{Output, ReleaseParams};
@@ -34,21 +36,21 @@ use reserve::{keep, one_protection};
 /// ```compile_fail,E0451
 /// use quorate_node::disclose::Released;
 /// fn forge<'a>(r: Released<'a>, table: quorate_query::answer::NodeTable) -> Released<'a> {
-///     Released { table, ..r }
+///     Released { tables: vec![table], ..r }
 /// }
 /// ```
 ///
 /// ```no_run
 /// use quorate_node::disclose::Released;
-/// fn show<'r>(r: &'r Released<'_>) -> &'r quorate_query::answer::NodeTable {
-///     r.table()
+/// fn show<'r>(r: &'r Released<'_>) -> &'r [quorate_query::answer::NodeTable] {
+///     r.tables()
 /// }
 /// ```
 pub struct Released<'a> {
     approved: Approved<'a>,
     epoch: String,
     protection: Protection,
-    table: NodeTable,
+    tables: Vec<NodeTable>,
     fresh: u64,
     given_up: u64,
     repeated: u64,
@@ -75,10 +77,10 @@ impl<'a> Released<'a> {
         self.protection
     }
 
-    /// The released cells.
+    /// The released cells, one table for each that was asked for.
     #[must_use]
-    pub fn table(&self) -> &NodeTable {
-        &self.table
+    pub fn tables(&self) -> &[NodeTable] {
+        &self.tables
     }
 
     /// Cells that leave for the first time.
@@ -105,7 +107,8 @@ impl<'a> Released<'a> {
         self.repeated
     }
 
-    /// Why cells are withheld: for the custodian's screen, never for a file or a caller.
+    /// Why cells are withheld: for the custodian's screen, never for a file or a caller. Measures
+    /// are counted on from table to table.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
@@ -175,19 +178,24 @@ pub async fn disclose<'a>(
     past.follow(node.epochs());
     caps::check(node, &past, &parts.approved, &parts.epoch, now)?;
     one_protection(node, &mut past, &parts, protection, now)?;
-    let outcome = judge(node, &mut past, &parts, protection.mode);
-    let kept = keep(node, &mut past, &parts, &outcome, now)?;
+    let outcomes = judge(node, &mut past, &parts, protection.mode);
+    let kept = keep(node, &mut past, &parts, &outcomes, now)?;
     drop(past);
+    let (mut tables, mut findings) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        tables.push(outcome.table);
+        findings.extend(outcome.findings);
+    }
     Ok(Released {
         approved: parts.approved,
         epoch: parts.epoch,
         protection,
-        table: outcome.table,
+        tables,
         fresh: kept.fresh,
         given_up: kept.given_up,
-        repeated: outcome.repeated,
+        repeated: kept.repeated,
         records: kept.records,
-        findings: outcome.findings,
+        findings,
     })
 }
 
@@ -210,26 +218,42 @@ fn noise_key(node: &Node) -> NoiseKey {
     NoiseKey::new(hmac::sign(&domain, b"quorate noise 1").as_ref())
 }
 
-fn judge(node: &Node, past: &mut Past, parts: &Parts<'_>, mode: Mode) -> Outcome {
+/// Decides the tables in their order, each beside those before it. The past is the same afterwards.
+fn judge(node: &Node, past: &mut Past, parts: &Parts<'_>, mode: Mode) -> Vec<Outcome> {
     let noise = match mode {
         Mode::CellKey { .. } => Some(noise_key(node)),
         Mode::Round | Mode::None => None,
     };
     let question = parts.approved.question();
     let asked = question.asked();
-    let sheet = Sheet {
-        question: question.table(),
-        codebook: question.codebook(),
-        nobody: &nobody(&parts.layout.parts),
-        evidence: &parts.evidence,
-        params: &parts.params,
-        epoch: &parts.epoch,
-        project: asked.project.as_deref().unwrap_or_default(),
-        core: asked.core().is_some(),
-        noise: noise.as_ref(),
-    };
-    match mode {
-        Mode::None => exact(&sheet),
-        Mode::Round | Mode::CellKey { .. } => decide(&sheet, past.history()),
+    let tables = question.tables();
+    let measured = parts.measured.iter();
+    let nobodies: Vec<_> = measured.map(|found| nobody(&found.layout.parts)).collect();
+    let measured = parts.measured.iter().zip(&nobodies);
+    let mut sheets = Vec::with_capacity(tables.len());
+    for (table, (measured, nobody)) in tables.iter().zip(measured) {
+        sheets.push(Sheet {
+            question: table,
+            codebook: question.codebook(),
+            nobody,
+            evidence: &measured.evidence,
+            params: &parts.params,
+            epoch: &parts.epoch,
+            project: asked.project.as_deref().unwrap_or_default(),
+            core: asked.core().is_some(),
+            noise: noise.as_ref(),
+        });
     }
+    let mut outcomes: Vec<Outcome> = match mode {
+        Mode::None => sheets.iter().map(exact).collect(),
+        Mode::Round | Mode::CellKey { .. } => decide_all(&sheets, past.history()),
+    };
+    let mut measures = 0;
+    for (table, outcome) in tables.iter().zip(&mut outcomes) {
+        for finding in &mut outcome.findings {
+            finding.measure += measures;
+        }
+        measures += table.measures.len();
+    }
+    outcomes
 }

@@ -20,6 +20,7 @@ use crate::store::StoreError;
 pub(super) struct Kept {
     pub(super) fresh: u64,
     pub(super) given_up: u64,
+    pub(super) repeated: u64,
     pub(super) records: u64,
 }
 
@@ -74,17 +75,20 @@ pub(super) fn keep(
     node: &Node,
     past: &mut Past,
     parts: &Parts<'_>,
-    outcome: &Outcome,
+    outcomes: &[Outcome],
     now: i64,
 ) -> Result<Kept, StoreError> {
     let asked = parts.approved.question().asked();
     let occasion = occasion(node, asked, now);
     let release = |entry: &_| Record::Release(Box::new((Clone::clone(entry), occasion.clone())));
-    let mut records: Vec<Record> = outcome.fresh.iter().map(release).collect();
+    let entries = || outcomes.iter().flat_map(|outcome| &outcome.fresh);
+    let mut records: Vec<Record> = entries().map(release).collect();
     let states = |wanted: fn(&State) -> bool| {
-        let states = outcome.fresh.iter().map(|entry| &entry.state);
+        let states = entries().map(|entry| &entry.state);
         count(states.filter(|state| wanted(state)).count())
     };
+    let repeated = outcomes.iter().map(|outcome| outcome.repeated).sum();
+    let findings = outcomes.iter().flat_map(|outcome| &outcome.findings);
     let given_up = states(|state| matches!(state, State::Sacrificed));
     let fresh = states(|state| matches!(state, State::Released(_) | State::Near(_)));
     records.push(Record::Told(Box::new(Told {
@@ -92,12 +96,13 @@ pub(super) fn keep(
         epoch: parts.epoch.clone(),
         asked: parts.approved.question().typed().canonical_text(),
         fresh: u32::try_from(fresh).unwrap_or(u32::MAX),
-        repeated: u32::try_from(outcome.repeated).unwrap_or(u32::MAX),
-        reasons: outcome.findings.iter().map(Reason::of).collect(),
+        repeated: u32::try_from(repeated).unwrap_or(u32::MAX),
+        reasons: findings.map(Reason::of).collect(),
     })));
     let asking = caps::asked(node, &parts.approved, &parts.epoch, now);
     records.extend(asking.map(|asked| {
-        let shown = caps::listed(&parts.approved, &outcome.table);
+        let tables = outcomes.iter().map(|outcome| &outcome.table);
+        let shown = caps::listed(&parts.approved, tables);
         Record::Asked(Asked {
             cells: asked.cells.max(shown),
             ..asked
@@ -115,6 +120,7 @@ pub(super) fn keep(
     Ok(Kept {
         fresh,
         given_up,
+        repeated,
         records,
     })
 }

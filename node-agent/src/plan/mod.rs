@@ -12,14 +12,13 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::logical_expr::LogicalPlan;
 use quorate_query::domain;
 use quorate_query::problem::Code;
 use quorate_query::release::ReleaseParams;
 
 use crate::approve::{self, Approved};
-use crate::engine::Fault;
-use crate::measure::{self, Layout, TooWide};
+use crate::engine::{Fault, Task};
+use crate::measure::{self, TooWide};
 use crate::node::Node;
 use crate::persons::{self, NoticeError};
 use crate::refusal::Coded;
@@ -29,8 +28,8 @@ pub use lower::{LowerError, Tables, lower};
 /// A question with the plan that answers it. Only this module can make one.
 ///
 /// ```compile_fail,E0616
-/// fn reuse(p: &quorate_node::plan::Planned<'_>) -> datafusion::logical_expr::LogicalPlan {
-///     p.plan.clone()
+/// fn reuse(p: &quorate_node::plan::Planned<'_>) -> usize {
+///     p.plans.len()
 /// }
 /// ```
 ///
@@ -42,8 +41,7 @@ pub use lower::{LowerError, Tables, lower};
 /// ```
 pub struct Planned<'a> {
     approved: Approved<'a>,
-    plan: LogicalPlan,
-    layout: Layout,
+    plans: Vec<Task>,
     epoch: String,
     params: ReleaseParams,
 }
@@ -51,8 +49,8 @@ pub struct Planned<'a> {
 /// What a plan hands on: to the engine, and past it to disclosure control.
 pub(crate) struct Parts<'a> {
     pub(crate) approved: Approved<'a>,
-    pub(crate) plan: LogicalPlan,
-    pub(crate) layout: Layout,
+    /// One for each table, in their order.
+    pub(crate) plans: Vec<Task>,
     pub(crate) epoch: String,
     pub(crate) params: ReleaseParams,
 }
@@ -71,15 +69,13 @@ impl<'a> Planned<'a> {
     pub(crate) fn into_parts(self) -> Parts<'a> {
         let Self {
             approved,
-            plan,
-            layout,
+            plans,
             epoch,
             params,
         } = self;
         Parts {
             approved,
-            plan,
-            layout,
+            plans,
             epoch,
             params,
         }
@@ -132,15 +128,19 @@ impl Coded for PlanError {
     }
 }
 
-/// Plans an approved question over the present epoch of its tables.
+/// Plans an approved question over the present epoch of its tables: one plan for each table that it
+/// comes to, all over the same state of the data.
 ///
 /// # Errors
-/// If it is too large, its tables cannot be read, or its sums may not fit.
+/// If a table is too large, its tables cannot be read, or its sums may not fit.
 pub async fn plan<'a>(node: &Node, approved: Approved<'a>) -> Result<Planned<'a>, PlanError> {
     let question = approved.question();
-    let (table, codebook) = (question.table(), question.codebook());
+    let (tables, codebook) = (question.tables(), question.codebook());
     let params = node.policy.release_for(codebook);
-    let cells = domain::count(table, codebook).unwrap_or(0);
+    let sizes = tables
+        .iter()
+        .map(|table| domain::count(table, codebook).unwrap_or(0));
+    let cells = sizes.max().unwrap_or(0);
     if cells > u64::from(params.max_cells) && !node.policy.population.synthetic {
         return Err(PlanError::TooManyCells {
             cells,
@@ -161,12 +161,15 @@ pub async fn plan<'a>(node: &Node, approved: Approved<'a>) -> Result<Planned<'a>
     let loading = async move { source::snapshot(&policy, &book, &wanted, &cache).await };
     let snapshot = node.engine.inside(loading).await??;
     persons::notice(node, codebook, &snapshot).await?;
-    let (plan, layout) = lower(table, codebook, &snapshot.tables, &node.persons)?;
-    measure::fits(&layout)?;
+    let mut plans = Vec::with_capacity(tables.len());
+    for table in tables {
+        let (plan, layout) = lower(table, codebook, &snapshot.tables, &node.persons)?;
+        measure::fits(&layout)?;
+        plans.push(Task { plan, layout });
+    }
     Ok(Planned {
         approved,
-        plan,
-        layout,
+        plans,
         epoch: snapshot.epoch,
         params,
     })

@@ -112,7 +112,7 @@ fn a_restored_node_catches_up_before_it_answers() {
         "the same bytes"
     );
     let next = house.ask(&node, TOWNS);
-    assert_eq!(next.table, answered(&said).table);
+    assert_eq!(next.tables, answered(&said).tables);
 }
 
 #[test]

@@ -11,9 +11,9 @@ use std::fmt;
 
 use crate::canonical::show_digest;
 use crate::codebook::Codebook;
-use crate::question::{Body, Question};
+use crate::question::Question;
 
-pub use disclosure::{Disclosure, disclosure};
+pub use disclosure::{Disclosure, TableDisclosure, disclosure};
 
 /// An explanation; `Display` prints it as plain text, one heading a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,15 @@ pub struct Explanation {
     pub hash: String,
     /// Canonical form for people.
     pub canonical: String,
+    /// What is to be said of each table, in their order.
+    pub tables: Vec<TableExplanation>,
+}
+
+/// One table of an explanation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableExplanation {
+    /// Its name among several; empty for a single one.
+    pub name: String,
     /// Columns touched, `table.column (type, unit): how`.
     pub columns: Vec<String>,
     /// What each node computes.
@@ -37,15 +46,19 @@ pub struct Explanation {
 /// Explains a question that was read against this codebook.
 #[must_use]
 pub fn explain(q: &Question, cb: &Codebook) -> Explanation {
-    let Body::Table(table) = &q.body;
-    Explanation {
-        hash: show_digest(&q.digest()),
-        canonical: q.canonical_text(),
+    let tables = q.tables().into_iter();
+    let explained = tables.map(|(name, table)| TableExplanation {
+        name: name.to_owned(),
         columns: parts::columns(table, cb),
         computes: parts::computes(table, cb),
         sends: parts::sends(table, cb),
         combines: parts::combines(table),
         rules: parts::rules(table, cb),
+    });
+    Explanation {
+        hash: show_digest(&q.digest()),
+        canonical: q.canonical_text(),
+        tables: explained.collect(),
     }
 }
 
@@ -55,6 +68,18 @@ impl fmt::Display for Explanation {
         writeln!(f, "\nCanonical form")?;
         for line in self.canonical.lines() {
             writeln!(f, "  {line}")?;
+        }
+        for table in &self.tables {
+            write!(f, "{table}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for TableExplanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.name.is_empty() {
+            writeln!(f, "\nTABLE {}", self.name)?;
         }
         let headings = [
             ("Columns touched", &self.columns),

@@ -30,11 +30,76 @@ pub struct Question {
     pub body: Body,
 }
 
+/// Most tables that one question may come to.
+pub const MAX_TABLES: usize = 64;
+
 /// The kinds of question.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one body a question, and nearly all have one table"
+)]
 pub enum Body {
     /// A table of aggregates.
     Table(TableQuestion),
+    /// Several tables under one signature, two or more: approved together, computed on one state of
+    /// the data, and each decided beside those before it. Only analyses come to several.
+    Tables(Vec<NamedTable>),
+}
+
+/// One of several tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedTable {
+    /// What the analysis calls it; no two have the same name. It changes nothing that is computed.
+    pub name: String,
+    /// The table.
+    pub table: TableQuestion,
+}
+
+impl Body {
+    /// The body of a question of these tables; the name of a single one is dropped. `None` without
+    /// a table.
+    #[must_use]
+    pub fn of(mut tables: Vec<NamedTable>) -> Option<Self> {
+        match tables.len() {
+            0 => None,
+            1 => tables.pop().map(|named| Self::Table(named.table)),
+            _ => Some(Self::Tables(tables)),
+        }
+    }
+}
+
+impl Question {
+    /// Every table in order, with its name; a single table has an empty one.
+    #[must_use]
+    pub fn tables(&self) -> Vec<(&str, &TableQuestion)> {
+        match &self.body {
+            Body::Table(table) => vec![("", table)],
+            Body::Tables(tables) => {
+                let all = tables.iter();
+                all.map(|named| (named.name.as_str(), &named.table))
+                    .collect()
+            }
+        }
+    }
+
+    /// Its table, if it has one only.
+    #[must_use]
+    pub fn sole(&self) -> Option<&TableQuestion> {
+        match &self.body {
+            Body::Table(table) => Some(table),
+            Body::Tables(_) => None,
+        }
+    }
+
+    /// As [`Self::sole`], taken out.
+    #[must_use]
+    pub fn into_sole(self) -> Option<TableQuestion> {
+        match self.body {
+            Body::Table(table) => Some(table),
+            Body::Tables(_) => None,
+        }
+    }
 }
 
 /// A table: the node part is everything but `output`, the combine part is `output`.

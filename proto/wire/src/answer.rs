@@ -5,9 +5,10 @@ use quorate_identity::Role;
 use quorate_identity::envelope::kind;
 use quorate_query::answer::{NodeTable, Protection};
 use quorate_query::problem::{Code, Problem};
+use quorate_query::question::MAX_TABLES;
 
 use crate::check::{self, MAX_SENTENCE, at_most, sentence, some, word};
-use crate::convert::table_digest;
+use crate::convert::tables_digest;
 use crate::error::WireError;
 use crate::id::QuestionId;
 use crate::open::{Payload, Spoken};
@@ -56,8 +57,9 @@ pub struct AnswerPayload {
     pub policy: String,
     /// What every cell went through.
     pub protection: Protection,
-    /// The released cells; their digest travels along and is checked.
-    pub table: NodeTable,
+    /// The released cells, one table for each of the question's; their digest travels along and is
+    /// checked.
+    pub tables: Vec<NodeTable>,
     /// Notes for the reader.
     pub notes: Vec<Note>,
     /// Where the answer stands in the ledger.
@@ -119,7 +121,7 @@ impl Payload for AnswerPayload {
             epoch: self.epoch.clone(),
             policy: self.policy.clone(),
             protection: Some((&self.protection).into()),
-            table: Some((&self.table).into()),
+            tables: self.tables.iter().map(Into::into).collect(),
             notes: self
                 .notes
                 .iter()
@@ -129,7 +131,7 @@ impl Payload for AnswerPayload {
                 })
                 .collect(),
             ledger: Some((&self.ledger).into()),
-            table_digest: table_digest(&self.table).to_vec(),
+            table_digest: tables_digest(&self.tables).to_vec(),
             padding: vec![0; self.padding],
         }
         .encode_to_vec()
@@ -137,8 +139,11 @@ impl Payload for AnswerPayload {
 
     fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let wire = v1::AnswerPayload::decode(bytes).map_err(|_| WireError::Malformed)?;
-        let table: NodeTable = some(wire.table.as_ref(), "table")?.try_into()?;
-        if check::hash(&wire.table_digest, "table_digest")? != table_digest(&table) {
+        some(wire.tables.first(), "table")?;
+        at_most(&wire.tables, "tables", MAX_TABLES)?;
+        let tables = wire.tables.iter().map(NodeTable::try_from);
+        let tables: Vec<NodeTable> = tables.collect::<Result<_, WireError>>()?;
+        if check::hash(&wire.table_digest, "table_digest")? != tables_digest(&tables) {
             return Err(WireError::Invalid("table_digest"));
         }
         at_most(&wire.notes, "notes", 64)?;
@@ -163,7 +168,7 @@ impl Payload for AnswerPayload {
             epoch: check::digest(wire.epoch, "epoch")?,
             policy: check::digest(wire.policy, "policy")?,
             protection: (&some(wire.protection, "protection")?).try_into()?,
-            table,
+            tables,
             notes: wire
                 .notes
                 .into_iter()

@@ -305,10 +305,16 @@ pub fn signed_from_bytes(bytes: &[u8]) -> Result<Signed, WireError> {
         .try_into()
 }
 
-/// SHA-256 of a table as it is encoded in an answer.
+/// SHA-256 of a table as it is encoded in an answer; of several, that of their digests one after
+/// the other.
 #[must_use]
-pub fn table_digest(table: &NodeTable) -> [u8; 32] {
-    quorate_identity::sha256(&v1::NodeTable::from(table).encode_to_vec())
+pub fn tables_digest(tables: &[NodeTable]) -> [u8; 32] {
+    let digest =
+        |table: &NodeTable| quorate_identity::sha256(&v1::NodeTable::from(table).encode_to_vec());
+    match tables {
+        [only] => digest(only),
+        all => quorate_identity::sha256(&all.iter().flat_map(digest).collect::<Vec<u8>>()),
+    }
 }
 
 fn all<'a, W, T: TryFrom<&'a W, Error = WireError>>(values: &'a [W]) -> Result<Vec<T>, WireError> {

@@ -37,7 +37,7 @@ mod session;
 mod status;
 
 pub use answer::{AnswerPayload, LedgerRef, Note, RefusalPayload};
-pub use convert::{signed_from_bytes, signed_to_bytes, table_digest};
+pub use convert::{signed_from_bytes, signed_to_bytes, tables_digest};
 pub use error::{OpenError, WireError};
 pub use fuzz::fuzz_wire;
 pub use id::{NotAnId, QuestionId};

@@ -17,23 +17,24 @@ const NEXT: usize = 1 << 14;
 const LONGEST: i32 = 64;
 
 impl AnswerPayload {
-    /// The same answer with as much padding as it needs. `parts` says how many numbers a cell of
-    /// each measure has.
+    /// The same answer with as much padding as it needs. `parts` says for every table how many
+    /// numbers a cell of each measure has.
     #[must_use]
-    pub fn padded(mut self, parts: &[usize]) -> Self {
+    pub fn padded(mut self, parts: &[Vec<usize>]) -> Self {
         self.padding = 0;
-        let length = |table| {
+        let length = |cell: &dyn Fn(usize) -> Cell| {
+            let all = self.tables.iter().zip(parts);
+            let filled = |(table, parts): (&NodeTable, &Vec<usize>)| {
+                filled(table, parts.iter().map(|parts| cell(*parts)))
+            };
             let answer = Self {
-                table,
+                tables: all.map(filled).collect(),
                 ..self.clone()
             };
             answer.encode().len()
         };
-        let longest = length(filled(
-            &self.table,
-            parts.iter().map(|parts| longest(*parts)),
-        ));
-        let shortest = length(filled(&self.table, parts.iter().map(|_| Cell::Suppressed)));
+        let longest = length(&longest);
+        let shortest = length(&|_| Cell::Suppressed);
         let missing = longest.saturating_sub(self.encode().len());
         // Which of the two is a matter of the table's form, never of what is in it.
         let range = longest.saturating_sub(shortest);

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::error::{Error, ErrorKind};
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use quorate_query::analyses::{ALL, Analysis, Argument, Definition, Need, Request};
 
-use super::args::{AskArgs, ParamArgs};
+use super::args::{AskArgs, Format, ParamArgs};
 use super::exit::{Exit, Failure};
-use super::{query, text};
+use super::{check, query, show, text};
 
 /// `analyse`
 #[derive(Debug)]
@@ -19,6 +19,10 @@ pub(crate) struct AnalyseArgs {
     arguments: BTreeMap<String, String>,
     params: ParamArgs,
     ask: AskArgs,
+    /// Only say what it comes to.
+    check: bool,
+    /// And what could withhold its cells.
+    disclosure: bool,
 }
 
 /// Runs the command.
@@ -26,7 +30,21 @@ pub(crate) async fn run(home: &Path, args: &AnalyseArgs) -> Result<Exit, Failure
     let given = text::params(&args.params)?;
     let analysis = Analysis::named(&args.name, args.arguments.clone())
         .ok_or_else(|| Failure::usage(format!("there is no analysis `{}`", args.name)))?;
-    query::ask(home, Request::Analysis(analysis), given, &args.ask).await
+    let request = Request::Analysis(analysis);
+    if args.check || args.disclosure {
+        let how = check::How {
+            codebook: args.ask.codebook.codebook.as_deref(),
+            disclosure: args.disclosure,
+            as_json: show::format(&args.ask.show) == Format::Json,
+        };
+        return check::explained(home, &request, &given, &how);
+    }
+    query::ask(home, request, given, &args.ask).await
+}
+
+fn flag(name: &'static str, about: &'static str) -> Arg {
+    let arg = Arg::new(name).long(name).help(about);
+    arg.action(ArgAction::SetTrue)
 }
 
 fn option(argument: &Argument) -> Arg {
@@ -38,7 +56,16 @@ fn option(argument: &Argument) -> Arg {
 }
 
 fn subcommand(definition: &'static Definition) -> Command {
-    let command = Command::new(definition.name).args(definition.arguments.iter().map(option));
+    let command = Command::new(definition.name)
+        .args(definition.arguments.iter().map(option))
+        .arg(flag(
+            "check",
+            "Ask nobody: show every table that it comes to and what would leave a node",
+        ))
+        .arg(flag(
+            "disclosure",
+            "As --check, and what could withhold cells and what to ask instead",
+        ));
     // The flattened options bring descriptions of their own.
     AskArgs::augment_args(ParamArgs::augment_args(command))
         .about(definition.about)
@@ -74,6 +101,8 @@ impl FromArgMatches for AnalyseArgs {
             arguments: given.collect(),
             params: ParamArgs::from_arg_matches(matches)?,
             ask: AskArgs::from_arg_matches(matches)?,
+            check: matches.get_flag("check"),
+            disclosure: matches.get_flag("disclosure"),
         })
     }
 

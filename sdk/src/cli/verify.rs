@@ -113,8 +113,7 @@ fn rosters(profile: &Profile, document: &Document) -> Result<(Roster, Option<Ros
 /// What the file shows must be what its signed bytes say.
 fn the_file_says_the_same(document: &Document, verified: &VerifiedResult) -> Result<(), Failure> {
     let by_site = document
-        .rows
-        .iter()
+        .all_rows()
         .flat_map(|row| row.cells.values())
         .any(|cell| !cell.sites.is_empty());
     let genuine = report::document(verified, by_site);
@@ -131,6 +130,7 @@ fn the_file_says_the_same(document: &Document, verified: &VerifiedResult) -> Res
         ("problem", code(document) == code(&genuine)),
         ("columns", document.columns == genuine.columns),
         ("rows", document.rows == genuine.rows),
+        ("tables", document.tables == genuine.tables),
         (
             "analysis",
             analyses_agree(document.analysis.as_ref(), genuine.analysis.as_ref()),
@@ -236,8 +236,12 @@ fn story(verified: &VerifiedResult, roster: &Roster, newer: Option<&Roster>, min
     if !refused.is_empty() {
         tick(format!("refusals signed by their own nodes: {refused}"));
     }
-    if verified.combined().is_some() {
-        tick("table recombined from the signed answers, equal to the byte".to_owned());
+    match verified.combined().map(|combined| combined.tables.len()) {
+        None => {}
+        Some(1) => tick("table recombined from the signed answers, equal to the byte".to_owned()),
+        Some(n) => tick(format!(
+            "{n} tables recombined from the signed answers, equal to the byte"
+        )),
     }
     tick(format!(
         "result signed by the coordinator, finished {}",

@@ -24,6 +24,11 @@ use crate::document::{Cell, Column, Document, Interval};
 /// Why a result could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ArrowFailure {
+    /// An Arrow table has one schema.
+    #[error(
+        "the result has {0} tables and a file of this format holds one: write --format json or csv"
+    )]
+    Several(usize),
     /// Arrow refused.
     #[error("the result does not fit an Arrow table: {0}")]
     Arrow(#[from] ArrowError),
@@ -40,6 +45,9 @@ pub enum ArrowFailure {
 /// # Errors
 /// If the document contradicts itself, such as a key that is not of its column's type.
 pub fn batch(document: &Document) -> Result<RecordBatch, ArrowFailure> {
+    if !document.tables.is_empty() {
+        return Err(ArrowFailure::Several(document.tables.len()));
+    }
     let sites = sites(document);
     let mut fields = Vec::new();
     let mut arrays: Vec<ArrayRef> = Vec::new();

@@ -27,8 +27,7 @@ pub fn status(cell: Option<&Cell>) -> &'static str {
 #[must_use]
 pub fn sites(document: &Document) -> Vec<&str> {
     let carried = document
-        .rows
-        .iter()
+        .all_rows()
         .flat_map(|row| row.cells.values())
         .any(|cell| !cell.sites.is_empty());
     let answered = document
@@ -42,11 +41,24 @@ pub fn sites(document: &Document) -> Vec<&str> {
     }
 }
 
-/// The document's table as CSV, header first.
+/// The document's table as CSV, header first. Several stand one after the other, each under a line
+/// `# NAME`, with an empty line between them.
 ///
 /// # Errors
 /// Only if the writer fails, which it does not in memory.
 pub fn render(document: &Document) -> Result<Vec<u8>, csv::Error> {
+    let mut bytes = Vec::new();
+    for table in document.parts() {
+        if !document.tables.is_empty() {
+            let between = if bytes.is_empty() { "" } else { "\n" };
+            bytes.extend(format!("{between}# {}\n", super::clean(&table.name)).into_bytes());
+        }
+        bytes.extend(one(&document.only(table))?);
+    }
+    Ok(bytes)
+}
+
+fn one(document: &Document) -> Result<Vec<u8>, csv::Error> {
     let sites = sites(document);
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(

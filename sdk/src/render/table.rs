@@ -46,19 +46,30 @@ pub fn render(document: &Document, look: Look) -> String {
         text.push_str(&banner);
         text.push_str("\n\n");
     }
-    if !document.columns.is_empty() {
-        text.push_str(&grid(document, look.by_site));
-        if document.rows.is_empty() {
-            text.push_str(" (no rows)\n");
-        }
-        text.push('\n');
-        legend(&mut text, document);
+    for table in document.parts() {
+        one(&mut text, &table.name, &document.only(table.clone()), look);
     }
     if let Some(analysis) = &document.analysis {
         text.push_str(&super::analysis::render(analysis));
     }
     text.push_str(&footer(document));
     text
+}
+
+/// One table under its name, if it has one.
+fn one(text: &mut String, name: &str, document: &Document, look: Look) {
+    if document.columns.is_empty() {
+        return;
+    }
+    if !name.is_empty() {
+        let _ = writeln!(text, "{}", clean(name));
+    }
+    text.push_str(&grid(document, look.by_site));
+    if document.rows.is_empty() {
+        text.push_str(" (no rows)\n");
+    }
+    text.push('\n');
+    legend(text, document);
 }
 
 /// What stands below the table: who answered, who did not and why, rules, notes, the question.

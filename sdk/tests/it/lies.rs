@@ -50,7 +50,7 @@ fn an_honest_result_is_believed_and_recombined() {
     let world = World::new();
     let (asked, result) = honest(&world);
     let verified = check(&world, &asked, &world.signed(&result)).unwrap();
-    let combined = verified.combined().unwrap();
+    let (_, combined) = &verified.combined().unwrap().tables[0];
     assert_eq!(combined.rows[1].cells[0].value.as_deref(), Some("450"));
     assert_eq!(combined.rows[1].cells[0].upper, None);
     assert_eq!(verified.status(), QuestionStatus::Answered);

@@ -6,7 +6,7 @@ use quorate_identity::roster::{Change, Founder, cosign, genesis, unsigned};
 use quorate_identity::{Name, Role, Roster, Signed, SigningKey};
 use quorate_query::answer::{Cell, Mode, NodeRow, NodeTable, Protection};
 use quorate_query::codebook::{self, Codebook};
-use quorate_query::combine::{SiteAnswer, combine};
+use quorate_query::combine::{SiteTables, combine_tables};
 use quorate_query::number::Number;
 use quorate_query::question::Question;
 use quorate_query::value::Scalar;
@@ -163,7 +163,7 @@ impl World {
                 k: 8,
                 round_base: 5,
             },
-            table,
+            tables: vec![table],
             notes: vec![Note {
                 code: "N150".to_owned(),
                 text: "the data end in 2025".to_owned(),
@@ -208,19 +208,19 @@ impl World {
             .iter()
             .map(|node| AnswerPayload::decode(&node.signed.as_ref()?.payload).ok())
             .collect();
-        let sites: Vec<SiteAnswer<'_>> = nodes
+        let sites: Vec<SiteTables<'_>> = nodes
             .iter()
             .zip(&answers)
-            .map(|(node, answer)| SiteAnswer {
+            .map(|(node, answer)| SiteTables {
                 node: &node.name,
-                table: answer
+                tables: answer
                     .as_ref()
-                    .map(|answer| (&answer.table, answer.protection)),
+                    .map(|answer| (answer.tables.as_slice(), answer.protection)),
             })
             .collect();
         let count = u32::try_from(answers.iter().flatten().count()).unwrap();
         let (status, problem, combined) = if count >= asked.min_nodes.max(1) {
-            let combined = combine(&meaning, &self.codebook, &sites).unwrap();
+            let combined = combine_tables(&meaning, &self.codebook, &sites).unwrap();
             (QuestionStatus::Answered, None, combined.to_bytes())
         } else if nodes.iter().all(|node| node.status == NodeStatus::Refused) {
             (QuestionStatus::Refused, nodes[0].code.clone(), Vec::new())

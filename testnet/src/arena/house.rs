@@ -21,7 +21,7 @@ use quorate_node::policy;
 use quorate_node::trial::{Shown, Trial, try_alone};
 use quorate_query::canonical;
 use quorate_query::codebook::Codebook;
-use quorate_query::combine::{Combined, SiteAnswer, combine};
+use quorate_query::combine::{Combined, SiteTables, combine_tables};
 use quorate_query::question::Params;
 use quorate_wire::{
     AnswerPayload, Opened, QuestionId, QuestionPayload, RefusalPayload, sign_question,
@@ -515,11 +515,12 @@ impl House {
         let codebook = self.codebook()?;
         let question = quorate_query::sql::read(&ask.sql, &ask.params, codebook)
             .map_err(|_| anyhow!("answered what cannot be read: {}", ask.sql))?;
-        let site = SiteAnswer {
+        let site = SiteTables {
             node: NODE,
-            table: Some((&payload.table, payload.protection)),
+            tables: Some((&payload.tables, payload.protection)),
         };
-        let combined = combine(&question, codebook, &[site])?;
+        let mut tables = combine_tables(&question, codebook, &[site])?.tables;
+        let (_, combined) = tables.pop().ok_or_else(|| anyhow!("no table"))?;
         Ok(Said::Answered(Box::new(Told {
             payload,
             bytes,

@@ -18,7 +18,7 @@ use quorate_query::codebook::Codebook;
 use quorate_query::measure::facts::facts;
 use quorate_query::measure::moments::{self, CellSize, ExactMoments};
 use quorate_query::number::Number;
-use quorate_query::question::{Body, Measure, TableQuestion};
+use quorate_query::question::{Measure, TableQuestion};
 use quorate_query::release::{ReleaseParams, round_count};
 use quorate_query::value::Scalar;
 
@@ -51,7 +51,7 @@ pub fn alike(zero: &Said, one: &Said) -> bool {
         ) => code == other && bytes == length,
         (Said::Answered(zero), Said::Answered(one)) => {
             zero.bytes == one.bytes
-                && zero.payload.table == one.payload.table
+                && zero.payload.tables == one.payload.tables
                 && zero.payload.protection == one.payload.protection
                 && zero.payload.notes == one.payload.notes
         }
@@ -90,7 +90,7 @@ impl<'a> Scene<'a> {
         let codebook = quorate_query::codebook::read(text, name)?;
         let read = quorate_query::sql::read(&ask.sql, &ask.params, &codebook);
         let read = read.map_err(|_| anyhow!("step {step} cannot be read"))?;
-        let Body::Table(question) = read.body;
+        let question = read.into_sole().context("it has several tables")?;
         let [zero, one] = sides;
         let said = |bout: &'a Bout| bout.said.get(&step).context("nothing said");
         let tried = |bout: &'a Bout| bout.tried.get(&step).and_then(|tried| tried.as_ref().ok());
@@ -113,7 +113,7 @@ impl<'a> Scene<'a> {
         let [Said::Answered(zero), Said::Answered(one)] = self.said else {
             return Err("one side is answered and the other is not, or codes differ".to_owned());
         };
-        let differing = differing(&zero.payload.table, &one.payload.table);
+        let differing = differing(&zero.payload.tables, &one.payload.tables);
         if differing.is_empty() {
             return Err(format!(
                 "only sizes differ: {} and {}",
@@ -305,9 +305,9 @@ fn texts(findings: &[&Finding]) -> Vec<String> {
 }
 
 /// Every cell that one side shows otherwise than the other.
-fn differing(zero: &NodeTable, one: &NodeTable) -> Vec<(Key, usize)> {
-    let rows = |table: &NodeTable| -> BTreeMap<Key, Vec<Cell>> {
-        let rows = table.rows.iter();
+fn differing(zero: &[NodeTable], one: &[NodeTable]) -> Vec<(Key, usize)> {
+    let rows = |tables: &[NodeTable]| -> BTreeMap<Key, Vec<Cell>> {
+        let rows = tables.iter().flat_map(|table| &table.rows);
         rows.map(|row| (row.key.clone(), row.cells.clone()))
             .collect()
     };
@@ -330,6 +330,7 @@ fn differing(zero: &NodeTable, one: &NodeTable) -> Vec<(Key, usize)> {
 /// A cell of an answer; a row that is not listed is withheld.
 fn cell<'t>(told: &'t Told, key: &Key, measure: usize) -> &'t Cell {
     const HIDDEN: &Cell = &Cell::Suppressed;
-    let row = told.payload.table.rows.iter().find(|row| row.key == *key);
+    let mut rows = told.payload.tables.iter().flat_map(|table| &table.rows);
+    let row = rows.find(|row| row.key == *key);
     row.and_then(|row| row.cells.get(measure)).unwrap_or(HIDDEN)
 }

@@ -140,7 +140,7 @@ pub fn allowed(questions: &[Ordinary], world: World) -> Result<Vec<BTreeSet<Cell
             Err(code) => bail!("{id}: refused with {code}"),
         };
         let mut cells = BTreeSet::new();
-        for row in &shown.table.rows {
+        for row in shown.tables.iter().flat_map(|shown| &shown.table.rows) {
             let seen = (0..).zip(&row.cells);
             let seen = seen.filter(|(_, cell)| **cell != Cell::Suppressed);
             cells.extend(seen.map(|(measure, _)| (row.key.clone(), measure)));
@@ -209,7 +209,7 @@ pub fn play(
 /// Allowed cells that are not shown, and how many show an earlier answer.
 fn compare(told: &Told, allowed: &BTreeSet<CellAt>) -> (BTreeSet<CellAt>, usize) {
     let (mut denied, mut near) = (allowed.clone(), 0_usize);
-    for row in &told.payload.table.rows {
+    for row in told.payload.tables.iter().flat_map(|table| &table.rows) {
         for (measure, cell) in (0..).zip(&row.cells) {
             match cell {
                 Cell::Suppressed => continue,

@@ -86,7 +86,7 @@ impl Learned {
     /// Reads an answer about a state of the data.
     pub fn read(&mut self, question: &Question, told: &Told, epoch: usize) {
         let exact = told.payload.protection.mode == Mode::None;
-        for row in &told.payload.table.rows {
+        for row in told.payload.tables.iter().flat_map(|table| &table.rows) {
             let key: Vec<String> = row.key.iter().map(plain).collect();
             let (Some(sides), Some(cell)) = (question.sides(&key), row.cells.first()) else {
                 continue;

@@ -137,11 +137,11 @@ fn the_arena_answers_tries_restarts_and_restores() {
         .try_out(&ask)
         .unwrap()
         .unwrap_or_else(|refusal| panic!("{refusal}"));
-    assert_eq!(shown.table, first.payload.table);
+    assert_eq!(shown.tables[0].table, first.payload.tables[0]);
     house.keep_copy(1).unwrap();
     house.restart().unwrap();
     let again = house.ask(&ask).unwrap();
-    assert_eq!(again.told().unwrap().payload.table, first.payload.table);
+    assert_eq!(again.told().unwrap().payload.tables, first.payload.tables);
     let refused = house
         .ask(&Ask::plain("SELECT max(age) FROM person"))
         .unwrap();

@@ -84,7 +84,7 @@ fn tamper(bout: &mut Bout, change: impl Fn(&mut Cell)) {
         let Said::Answered(told) = said else {
             continue;
         };
-        let row = told.payload.table.rows.iter_mut();
+        let row = told.payload.tables[0].rows.iter_mut();
         let row = row.into_iter().find(|row| row.key[0].to_string() == "b");
         change(&mut row.expect("town b").cells[0]);
     }

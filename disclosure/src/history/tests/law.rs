@@ -17,7 +17,7 @@ fn person() -> impl Strategy<Value = Person> {
     (0_i64..2, town, age, 0_i64..2, 0_i64..1000).prop_map(|(s, t, a, d, i)| [s, t, a, d, i])
 }
 
-fn people() -> impl Strategy<Value = People> {
+pub(super) fn people() -> impl Strategy<Value = People> {
     prop::collection::vec(person(), 30..140).prop_map(|all| (0_u32..).zip(all).collect())
 }
 
@@ -32,7 +32,7 @@ fn condition() -> impl Strategy<Value = String> {
     ]
 }
 
-fn asked() -> impl Strategy<Value = String> {
+pub(super) fn asked() -> impl Strategy<Value = String> {
     let keys = prop_oneof![
         4 => Just(""),
         1 => Just("sex"),

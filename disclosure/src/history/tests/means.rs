@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use quorate_query::answer::Cell;
 use quorate_query::codebook::Codebook;
 use quorate_query::number::Number;
-use quorate_query::question::{Body, Measure, TableQuestion};
+use quorate_query::question::{Measure, TableQuestion};
 use quorate_query::release::ReleaseParams;
 use roaring::RoaringBitmap;
 
@@ -67,8 +67,8 @@ impl Clinic {
 
     fn question(&self, sql: &str) -> TableQuestion {
         let read = quorate_query::sql::read(sql, &BTreeMap::new(), &self.book);
-        let Body::Table(table) = read.unwrap_or_else(|error| panic!("{sql}: {error:?}")).body;
-        table
+        let read = read.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        read.into_sole().unwrap()
     }
 
     fn cell(&self, question: &TableQuestion, nobody: bool) -> CellEvidence {

@@ -5,6 +5,7 @@ mod law;
 mod means;
 mod rows;
 mod same;
+mod several;
 mod shapes;
 mod sums;
 
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use quorate_query::answer::Cell;
 use quorate_query::codebook::Codebook;
 use quorate_query::number::Number;
-use quorate_query::question::{Body, ColumnRef, GroupKey, Measure, TableQuestion};
+use quorate_query::question::{ColumnRef, GroupKey, Measure, TableQuestion};
 use quorate_query::release::ReleaseParams;
 use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
@@ -67,8 +68,7 @@ fn question(sql: &str) -> TableQuestion {
 /// The question, unless the language refuses it.
 fn readable(sql: &str) -> Option<TableQuestion> {
     let read = quorate_query::sql::read(sql, &BTreeMap::new(), &book());
-    let Body::Table(table) = read.ok()?.body;
-    Some(table)
+    read.ok()?.into_sole()
 }
 
 fn number(n: i64) -> Scalar {

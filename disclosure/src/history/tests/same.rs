@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use quorate_query::codebook::{Codebook, ColumnRef};
-use quorate_query::question::{Body, Cohort, Predicate, Set, Values};
+use quorate_query::question::{Cohort, Predicate, Set, Values};
 use quorate_query::value::Scalar;
 
 use super::number;
@@ -213,7 +213,8 @@ proptest! {
 
 fn of(sql: &str, form: Form) -> Shape {
     let read = quorate_query::sql::read(sql, &BTreeMap::new(), &book());
-    let Body::Table(table) = read.unwrap_or_else(|error| panic!("{sql}: {error:?}")).body;
+    let read = read.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    let table = read.into_sole().unwrap();
     let asked = Shape {
         rows: table.rows,
         joined: table.joined,

@@ -9,7 +9,7 @@ use super::report::{Grid, Report};
 use super::strata::{sum, whole};
 use super::tukey::{studentized_range_critical, studentized_range_upper};
 use super::two_way::TwoWay;
-use super::{Definition, Expansion};
+use super::{Definition, Expansion, Run};
 use crate::codebook::Codebook;
 use crate::combine::{Interval, Released};
 use crate::problem::Problem;
@@ -36,8 +36,7 @@ pub(super) const DEFINITION: Definition = Definition {
         WHERE,
         CONFIDENCE,
     ],
-    expand,
-    finish,
+    run: Run::One { expand, finish },
 };
 
 fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {

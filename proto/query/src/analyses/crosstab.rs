@@ -7,7 +7,7 @@ use super::range::Range;
 use super::report::{Grid, Report};
 use super::strata::{Counts, share, sum, whole};
 use super::two_by_two::{self, Square};
-use super::{Definition, Expansion};
+use super::{Definition, Expansion, Run};
 use crate::codebook::Codebook;
 use crate::combine::{Interval, Released};
 use crate::problem::Problem;
@@ -33,8 +33,7 @@ pub(super) const DEFINITION: Definition = Definition {
         WHERE,
         CONFIDENCE,
     ],
-    expand,
-    finish,
+    run: Run::One { expand, finish },
 };
 
 fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {

@@ -5,7 +5,7 @@ use super::distribution::student_critical;
 use super::groups::{self, BY, Groups, VALUE, less_one, squared_error};
 use super::range::Range;
 use super::report::{Grid, Report};
-use super::{Definition, Expansion};
+use super::{Definition, Expansion, Run};
 use crate::codebook::Codebook;
 use crate::combine::Released;
 use crate::problem::Problem;
@@ -15,8 +15,7 @@ pub(super) const DEFINITION: Definition = Definition {
     version: 1,
     about: "How many, which mean, how far spread, how sure? Of all or by group",
     arguments: &[VALUE, BY, TABLE, WHERE, CONFIDENCE],
-    expand,
-    finish,
+    run: Run::One { expand, finish },
 };
 
 fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {

@@ -9,7 +9,7 @@ use super::rate::Exposed;
 use super::report::{Grid, Report};
 use super::strata::{Counts, level_name, sum};
 use super::two_by_two::Square;
-use super::{Definition, Expansion};
+use super::{Definition, Expansion, Run};
 use crate::codebook::{Codebook, ColumnRef};
 use crate::combine::Released;
 use crate::problem::Problem;
@@ -59,8 +59,7 @@ pub(super) const DEFINITION: Definition = Definition {
         WHERE,
         CONFIDENCE,
     ],
-    expand,
-    finish,
+    run: Run::One { expand, finish },
 };
 
 /// What is estimated at every node.

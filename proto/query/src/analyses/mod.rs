@@ -1,5 +1,5 @@
-//! Typed analyses: a name and arguments that everybody expands to the same aggregate question, and
-//! a finish that makes statistics of what the nodes released for it.
+//! Typed analyses: a name and arguments that everybody expands to the same aggregate question, of one
+//! table or several, and a finish that makes statistics of what the nodes released for it.
 //!
 //! An analysis asks for nothing that SQL could not ask for: laptop, coordinator and every node expand
 //! it themselves, by the code of this folder, and each reads the expansion as it reads any text. So
@@ -11,21 +11,25 @@
 
 mod anova;
 mod arguments;
+mod bands;
 mod crosstab;
 mod describe;
 mod distribution;
 mod follow_up;
 mod groups;
+mod histogram;
 mod logrank;
 mod meta;
 mod pooling;
 mod proportion;
+mod quantile;
 mod range;
 mod rate;
 mod report;
 mod standardise;
 mod strata;
 mod survival;
+mod table1;
 mod ttest;
 mod tukey;
 mod two_by_two;
@@ -38,9 +42,9 @@ use arguments::{Arguments, refuse};
 pub use report::{Entry, Grid, Line, Report};
 
 use crate::codebook::Codebook;
-use crate::combine::Released;
-use crate::problem::Problem;
-use crate::question::{Body, Params, Question};
+use crate::combine::{Released, ReleasedTables};
+use crate::problem::{Problem, Span};
+use crate::question::{Body, MAX_TABLES, NamedTable, Params, Question, TableQuestion};
 use crate::sql;
 
 /// Every analysis.
@@ -54,6 +58,10 @@ pub const ALL: &[Definition] = &[
     rate::DEFINITION,
     standardise::DEFINITION,
     meta::DEFINITION,
+    table1::DEFINITION,
+    quantile::QUANTILE,
+    quantile::BOXPLOT,
+    histogram::DEFINITION,
 ];
 
 /// What an analysis is.
@@ -67,8 +75,22 @@ pub struct Definition {
     pub about: &'static str,
     /// Its arguments.
     pub arguments: &'static [Argument],
-    expand: fn(&Arguments, &Codebook) -> Result<Expansion, Problem>,
-    finish: fn(&Arguments, &Released<'_>) -> Report,
+    run: Run,
+}
+
+/// How an analysis goes.
+#[derive(Clone, Copy, Debug)]
+enum Run {
+    /// It comes to one table.
+    One {
+        expand: fn(&Arguments, &Codebook) -> Result<Expansion, Problem>,
+        finish: fn(&Arguments, &Released<'_>) -> Report,
+    },
+    /// It comes to several tables, or to one with a name.
+    Several {
+        expand: fn(&Arguments, &Codebook) -> Result<Vec<Named>, Problem>,
+        finish: fn(&Arguments, &ReleasedTables<'_>) -> Report,
+    },
 }
 
 impl Definition {
@@ -85,6 +107,13 @@ struct Expansion {
     sql: String,
     /// How many group keys it has; a condition that brought its own would change the meaning.
     keys: usize,
+}
+
+/// One of several tables that an analysis comes to.
+struct Named {
+    /// How the finish finds it again; no two have the same name.
+    name: String,
+    expansion: Expansion,
 }
 
 /// An analysis with its arguments, as it is signed.
@@ -107,41 +136,78 @@ impl Analysis {
         })
     }
 
-    /// The question in the language, as every party makes it.
+    /// The question in the language, as every party makes it: several tables one after the other,
+    /// each under a comment with its name.
     ///
     /// # Errors
     /// V900 if there is no such analysis or its arguments do not fit it.
     pub fn sql(&self, codebook: &Codebook) -> Result<String, Problem> {
-        Ok(self.expand(codebook)?.sql)
+        let tables = self.expand(codebook)?;
+        Ok(match tables.as_slice() {
+            [only] => only.expansion.sql.clone(),
+            all => all.iter().map(Named::text).collect(),
+        })
     }
 
-    fn expand(&self, codebook: &Codebook) -> Result<Expansion, Problem> {
+    fn expand(&self, codebook: &Codebook) -> Result<Vec<Named>, Problem> {
         let definition = self.definition()?;
-        (definition.expand)(&self.checked(definition)?, codebook)
+        let arguments = self.checked(definition)?;
+        let tables = match definition.run {
+            Run::One { expand, .. } => vec![Named {
+                name: String::new(),
+                expansion: expand(&arguments, codebook)?,
+            }],
+            Run::Several { expand, .. } => expand(&arguments, codebook)?,
+        };
+        if tables.len() > MAX_TABLES {
+            let many = tables.len();
+            return Err(refuse(format!(
+                "it comes to {many} tables; one question may come to {MAX_TABLES}"
+            )));
+        }
+        Ok(tables)
     }
 
-    /// Reads the expansion as a text is read.
+    /// Reads the expansion as a text is read, table by table.
     fn read(&self, params: &Params, codebook: &Codebook) -> Result<Question, Problem> {
-        let expansion = self.expand(codebook)?;
-        let question = sql::read(&expansion.sql, params, codebook)?;
-        let Body::Table(table) = &question.body;
-        let output = &table.output;
-        let plain = output.having.is_none() && output.order.is_empty() && output.limit.is_none();
-        if plain && table.keys.len() == expansion.keys {
-            Ok(question)
-        } else {
-            Err(refuse("`where` holds conditions and nothing else"))
+        let (mut tables, mut offset) = (Vec::new(), 0);
+        let expanded = self.expand(codebook)?;
+        let many = expanded.len() > 1;
+        for named in expanded {
+            let start = if many {
+                offset + named.comment().len()
+            } else {
+                0
+            };
+            let table = named.expansion.read(params, codebook);
+            let table = table.map_err(|problem| shift(problem, start))?;
+            offset += named.text().len();
+            tables.push(NamedTable {
+                name: named.name,
+                table,
+            });
         }
+        Ok(Question {
+            codebook: codebook.digest.clone(),
+            body: Body::of(tables).ok_or_else(|| refuse("it comes to no table"))?,
+        })
     }
 
     /// The statistics of what was released for the expansion.
     ///
     /// # Errors
     /// V900 as for [`Self::sql`]; never after it was read.
-    pub fn finish(&self, released: &Released<'_>) -> Result<Report, Problem> {
+    pub fn finish(&self, released: &ReleasedTables<'_>) -> Result<Report, Problem> {
         let definition = self.definition()?;
-        let mut report = (definition.finish)(&self.checked(definition)?, released);
-        report.remarks(released);
+        let arguments = self.checked(definition)?;
+        let Some(first) = released.first() else {
+            return Err(refuse("nothing was released for it"));
+        };
+        let mut report = match definition.run {
+            Run::One { finish, .. } => finish(&arguments, first),
+            Run::Several { finish, .. } => finish(&arguments, released),
+        };
+        report.remarks(first);
         Ok(report)
     }
 
@@ -156,6 +222,41 @@ impl Analysis {
     fn checked(&self, definition: &'static Definition) -> Result<Arguments, Problem> {
         Arguments::check(&self.arguments, definition.arguments)
     }
+}
+
+impl Named {
+    /// What stands before its text.
+    fn comment(&self) -> String {
+        format!("-- {}\n", self.name)
+    }
+
+    /// Its text among those of others.
+    fn text(&self) -> String {
+        format!("{}{}\n", self.comment(), self.expansion.sql)
+    }
+}
+
+impl Expansion {
+    /// Reads it as a text is read.
+    fn read(&self, params: &Params, codebook: &Codebook) -> Result<TableQuestion, Problem> {
+        let question = sql::read(&self.sql, params, codebook)?;
+        let plain = |table: &TableQuestion| {
+            let output = &table.output;
+            let whole = output.having.is_none() && output.limit.is_none();
+            whole && output.order.is_empty() && table.keys.len() == self.keys
+        };
+        let table = question.into_sole().filter(plain);
+        table.ok_or_else(|| refuse("`where` holds conditions and nothing else"))
+    }
+}
+
+/// A problem at its place in a text that begins earlier.
+fn shift(problem: Problem, by: usize) -> Problem {
+    let span = problem.span.map(|Span { start, end }| Span {
+        start: start + by,
+        end: end + by,
+    });
+    problem.at(span)
 }
 
 /// What a researcher asks: a text of the language, or an analysis that expands to one.

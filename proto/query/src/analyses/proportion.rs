@@ -7,7 +7,7 @@ use super::groups::BY;
 use super::range::{Range, float};
 use super::report::{Grid, Report};
 use super::strata::{Counts, share, sum};
-use super::{Definition, Expansion};
+use super::{Definition, Expansion, Run};
 use crate::codebook::Codebook;
 use crate::combine::{Interval, Released};
 use crate::problem::Problem;
@@ -43,8 +43,7 @@ pub(super) const DEFINITION: Definition = Definition {
         WHERE,
         CONFIDENCE,
     ],
-    expand,
-    finish,
+    run: Run::One { expand, finish },
 };
 
 fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {

@@ -7,7 +7,7 @@ use super::groups::BY;
 use super::range::Range;
 use super::report::{Grid, Report};
 use super::strata::level_name;
-use super::{Definition, Expansion};
+use super::{Definition, Expansion, Run};
 use crate::codebook::{Codebook, ColumnRef};
 use crate::combine::Released;
 use crate::problem::Problem;
@@ -52,8 +52,7 @@ pub(super) const DEFINITION: Definition = Definition {
         WHERE,
         CONFIDENCE,
     ],
-    expand,
-    finish,
+    run: Run::One { expand, finish },
 };
 
 /// The unit of rates.

@@ -8,7 +8,7 @@ use super::range::Range;
 use super::rate::{EVENT, Exposed, PER, explain, per};
 use super::report::{Grid, Report};
 use super::strata::{level_name, plain};
-use super::{Definition, Expansion};
+use super::{Definition, Expansion, Run};
 use crate::codebook::{Codebook, ColumnRef};
 use crate::combine::Released;
 use crate::problem::Problem;
@@ -51,8 +51,7 @@ pub(super) const DEFINITION: Definition = Definition {
         WHERE,
         CONFIDENCE,
     ],
-    expand,
-    finish,
+    run: Run::One { expand, finish },
 };
 
 fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {

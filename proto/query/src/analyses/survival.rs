@@ -11,7 +11,7 @@ use super::logrank;
 use super::range::{Range, float};
 use super::report::{Grid, Report};
 use super::strata::{level_name, plain};
-use super::{Definition, Expansion};
+use super::{Definition, Expansion, Run};
 use crate::codebook::{Codebook, ColumnRef};
 use crate::combine::Released;
 use crate::problem::Problem;
@@ -49,8 +49,7 @@ pub(super) const DEFINITION: Definition = Definition {
         WHERE,
         CONFIDENCE,
     ],
-    expand,
-    finish,
+    run: Run::One { expand, finish },
 };
 
 fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {

@@ -7,7 +7,7 @@ use super::groups::{self, BY, Group, Groups, VALUE, less_one, squared_error, wei
 use super::range::Range;
 use super::report::{Grid, Report};
 use super::strata::whole;
-use super::{Definition, Expansion};
+use super::{Definition, Expansion, Run};
 use crate::codebook::Codebook;
 use crate::combine::Released;
 use crate::problem::Problem;
@@ -32,8 +32,7 @@ pub(super) const DEFINITION: Definition = Definition {
         WHERE,
         CONFIDENCE,
     ],
-    expand,
-    finish,
+    run: Run::One { expand, finish },
 };
 
 fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {

@@ -15,6 +15,7 @@ use crate::value::Scalar;
 pub(super) mod tag {
     pub(crate) const VERSION: u8 = 0x01;
     pub(crate) const TABLE: u8 = 0x02;
+    pub(crate) const TABLES: u8 = 0x03;
     pub(crate) const ROWS: u8 = 0x10;
     pub(crate) const JOINED: u8 = 0x11;
     pub(crate) const PREDICATE: u8 = 0x12;
@@ -126,6 +127,12 @@ pub(super) fn question(question: &Question) -> Vec<u8> {
     writer.raw(tag::VERSION, &VERSION.to_be_bytes());
     match &question.body {
         Body::Table(table) => writer.nested(tag::TABLE, |w| table_question(w, table)),
+        // Names mean nothing, order does: a table is decided beside those before it.
+        Body::Tables(tables) => writer.nested(tag::TABLES, |w| {
+            for named in tables {
+                w.nested(tag::TABLE, |w| table_question(w, &named.table));
+            }
+        }),
     }
     writer.bytes
 }

@@ -17,6 +17,12 @@ const SHOWN: usize = 12;
 pub(super) fn question(question: &Question) -> String {
     match &question.body {
         Body::Table(table) => table_question(table),
+        Body::Tables(tables) => {
+            let all = tables.iter();
+            all.map(|named| format!("table    {}\n{}", named.name, table_question(&named.table)))
+                .collect::<Vec<_>>()
+                .join("\n")
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use super::{ColumnInfo, Combined, CombinedCell, CombinedRow, Kind, Note};
+use super::{ColumnInfo, Combined, CombinedCell, CombinedRow, CombinedTables, Kind, Note};
 use crate::answer::{Mode, Protection};
 
 impl Combined {
@@ -22,6 +22,32 @@ impl Combined {
         self.columns
             .iter()
             .filter(|column| column.kind != Kind::Key)
+    }
+}
+
+impl CombinedTables {
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Serialize for CombinedTables {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        let tables: Vec<Named<'_>> = self.tables.iter().map(|(n, t)| Named(n, t)).collect();
+        map.serialize_entry("tables", &tables)?;
+        map.end()
+    }
+}
+
+struct Named<'a>(&'a str, &'a Combined);
+
+impl Serialize for Named<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("name", self.0)?;
+        map.serialize_entry("table", self.1)?;
+        map.end()
     }
 }
 

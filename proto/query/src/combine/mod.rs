@@ -18,11 +18,11 @@ use std::collections::BTreeMap;
 
 use crate::answer::{NodeTable, Protection};
 use crate::codebook::Codebook;
-use crate::question::{Body, Question};
+use crate::question::{Question, TableQuestion};
 use crate::value::Scalar;
 
 pub use crate::measure::interval::Interval;
-pub use released::Released;
+pub use released::{Released, ReleasedTables};
 
 /// One eligible node and what came from it.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,22 @@ pub struct SiteAnswer<'a> {
     pub node: &'a str,
     /// Its released table; `None` if it refused, was late or absent.
     pub table: Option<(&'a NodeTable, Protection)>,
+}
+
+/// One eligible node and every table that came from it, in the order of the question.
+#[derive(Clone, Copy, Debug)]
+pub struct SiteTables<'a> {
+    /// The node's name; no two sites have the same.
+    pub node: &'a str,
+    /// Its released tables; `None` if it refused, was late or absent.
+    pub tables: Option<(&'a [NodeTable], Protection)>,
+}
+
+/// Every table of a question, combined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CombinedTables {
+    /// Each with its name, in the order of the question; a single one has an empty name.
+    pub tables: Vec<(String, Combined)>,
 }
 
 /// The combined table and everything that is said about it.
@@ -185,15 +201,82 @@ pub enum CombineError {
     },
 }
 
-/// Combines the tables of all eligible nodes.
+/// Combines the tables of all eligible nodes for a question of one table.
 pub fn combine(
     q: &Question,
     cb: &Codebook,
     sites: &[SiteAnswer<'_>],
 ) -> Result<Combined, CombineError> {
-    let Body::Table(question) = &q.body;
+    let question = q.sole().ok_or(CombineError::Question {
+        what: "it has several tables",
+    })?;
+    combine_one(question, cb, sites)
+}
+
+/// Combines all tables of all eligible nodes, each by itself.
+///
+/// # Errors
+/// If a node's tables do not fit the question, or answers cannot be mixed.
+pub fn combine_tables(
+    q: &Question,
+    cb: &Codebook,
+    sites: &[SiteTables<'_>],
+) -> Result<CombinedTables, CombineError> {
+    let asked = q.tables();
+    let count = asked.len();
+    let mut tables = Vec::with_capacity(count);
+    for (place, (name, question)) in asked.into_iter().enumerate() {
+        let sites = of_table(sites, place, count)?;
+        tables.push((name.to_owned(), combine_one(question, cb, &sites)?));
+    }
+    Ok(CombinedTables { tables })
+}
+
+fn combine_one(
+    question: &TableQuestion,
+    cb: &Codebook,
+    sites: &[SiteAnswer<'_>],
+) -> Result<Combined, CombineError> {
     let merged = merge::merge(question, cb, sites)?;
     Ok(table::finish(question, cb, &merged))
+}
+
+/// What every site said of one of so many tables.
+fn of_table<'a>(
+    sites: &[SiteTables<'a>],
+    place: usize,
+    count: usize,
+) -> Result<Vec<SiteAnswer<'a>>, CombineError> {
+    let answer = |site: &SiteTables<'a>| {
+        let table = match site.tables {
+            Some((tables, protection)) if tables.len() == count => {
+                tables.get(place).map(|table| (table, protection))
+            }
+            Some(_) => {
+                return Err(CombineError::Malformed {
+                    node: site.node.to_owned(),
+                    what: "it does not have as many tables as the question",
+                });
+            }
+            None => None,
+        };
+        Ok(SiteAnswer {
+            node: site.node,
+            table,
+        })
+    };
+    sites.iter().map(answer).collect()
+}
+
+impl CombinedTables {
+    /// As [`Combined::to_bytes`]; several tables stand in a list with their names.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self.tables.as_slice() {
+            [(_, only)] => only.to_bytes(),
+            _ => self.to_json().into_bytes(),
+        }
+    }
 }
 
 impl Combined {

@@ -4,11 +4,11 @@
 //! What it must not know: what is computed from them.
 
 use super::merge::{Merged, merge};
-use super::{CombineError, SiteAnswer};
+use super::{CombineError, SiteAnswer, SiteTables, of_table};
 use crate::answer::Mode;
 use crate::codebook::{Codebook, Column};
 use crate::measure::{self, SiteParts, facts::Facts, interval::Interval};
-use crate::question::{Body, GroupKey, Question, Stat, TableQuestion};
+use crate::question::{GroupKey, Question, Stat, TableQuestion};
 use crate::value::Scalar;
 
 /// The released tables of all nodes that answered, laid side by side.
@@ -24,17 +24,28 @@ impl<'a> Released<'a> {
     /// # Errors
     /// As [`super::combine`].
     pub fn new(
-        question: &'a Question,
+        question: &'a TableQuestion,
         codebook: &'a Codebook,
         sites: &[SiteAnswer<'a>],
     ) -> Result<Self, CombineError> {
-        let Body::Table(question) = &question.body;
         let merged = merge(question, codebook, sites)?;
         Ok(Self {
             question,
             codebook,
             merged,
         })
+    }
+
+    /// The table that was asked for.
+    #[must_use]
+    pub fn question(&self) -> &'a TableQuestion {
+        self.question
+    }
+
+    /// The codebook it was read against.
+    #[must_use]
+    pub fn codebook(&self) -> &'a Codebook {
+        self.codebook
     }
 
     /// The group keys of the question.
@@ -113,5 +124,51 @@ impl<'a> Released<'a> {
             // No node listed the row.
             None => self.merged.parts(&[], site, measure),
         }
+    }
+}
+
+/// The released cells of every table of a question, in their order.
+pub struct ReleasedTables<'a> {
+    tables: Vec<(&'a str, Released<'a>)>,
+}
+
+impl<'a> ReleasedTables<'a> {
+    /// Checks every table and lays it side by side, as [`super::combine`] does.
+    ///
+    /// # Errors
+    /// As [`super::combine`].
+    pub fn new(
+        question: &'a Question,
+        codebook: &'a Codebook,
+        sites: &[SiteTables<'a>],
+    ) -> Result<Self, CombineError> {
+        let asked = question.tables();
+        let count = asked.len();
+        let released = |(place, (name, table)): (usize, (&'a str, &'a TableQuestion))| {
+            let sites = of_table(sites, place, count)?;
+            Ok((name, Released::new(table, codebook, &sites)?))
+        };
+        let tables = asked.into_iter().enumerate().map(released);
+        Ok(Self {
+            tables: tables.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The table of an analysis that comes to one; of several the first.
+    #[must_use]
+    pub fn first(&self) -> Option<&Released<'a>> {
+        self.tables.first().map(|(_, released)| released)
+    }
+
+    /// A table by its name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Released<'a>> {
+        let found = self.tables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, released)| released)
+    }
+
+    /// Every table with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &Released<'a>)> {
+        self.tables.iter().map(|(name, released)| (*name, released))
     }
 }

@@ -10,14 +10,21 @@ use crate::codebook::{Codebook, ColumnRef};
 use crate::domain;
 use crate::measure::facts::column_of;
 use crate::number::Number;
-use crate::question::{
-    Body, Grain, GroupKey, Measure, Params, Predicate, Question, Stat, TableQuestion,
-};
+use crate::question::{Grain, GroupKey, Measure, Params, Predicate, Question, Stat, TableQuestion};
 use crate::release::{Output, ReleaseParams, k_eff};
 
 /// What disclosure control asks of a question. `Display` prints it, one heading a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disclosure {
+    /// What it asks of each table, in the order in which a node decides them.
+    pub tables: Vec<TableDisclosure>,
+}
+
+/// What it asks of one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableDisclosure {
+    /// Its name among several; empty for a single one.
+    pub name: String,
     /// What every cell must have at a node to be shown by it.
     pub needs: Vec<String>,
     /// Rules that could withhold a cell although it has that many persons.
@@ -31,17 +38,39 @@ pub struct Disclosure {
 /// Looks at a question that was read against this codebook. Nodes may be stricter.
 #[must_use]
 pub fn disclosure(q: &Question, cb: &Codebook) -> Disclosure {
-    let Body::Table(table) = &q.body;
-    Disclosure {
+    let tables = q.tables().into_iter().enumerate();
+    let asked = tables.map(|(place, (name, table))| TableDisclosure {
+        name: name.to_owned(),
         needs: needs(table, cb),
         bites: bites(table, cb),
-        history: history(table, cb),
+        history: beside(place).chain(history(table, cb)).collect(),
         instead: instead(table, cb),
+    });
+    Disclosure {
+        tables: asked.collect(),
     }
+}
+
+/// What is said of a table that stands behind others of its question.
+fn beside(place: usize) -> impl Iterator<Item = String> {
+    let text = "the tables before it in this question are earlier answers to it";
+    (place > 0).then(|| text.to_owned()).into_iter()
 }
 
 impl fmt::Display for Disclosure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for table in &self.tables {
+            write!(f, "{table}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for TableDisclosure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.name.is_empty() {
+            writeln!(f, "\nTABLE {}", self.name)?;
+        }
         let headings = [
             ("A node shows a cell only with", &self.needs),
             ("It could be withheld all the same by", &self.bites),
@@ -222,7 +251,8 @@ fn history(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
 
 /// A core table that counts the same rows: it has left every node before the first question.
 fn core(sql: &str, q: &TableQuestion, cb: &Codebook) -> Option<String> {
-    let Body::Table(core) = crate::sql::read(sql, &Params::new(), cb).ok()?.body;
+    let read = crate::sql::read(sql, &Params::new(), cb).ok()?;
+    let core = read.sole()?;
     let same =
         core.rows == q.rows || core.joined.contains(&q.rows) || q.joined.contains(&core.rows);
     let by: Vec<String> = core.keys.iter().map(text::key_text).collect();

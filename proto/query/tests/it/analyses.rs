@@ -8,8 +8,8 @@ use proptest::strategy::ValueTree as _;
 use quorate_query::analyses::{Analysis, Entry, Report, Request};
 use quorate_query::answer::{Mode, NodeTable, Protection};
 use quorate_query::codebook::{Codebook, read};
-use quorate_query::combine::{Released, SiteAnswer};
-use quorate_query::question::{Body, Params};
+use quorate_query::combine::{ReleasedTables, SiteTables};
+use quorate_query::question::Params;
 
 use crate::cells::{Person, node};
 
@@ -36,24 +36,29 @@ fn report(analysis: &Analysis, sites: &[Site], round: bool) -> Report {
     let question = Request::Analysis(analysis.clone())
         .read(&Params::new(), &book)
         .unwrap();
-    let Body::Table(table) = &question.body;
     let protection = Protection {
         mode: if round { Mode::Round } else { Mode::None },
         k: 8,
         round_base: 5,
     };
-    let tables: Vec<(&str, NodeTable)> = sites
+    let released = |people: &[Person]| -> Vec<NodeTable> {
+        let tables = question.tables().into_iter();
+        tables
+            .map(|(_, table)| node(people, table, &book, round))
+            .collect()
+    };
+    let tables: Vec<(&str, Vec<NodeTable>)> = sites
         .iter()
-        .map(|(name, people)| (*name, node(people, table, &book, round)))
+        .map(|(name, people)| (*name, released(people)))
         .collect();
-    let answers: Vec<SiteAnswer<'_>> = tables
+    let answers: Vec<SiteTables<'_>> = tables
         .iter()
-        .map(|(node, table)| SiteAnswer {
+        .map(|(node, tables)| SiteTables {
             node,
-            table: Some((table, protection)),
+            tables: Some((tables, protection)),
         })
         .collect();
-    let released = Released::new(&question, &book, &answers).unwrap();
+    let released = ReleasedTables::new(&question, &book, &answers).unwrap();
     analysis.finish(&released).unwrap()
 }
 

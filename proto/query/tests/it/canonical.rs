@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use quorate_query::canonical::{VERSION, predicate_id, show_digest, vec_id};
 use quorate_query::explain::explain;
-use quorate_query::question::{Body, Question};
+use quorate_query::question::{Body, NamedTable, Question};
 
 use crate::common::{language, path, read, text};
 
@@ -28,12 +28,25 @@ fn asked(sql: &str) -> Question {
     question
 }
 
+/// The first two texts as one question of two tables.
+fn two() -> Question {
+    let table = |sql: &&str| NamedTable {
+        name: (*sql).to_owned(),
+        table: asked(sql).into_sole().expect("one table"),
+    };
+    let tables = TEXTS.iter().take(2).map(table).collect();
+    Question {
+        body: Body::of(tables).expect("two tables"),
+        ..asked(TEXTS[0])
+    }
+}
+
 fn vectors() -> String {
     let codebook = language();
     let mut out = String::new();
     for sql in TEXTS {
         let question = asked(sql);
-        let Body::Table(table) = &question.body;
+        let table = question.sole().expect("one table");
         let _ = writeln!(out, "sql {sql}");
         let _ = writeln!(out, "bytes {}", hex(&question.canonical_bytes()));
         let _ = writeln!(out, "question {}", show_digest(&question.digest()));
@@ -48,7 +61,33 @@ fn vectors() -> String {
         }
         out.push('\n');
     }
+    let _ = writeln!(out, "sql {}\nsql {}", TEXTS[0], TEXTS[1]);
+    let _ = writeln!(out, "bytes {}", hex(&two().canonical_bytes()));
+    let _ = writeln!(out, "question {}", show_digest(&two().digest()));
     out
+}
+
+#[test]
+fn names_of_tables_mean_nothing_and_their_order_does() {
+    let changed = |change: fn(&mut Vec<NamedTable>)| {
+        let mut question = two();
+        let Body::Tables(tables) = &mut question.body else {
+            panic!("two tables");
+        };
+        change(tables);
+        question.digest()
+    };
+    assert_eq!(changed(|tables| tables[0].name.push('x')), two().digest());
+    assert_ne!(changed(|tables| tables.swap(0, 1)), two().digest());
+    // One table among several is one table.
+    let mut alone = two();
+    let tables = alone.tables().into_iter().take(1);
+    let named = tables.map(|(name, table)| NamedTable {
+        name: name.to_owned(),
+        table: table.clone(),
+    });
+    alone.body = Body::of(named.collect()).expect("one table");
+    assert_eq!(alone.digest(), asked(TEXTS[0]).digest());
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -124,6 +163,7 @@ fn the_page_decodes_every_vector_and_every_tag_occurs() {
     for sql in TEXTS {
         walk(&asked(sql).canonical_bytes(), &tags, &mut seen);
     }
+    walk(&two().canonical_bytes(), &tags, &mut seen);
     // These occur in vec ids only, or in questions that no SQL text can make.
     let elsewhere = [0xB0, 0xB2, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5];
     let missing: Vec<u8> = tags
@@ -158,7 +198,7 @@ fn the_example_on_the_page_is_the_first_vector() {
 fn what_is_measured_has_one_identity_wherever_it_is_asked() {
     let codebook = language();
     let first = |sql: &str| {
-        let Body::Table(table) = asked(sql).body;
+        let table = asked(sql).into_sole().expect("one table");
         vec_id(&table.measures[0], &table, &codebook)
     };
     let persons = first("SELECT count(*) FROM person WHERE sex = 1");
@@ -191,7 +231,8 @@ fn codebooks_that_differ_in_what_is_missing_have_two_identities() {
         quorate_query::codebook::read(&text, "b.toml").expect("a codebook")
     };
     let vec = |sql: &str, codebook: &quorate_query::codebook::Codebook| {
-        let Body::Table(table) = read(sql, codebook).expect("a question").body;
+        let table = read(sql, codebook).expect("a question");
+        let table = table.into_sole().expect("one table");
         vec_id(&table.measures[0], &table, codebook)
     };
     let mean = "SELECT avg(bmi) FROM person";

@@ -4,7 +4,7 @@
 use quorate_query::answer::{Mode, NodeTable, Protection};
 use quorate_query::codebook::{Codebook, read};
 use quorate_query::combine::{Combined, SiteAnswer, combine};
-use quorate_query::question::{Body, Params};
+use quorate_query::question::Params;
 use quorate_query::sql;
 use quorate_query::value::Scalar;
 
@@ -46,7 +46,7 @@ fn hospitals() -> Vec<(&'static str, Vec<Person>)> {
 fn ask(text: &str, round: bool) -> Combined {
     let book = codebook();
     let question = sql::read(text, &Params::new(), &book).unwrap_or_else(|p| panic!("{p:?}"));
-    let Body::Table(table) = &question.body;
+    let table = question.sole().unwrap();
     let mode = if round { Mode::Round } else { Mode::None };
     let protection = Protection {
         mode,

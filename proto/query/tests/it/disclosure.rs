@@ -45,7 +45,7 @@ fn what_is_proposed_can_be_asked() {
         let sql = |key: &str| format!("SELECT {key}, count(*) FROM {table} GROUP BY {key}");
         let question = read(&sql(key), &codebook).expect("an accepted question");
         let found = disclosure(&question, &codebook);
-        let line = found.instead.first().expect("a proposal");
+        let line = found.tables[0].instead.first().expect("a proposal");
         let proposed = line
             .strip_prefix("GROUP BY ")
             .and_then(|rest| rest.split_once(" instead of"))
@@ -58,6 +58,6 @@ fn what_is_proposed_can_be_asked() {
     assert_eq!(tried, 5);
     let year = "SELECT date_trunc('year', death_date), count(*) FROM death GROUP BY 1";
     let question = read(year, &codebook).expect("an accepted question");
-    let only = disclosure(&question, &codebook).instead;
+    let only = disclosure(&question, &codebook).tables.remove(0).instead;
     assert_eq!(only.len(), 1, "nothing is coarser than a year: {only:?}");
 }

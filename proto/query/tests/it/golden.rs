@@ -4,7 +4,7 @@
 //! `UPDATE_GOLDEN=1` writes down what is read now; the difference is then for a person to judge.
 
 use crate::common::{language, param, path, shown, text};
-use quorate_query::question::{Body, ParamValue, Params};
+use quorate_query::question::{ParamValue, Params};
 use quorate_query::sql;
 use quorate_query::value::Scalar;
 
@@ -54,7 +54,7 @@ fn columns_are_named_by_alias_or_text() {
     let sql = "SELECT p.sex, COUNT( * ), (count(*)), Avg(p.age) AS M, count(*) - 1 AS m, avg(age)
         FROM person p GROUP BY SEX";
     let question = sql::read(sql, &Params::new(), &language()).expect("an accepted question");
-    let Body::Table(table) = question.body;
+    let table = question.into_sole().expect("one table");
     let names: Vec<&str> = table
         .output
         .columns

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use quorate_query::canonical::{cell_predicate, predicate_id};
 use quorate_query::codebook::Codebook;
 use quorate_query::domain::{cells, count};
-use quorate_query::question::{Body, Set, TableQuestion, Values};
+use quorate_query::question::{Set, TableQuestion, Values};
 use quorate_query::set::{Range, ordinal};
 use quorate_query::sql;
 use quorate_query::value::{ColumnType, Scalar};
@@ -304,8 +304,8 @@ const WORDS: [&str; 61] = [
 ];
 
 fn table(sql: &str, codebook: &Codebook) -> TableQuestion {
-    let Body::Table(table) = read(sql, codebook).expect("an accepted question").body;
-    table
+    let question = read(sql, codebook).expect("an accepted question");
+    question.into_sole().expect("one table")
 }
 
 #[test]

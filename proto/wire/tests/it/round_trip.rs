@@ -105,7 +105,7 @@ prop_compose! {
         (roster_head, codebook, epoch, policy, head) in (digest(), digest(), digest(), digest(), digest()),
         (round, seq) in (any::<u32>(), any::<u64>()),
         protection in (0..3_u8, 1..99_u32, 1..99_u32),
-        (table, padding) in (table(), 0..300_usize),
+        (tables, padding) in (proptest::collection::vec(table(), 1..4), 0..300_usize),
     ) -> AnswerPayload {
         let mode = match protection.0 {
             0 => Mode::Round,
@@ -114,7 +114,7 @@ prop_compose! {
         };
         AnswerPayload {
             network, node, question_id, question_digest, round, roster_head, codebook, population,
-            epoch, policy, table, notes: Vec::new(), ledger: LedgerRef { seq, head }, padding,
+            epoch, policy, tables, notes: Vec::new(), ledger: LedgerRef { seq, head }, padding,
             protection: Protection { mode, k: protection.1, round_base: protection.2 },
         }
     }
@@ -137,6 +137,7 @@ proptest! {
         keys in 1..60_i128,
         columns in proptest::collection::vec(1..5_usize, 1..4),
         seed in proptest::collection::vec((0..3_u8, any::<i64>(), -9..9_i32), 1..40),
+        many in 1..4_usize,
     ) {
         let cell = |at: usize, parts: usize| {
             let (kind, mantissa, exponent) = seed[at % seed.len()];
@@ -159,8 +160,9 @@ proptest! {
                 })
                 .collect(),
         };
-        let withheld = AnswerPayload { table: table(&|_, _| Cell::Suppressed), ..answer.clone() };
-        let shown = AnswerPayload { table: table(&cell), ..answer };
+        let with = |one: NodeTable| AnswerPayload { tables: vec![one; many], ..answer.clone() };
+        let (withheld, shown) = (with(table(&|_, _| Cell::Suppressed)), with(table(&cell)));
+        let columns = vec![columns.clone(); many];
         let (withheld, shown) = (withheld.padded(&columns), shown.padded(&columns));
         prop_assert_eq!(withheld.encode().len(), shown.encode().len());
         prop_assert_eq!(AnswerPayload::decode(&shown.encode()), Ok(shown));

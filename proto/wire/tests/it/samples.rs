@@ -115,7 +115,7 @@ pub(crate) fn answer() -> AnswerPayload {
             k: 8,
             round_base: 5,
         },
-        table: table(),
+        tables: vec![table()],
         notes: vec![Note {
             code: "N120".to_owned(),
             text: "near an earlier answer".to_owned(),

@@ -29,7 +29,7 @@ fn answer(change: impl FnOnce(&mut v1::AnswerPayload)) -> Option<WireError> {
 /// Changes the table and keeps its digest right, so that only the table can be the reason.
 fn table(change: impl FnOnce(&mut v1::NodeTable)) -> Option<WireError> {
     answer(|wire| {
-        let table = wire.table.as_mut().unwrap();
+        let table = wire.tables.first_mut().unwrap();
         change(table);
         wire.table_digest = quorate_identity::sha256(&table.encode_to_vec()).to_vec();
     })
@@ -306,15 +306,24 @@ fn rows_are_sorted_distinct_and_equally_long() {
 #[test]
 fn an_answer_carries_the_digest_of_its_table() {
     assert_eq!(
-        answer(|a| a.table.as_mut().unwrap().rows.truncate(1)),
+        answer(|a| a.tables[0].rows.truncate(1)),
         Some(WireError::Invalid("table_digest"))
+    );
+    // Two tables are not one, whatever is in them.
+    assert_eq!(
+        answer(|a| a.tables.push(a.tables[0].clone())),
+        Some(WireError::Invalid("table_digest"))
+    );
+    assert_eq!(
+        answer(|a| a.tables = vec![a.tables[0].clone(); 65]),
+        Some(WireError::TooLarge("tables"))
     );
     assert_eq!(
         answer(|a| a.table_digest.clear()),
         Some(WireError::Missing("table_digest"))
     );
     assert_eq!(
-        answer(|a| a.table = None),
+        answer(|a| a.tables.clear()),
         Some(WireError::Missing("table"))
     );
     assert_eq!(

@@ -8,7 +8,7 @@ pub mod history;
 use std::process::ExitCode;
 
 use quorate_query::codebook::Codebook;
-use quorate_query::question::{Body, Params, TableQuestion};
+use quorate_query::question::{Params, TableQuestion};
 
 use super::{PROFILE, Times, millis};
 use crate::print;
@@ -68,8 +68,8 @@ pub fn run(rows: &[u32], runs: u32, persons: u32, releases: u32) -> anyhow::Resu
 fn question(sql: &str, book: &Codebook) -> anyhow::Result<TableQuestion> {
     let question = quorate_query::sql::read(sql, &Params::new(), book)
         .map_err(|problem| anyhow::anyhow!("{sql}: {problem:?}"))?;
-    let Body::Table(table) = question.body;
-    Ok(table)
+    let table = question.into_sole();
+    table.ok_or_else(|| anyhow::anyhow!("{sql}: several tables"))
 }
 
 #[cfg(test)]

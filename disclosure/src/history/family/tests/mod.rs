@@ -7,7 +7,7 @@ mod law;
 use std::collections::BTreeMap;
 
 use quorate_query::codebook::{Codebook, RowsPer};
-use quorate_query::question::{Body, Predicate, Set, TableQuestion};
+use quorate_query::question::{Predicate, Set, TableQuestion};
 use quorate_query::set::ordinal;
 use quorate_query::value::Scalar;
 
@@ -86,8 +86,7 @@ impl World {
 
     fn question(&self, sql: &str) -> TableQuestion {
         let read = quorate_query::sql::read(sql, &BTreeMap::new(), &self.book);
-        let Body::Table(table) = read.unwrap().body;
-        table
+        read.unwrap().into_sole().unwrap()
     }
 
     /// The count that a question without groups asks for.
