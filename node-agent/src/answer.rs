@@ -123,4 +123,6 @@ mod kept;
 #[cfg(test)]
 mod perturbed;
 #[cfg(test)]
+mod several;
+#[cfg(test)]
 mod tests;

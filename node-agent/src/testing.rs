@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use quorate_identity::roster::{Change, Founder, cosign, genesis, unsigned};
 use quorate_identity::{KeyId, Name, Role, Roster, SigningKey};
+use quorate_query::analyses::Request;
 use quorate_query::canonical;
 use quorate_query::codebook::Codebook;
 use quorate_query::question::Params;
@@ -193,8 +194,14 @@ impl House {
 
     /// A well-formed question of Alice.
     pub(crate) fn question(&self, sql: &str) -> QuestionPayload {
+        self.question_of(sql.into())
+    }
+
+    /// A well-formed question of Alice, in SQL or as an analysis.
+    pub(crate) fn question_of(&self, request: Request) -> QuestionPayload {
         self.asked.set(self.asked.get() + 1);
-        let digest = quorate_query::sql::read(sql, &Params::new(), &self.codebook)
+        let digest = request
+            .read(&Params::new(), &self.codebook)
             .map_or([0; 32], |question| question.digest());
         QuestionPayload {
             network: "net".into(),
@@ -205,7 +212,7 @@ impl House {
             nodes: BTreeSet::new(),
             codebook: self.codebook.digest.clone(),
             roster_head: self.roster.head().hash,
-            request: sql.into(),
+            request,
             canonical_version: canonical::VERSION,
             canonical_digest: digest,
             params: BTreeMap::new(),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use quorate_query::analyses::Request;
 use quorate_query::answer::{Cell, Mode, NodeTable, Protection};
 use quorate_query::question::{Measure, Params};
 use quorate_wire::QuestionId;
@@ -20,8 +21,8 @@ use crate::verify::own;
 /// What the custodian wants to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trial {
-    /// The text.
-    pub sql: String,
+    /// A text, or an analysis.
+    pub request: Request,
     /// Typed parameters.
     pub params: Params,
     /// Digest of the codebook to read it against.

@@ -234,7 +234,7 @@ pub(crate) fn core(node: &Node, id: QuestionId, codebook: &Codebook, statement: 
         id,
         Asker::Core { statement },
         crate::trial::Trial {
-            sql: sql.cloned().unwrap_or_default(),
+            request: sql.cloned().unwrap_or_default().into(),
             params: Params::new(),
             codebook: codebook.digest.clone(),
             project: None,
@@ -260,7 +260,7 @@ fn alone(node: &Node, id: QuestionId, asker: Asker, trial: crate::trial::Trial) 
         project: trial.project,
         purpose: String::new(),
         codebook: trial.codebook,
-        request: trial.sql.into(),
+        request: trial.request,
         params: trial.params,
         canonical: None,
     };

@@ -95,7 +95,7 @@ fn a_question_that_a_crash_interrupts_counts_once_and_a_trial_not_at_all() {
     let node = house.open();
     let sql = "SELECT count(*) AS n FROM person WHERE town = 'a'";
     let trial = Trial {
-        sql: sql.into(),
+        request: sql.into(),
         params: Default::default(),
         codebook: house.codebook.digest.clone(),
         project: Some("heart-1".into()),

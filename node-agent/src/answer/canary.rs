@@ -110,7 +110,7 @@ fn a_life_full_of_canaries() {
     let node = Node::open(opening(&house)).unwrap();
     assert!(ask_all(&house, &node) >= 3, "some are answered");
     let trial = Trial {
-        sql: "SELECT town, count(*) FROM person GROUP BY town".into(),
+        request: "SELECT town, count(*) FROM person GROUP BY town".into(),
         params: Default::default(),
         codebook: house.codebook.digest.clone(),
         project: None,

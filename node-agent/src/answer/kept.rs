@@ -83,7 +83,7 @@ fn kept(node: &Node) -> Vec<Record> {
 
 fn trial(house: &House, node: &Node, sql: &str) -> Report {
     let trial = Trial {
-        sql: sql.into(),
+        request: sql.into(),
         params: Default::default(),
         codebook: house.codebook.digest.clone(),
         project: Some("heart-1".into()),

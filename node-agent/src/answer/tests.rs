@@ -462,7 +462,7 @@ fn a_trial_shows_what_would_leave_and_changes_nothing() {
     let before = fs::read(house.state().join(ledger::LEDGER_FILE)).unwrap();
     let node = crate::node::Node::open_for_trial(house.opening()).unwrap();
     let trial = |sql: &str| Trial {
-        sql: sql.into(),
+        request: sql.into(),
         params: Default::default(),
         codebook: house.codebook.digest.clone(),
         project: None,

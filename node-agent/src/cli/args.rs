@@ -106,11 +106,17 @@ pub(super) struct Doctor {
 #[derive(Debug, ClapArgs)]
 pub(super) struct Try {
     /// The question
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    #[arg(required_unless_present_any = ["file", "analysis"], conflicts_with = "file")]
     pub(super) sql: Option<String>,
     /// Read the question from a file
     #[arg(long, value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
+    /// An analysis in place of a question, such as table1
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["sql", "file"])]
+    pub(super) analysis: Option<String>,
+    /// An argument of the analysis, such as by=sex (repeatable)
+    #[arg(long = "argument", value_name = "NAME=VALUE", requires = "analysis")]
+    pub(super) arguments: Vec<String>,
     /// A parameter, such as age=50 (repeatable)
     #[arg(long = "param", value_name = "NAME=VALUE")]
     pub(super) params: Vec<String>,

@@ -1,7 +1,10 @@
 //! What a custodian does with its own node: try, pause, approve, look back.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, bail};
 use quorate_identity::parse_digest;
+use quorate_query::analyses::{Analysis, Request};
 use quorate_query::number::Number;
 use quorate_query::question::{ParamValue, Params};
 use quorate_query::value::{Scalar, from_civil};
@@ -45,14 +48,8 @@ pub(super) fn run_alone(
     let policy = place.policy()?;
     let home = Home::open(&policy.node.state)?;
     let codebook = pick_codebook(&home, &policy, args.codebook.as_deref())?;
-    let sql = match (args.sql, args.file) {
-        (Some(sql), _) => sql,
-        (None, Some(file)) => std::fs::read_to_string(&file)
-            .with_context(|| format!("{} cannot be read", file.display()))?,
-        (None, None) => bail!("no question"),
-    };
     let trial = Trial {
-        sql,
+        request: request(&args)?,
         params: params(&args.params)?,
         codebook: codebook.digest.clone(),
         project: args.project,
@@ -71,6 +68,31 @@ pub(super) fn run_alone(
     let node = Node::open_for_trial(opening)?;
     let report = runtime()?.block_on(try_alone(&node, trial, clock()));
     Ok(report.outcome)
+}
+
+/// What is to be tried: a text, or an analysis with its arguments.
+fn request(args: &Try) -> anyhow::Result<Request> {
+    match (&args.analysis, &args.sql, &args.file) {
+        (Some(name), _, _) => {
+            let mut arguments = BTreeMap::new();
+            for text in &args.arguments {
+                let pair = text.split_once('=');
+                let (name, value) = pair.with_context(|| format!("`{text}` is not NAME=VALUE"))?;
+                arguments.insert(name.to_owned(), value.to_owned());
+            }
+            let analysis = Analysis::named(name, arguments);
+            let analysis = analysis.with_context(|| format!("there is no analysis `{name}`"))?;
+            Ok(Request::Analysis(analysis))
+        }
+        (None, Some(sql), _) => Ok(sql.as_str().into()),
+        (None, None, Some(file)) => {
+            let text = std::fs::read_to_string(file);
+            Ok(text
+                .with_context(|| format!("{} cannot be read", file.display()))?
+                .into())
+        }
+        (None, None, None) => bail!("no question"),
+    }
 }
 
 /// Typed parameters: a number, a day, true or false, else text.

@@ -303,7 +303,7 @@ impl House {
     /// If the arena itself fails.
     pub fn try_on(&self, node: &Node, ask: &Ask) -> Result<Result<Shown, String>> {
         let trial = Trial {
-            sql: ask.sql.clone(),
+            request: ask.sql.clone().into(),
             params: ask.params.clone(),
             codebook: self.codebook()?.digest.clone(),
             project: Some(ask.project()?),
