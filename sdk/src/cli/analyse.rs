@@ -28,7 +28,13 @@ pub(crate) struct AnalyseArgs {
 /// Runs the command.
 pub(crate) async fn run(home: &Path, args: &AnalyseArgs) -> Result<Exit, Failure> {
     let given = text::params(&args.params)?;
-    let analysis = Analysis::named(&args.name, args.arguments.clone())
+    let mut arguments = args.arguments.clone();
+    for value in arguments.values_mut() {
+        if let Some(path) = value.strip_prefix('@') {
+            *value = pairs(&text::read_file(Path::new(path))?);
+        }
+    }
+    let analysis = Analysis::named(&args.name, arguments)
         .ok_or_else(|| Failure::usage(format!("there is no analysis `{}`", args.name)))?;
     let request = Request::Analysis(analysis);
     if args.check || args.disclosure {
@@ -45,6 +51,17 @@ pub(crate) async fn run(home: &Path, args: &AnalyseArgs) -> Result<Exit, Failure
 fn flag(name: &'static str, about: &'static str) -> Arg {
     let arg = Arg::new(name).long(name).help(about);
     arg.action(ArgAction::SetTrue)
+}
+
+/// A file of lines `level=number` or `level,number` as the list that is signed.
+fn pairs(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let pair = |line: &str| match line.rsplit_once(['=', ',', ';']) {
+        Some((level, number)) => format!("{}={}", level.trim(), number.trim()),
+        None => line.to_owned(),
+    };
+    lines.map(pair).collect::<Vec<_>>().join(",")
 }
 
 fn option(argument: &Argument) -> Arg {
@@ -109,5 +126,17 @@ impl FromArgMatches for AnalyseArgs {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pairs;
+
+    #[test]
+    fn a_file_of_weights_is_the_list_that_is_signed() {
+        let text = "# persons\n0,4000\n10 = 3000\n\n20;1.5\n";
+        assert_eq!(pairs(text), "0=4000,10=3000,20=1.5");
+        assert_eq!(pairs("level\n"), "level");
     }
 }

@@ -184,6 +184,31 @@ pub(crate) struct ShowArgs {
     /// Write the result to a file instead of standard output
     #[arg(long, value_name = "F")]
     pub(crate) out: Option<PathBuf>,
+    /// Also draw it, as SVG
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
+    /// Which picture; else what suits the result
+    #[arg(long, value_enum, requires = "plot")]
+    pub(crate) picture: Option<Picture>,
+    /// What to write above the picture
+    #[arg(long, value_name = "TEXT", requires = "plot")]
+    pub(crate) title: Option<String>,
+    /// Of an analysis, write the released cells as CSV, Arrow or Parquet instead of the statistics
+    #[arg(long)]
+    pub(crate) cells: bool,
+}
+
+/// Kinds of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Picture {
+    /// Counts by one key: a histogram over bands, else bars
+    Bars,
+    /// Estimates with their intervals
+    Forest,
+    /// Curves of survival with numbers at risk
+    Survival,
+    /// Who answered, and what was withheld
+    Coverage,
 }
 
 /// Formats of a result.

@@ -178,6 +178,7 @@ pub(crate) async fn fetched(
         .await
         .map_err(Failure::client)?;
     show::result(&report::document(&verified, args.by_site), args)?;
+    show::picture(&report::document(&verified, true), args)?;
     Ok(match verified.status() {
         QuestionStatus::Answered => Exit::Answered,
         QuestionStatus::Refused => Exit::Refused,

@@ -78,9 +78,12 @@ pub fn batch(document: &Document) -> Result<RecordBatch, ArrowFailure> {
 /// # Errors
 /// As [`batch`].
 pub fn ipc(document: &Document) -> Result<Vec<u8>, ArrowFailure> {
-    let batch = batch(document)?;
+    ipc_of(&batch(document)?)
+}
+
+pub(super) fn ipc_of(batch: &RecordBatch) -> Result<Vec<u8>, ArrowFailure> {
     let mut writer = ::arrow::ipc::writer::FileWriter::try_new(Vec::new(), &batch.schema())?;
-    writer.write(&batch)?;
+    writer.write(batch)?;
     Ok(writer.into_inner()?)
 }
 
@@ -89,9 +92,15 @@ pub fn ipc(document: &Document) -> Result<Vec<u8>, ArrowFailure> {
 /// # Errors
 /// As [`batch`].
 pub fn parquet(document: &Document) -> Result<Vec<u8>, ArrowFailure> {
-    let batch = batch(document)?;
+    parquet_of(&batch(document)?, document)
+}
+
+pub(super) fn parquet_of(
+    batch: &RecordBatch,
+    document: &Document,
+) -> Result<Vec<u8>, ArrowFailure> {
     let mut writer = parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), None)?;
-    writer.write(&batch)?;
+    writer.write(batch)?;
     for (key, value) in provenance(document)? {
         writer.append_key_value_metadata(parquet::file::metadata::KeyValue::new(key, value));
     }
@@ -100,7 +109,7 @@ pub fn parquet(document: &Document) -> Result<Vec<u8>, ArrowFailure> {
 
 /// Schema metadata: `quorate.result` is the document without its rows, the rest repeats what one
 /// looks for most.
-fn provenance(document: &Document) -> Result<BTreeMap<String, String>, ArrowFailure> {
+pub(super) fn provenance(document: &Document) -> Result<BTreeMap<String, String>, ArrowFailure> {
     let mut bare = document.clone();
     bare.rows.clear();
     let mut metadata = BTreeMap::from([

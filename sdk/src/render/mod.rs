@@ -1,10 +1,12 @@
-//! A result document as text, JSON, CSV, Arrow and Parquet.
+//! A result document as text, JSON, CSV, Arrow, Parquet and SVG.
 //!
 //! All of them are pure functions of the document; none of them looks at signed bytes.
 
 pub mod analysis;
 pub mod arrow;
 pub mod csv;
+pub mod plot;
+pub mod statistics;
 pub mod table;
 
 use serde_json::Value;

@@ -10,4 +10,6 @@ mod formats;
 #[cfg(test)]
 mod lies;
 #[cfg(test)]
+mod plots;
+#[cfg(test)]
 mod world;

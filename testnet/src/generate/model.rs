@@ -180,3 +180,14 @@ pub const HBA1C_T2DM: (i64, i64) = (78, 9);
 pub const HBA1C_OTHER: (i64, i64) = (54, 3);
 /// Mean and standard deviation of body mass index, in tenths of kg/m2.
 pub const BMI: (i64, i64) = (268, 45);
+
+/// Persons of this age and older are in the cohort that is followed up.
+pub const FOLLOWED_FROM: i64 = 50;
+/// Months after which follow-up ends for everybody.
+pub const FOLLOWED_MONTHS: i64 = 60;
+/// Chance that a followed person is treated.
+pub const TREATED: i64 = 500;
+/// Chance of death in a month, without treatment and with it.
+pub const DEATH_A_MONTH: [i64; 2] = [14, 8];
+/// Chance that a person is lost in a month.
+pub const LOSS_A_MONTH: i64 = 10;

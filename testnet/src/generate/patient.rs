@@ -4,6 +4,9 @@
 use super::model::{self, Hospital, concept};
 use super::rng::Rng;
 
+/// The stream of chance for follow-up.
+const FOLLOW_UP: u64 = 1;
+
 /// Everything that happened to one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patient {
@@ -23,6 +26,41 @@ pub struct Patient {
     pub drugs: Vec<(i64, i64, i64)>,
     /// Measurements: concept, day and value in tenths, if it was recorded.
     pub measurements: Vec<(i64, i64, Option<i64>)>,
+    /// Follow-up, of those old enough for it.
+    pub follow_up: Option<FollowUp>,
+}
+
+/// How long a person was followed, and how that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FollowUp {
+    /// Whether the person was treated: 0 or 1.
+    pub treated: i64,
+    /// Whole months of follow-up.
+    pub months: i64,
+    /// Whether it ended with death: 0 or 1.
+    pub died: i64,
+}
+
+impl FollowUp {
+    /// Month after month: death, else loss, else the next.
+    fn draw(rng: &mut Rng) -> Self {
+        let treated = rng.chance(model::TREATED);
+        let [usual, better] = model::DEATH_A_MONTH;
+        let death = if treated { better } else { usual };
+        let (mut months, mut died) = (0, false);
+        while months < model::FOLLOWED_MONTHS {
+            died = rng.chance(death);
+            if died || rng.chance(model::LOSS_A_MONTH) {
+                break;
+            }
+            months += 1;
+        }
+        Self {
+            treated: i64::from(treated),
+            months,
+            died: i64::from(died),
+        }
+    }
 }
 
 /// One visit.
@@ -73,6 +111,7 @@ impl Patient {
             conditions: Vec::new(),
             drugs: Vec::new(),
             measurements: Vec::new(),
+            follow_up: None,
         };
         patient.draw_conditions(&mut rng, hospital);
         patient.draw_drugs(&mut rng);
@@ -80,6 +119,11 @@ impl Patient {
         patient.draw_tests(&mut rng);
         if rng.chance(model::DEATH.at(patient.age())) {
             patient.death = Some(rng.between(model::LAST_DAY - 365, model::LAST_DAY));
+        }
+        // A stream of its own: everything else is what it was without it.
+        if patient.age() >= model::FOLLOWED_FROM {
+            let mut rng = Rng::new(&[seed, place, index, FOLLOW_UP]);
+            patient.follow_up = Some(FollowUp::draw(&mut rng));
         }
         patient
     }

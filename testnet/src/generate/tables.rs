@@ -45,7 +45,7 @@ impl Table {
     }
 }
 
-/// The six tables of one hospital.
+/// The seven tables of one hospital.
 #[must_use]
 pub fn tables(people: &[Patient]) -> Vec<Table> {
     vec![
@@ -55,6 +55,7 @@ pub fn tables(people: &[Patient]) -> Vec<Table> {
         drugs(people),
         measurements(people),
         deaths(people),
+        follow_up(people),
     ]
 }
 
@@ -163,5 +164,17 @@ fn deaths(people: &[Patient]) -> Table {
     table.rows = dead
         .map(|person| vec![Some(person.id), person.death])
         .collect();
+    table
+}
+
+fn follow_up(people: &[Patient]) -> Table {
+    let columns = ["person_id", "treated", "months", "died"].map(|name| (name, Kind::Int));
+    let mut table = Table::new("follow_up", &columns);
+    let row = |person: &Patient| {
+        let followed = person.follow_up?;
+        let values = [person.id, followed.treated, followed.months, followed.died];
+        Some(values.map(Some).to_vec())
+    };
+    table.rows = people.iter().filter_map(row).collect();
     table
 }

@@ -11,6 +11,8 @@ mod badinput;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod follow_up;
+#[cfg(test)]
 mod generated;
 #[cfg(test)]
 mod guides;

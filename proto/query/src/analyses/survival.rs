@@ -324,19 +324,22 @@ fn write_curve(
     }
 }
 
+/// An end of an interval.
+type Edge = fn(&(f64, f64)) -> f64;
+
 /// When half have had the event: after the beginning and by the end of an interval, and the beginning
 /// and end of those where the limits of the confidence interval cross one half.
 fn median_of(points: &[Point], grid: &[(f64, f64)], z: f64) -> [Range; 4] {
-    let crossed = |of: &dyn Fn(&Point) -> f64, edge: fn(&(f64, f64)) -> f64, none: f64| {
+    let crossed = |of: &dyn Fn(&Point) -> f64, edge: Edge, none: f64| {
         let at = points.iter().position(|point| of(point) <= 0.5);
         at.and_then(|at| grid.get(at)).map_or(none, edge)
     };
-    let range = |of: &dyn Fn(&Point) -> Range, edge: fn(&(f64, f64)) -> f64| Range {
+    let range = |of: &dyn Fn(&Point) -> Range, edge: Edge| Range {
         value: crossed(&|point| of(point).value, edge, f64::NAN),
         low: crossed(&|point| of(point).low, edge, f64::INFINITY),
         high: crossed(&|point| of(point).high, edge, f64::INFINITY),
     };
-    let (begin, end): (fn(&(f64, f64)) -> f64, fn(&(f64, f64)) -> f64) = (|i| i.0, |i| i.1);
+    let (begin, end): (Edge, Edge) = (|interval| interval.0, |interval| interval.1);
     [
         range(&|point| point.survival, begin),
         range(&|point| point.survival, end),
