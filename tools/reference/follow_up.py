@@ -296,6 +296,13 @@ def meta(frame, estimate, arguments):
     shown = numpy.exp if ratio else (lambda x: x)
     result = combine_effects(effect, variance, method_re="dl")
     k = len(effect)
+    # statsmodels lets the variance between studies fall below zero
+    tau = max(0.0, result.tau2)
+    weights = 1 / (variance + tau)
+    shares = weights / weights.sum()
+    random, spread = (shares * effect).sum(), 1 / weights.sum()
+    if result.tau2 >= 0:
+        assert abs(random - result.mean_effect_re) < 1e-12 and abs(spread - result.sd_eff_w_re**2) < 1e-12
     expect = []
     for line in range(k):
         error = variance[line] ** 0.5
@@ -305,17 +312,16 @@ def meta(frame, estimate, arguments):
             ("nodes", line, "to", shown(effect[line] + Z * error)),
             ("nodes", line, "standard_error", error),
             ("nodes", line, "weight_fixed", result.weights_rel_fe[line]),
-            ("nodes", line, "weight_random", result.weights_rel_re[line]),
+            ("nodes", line, "weight_random", shares[line]),
         ]
     z = stats.norm
     t = stats.t(k - 1)
     # the variance of Hartung, Knapp, Sidik and Jonkman, without a floor
-    weights = 1 / (variance + result.tau2)
-    knapp = (weights * (effect - result.mean_effect_re) ** 2).sum() / (k - 1) / weights.sum()
+    knapp = (shares * (effect - random) ** 2).sum() / (k - 1)
     rows = [
         ("fixed", result.mean_effect_fe, result.sd_eff_w_fe, z),
-        ("random", result.mean_effect_re, result.sd_eff_w_re, z),
-        ("random_hartung_knapp", result.mean_effect_re, knapp**0.5, t),
+        ("random", random, spread**0.5, z),
+        ("random_hartung_knapp", random, knapp**0.5, t),
     ]
     for name, middle, error, law in rows:
         reach = law.ppf(0.975) * error
@@ -325,15 +331,15 @@ def meta(frame, estimate, arguments):
             ("pooled", name, "to", shown(middle + reach)),
             ("pooled", name, "p", 2 * law.sf(abs(middle) / error)),
         ]
-    reach = stats.t(k - 2).ppf(0.975) * (result.tau2 + result.sd_eff_w_re**2) ** 0.5
+    reach = stats.t(k - 2).ppf(0.975) * (tau + spread) ** 0.5
     expect += [
-        ("pooled", "prediction", "from", shown(result.mean_effect_re - reach)),
-        ("pooled", "prediction", "to", shown(result.mean_effect_re + reach)),
+        ("pooled", "prediction", "from", shown(random - reach)),
+        ("pooled", "prediction", "to", shown(random + reach)),
         ("heterogeneity", "between_nodes", "q", result.q),
         ("heterogeneity", "between_nodes", "df", k - 1),
         ("heterogeneity", "between_nodes", "p", stats.chi2.sf(result.q, k - 1)),
         ("heterogeneity", "between_nodes", "i_squared", max(0, result.i2)),
-        ("heterogeneity", "between_nodes", "tau_squared", max(0, result.tau2)),
+        ("heterogeneity", "between_nodes", "tau_squared", tau),
     ]
     return case("meta/1", {"estimate": estimate, **arguments}, expect)
 
@@ -372,7 +378,7 @@ def main():
     }
     text = '{"versions": ' + json.dumps(versions)
     for name, rows in [("cases", cases), ("persons", people)]:
-        text += f',\n"{name}": [\n' + ",\n".join(json.dumps(row) for row in rows) + "\n]"
+        text += f',\n"{name}": [\n' + ",\n".join(json.dumps(row, allow_nan=False) for row in rows) + "\n]"
     print(text + "}")
 
 

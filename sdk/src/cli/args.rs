@@ -203,6 +203,8 @@ pub(crate) struct ShowArgs {
 pub(crate) enum Picture {
     /// Counts by one key: a histogram over bands, else bars
     Bars,
+    /// Boxes of quartiles
+    Boxes,
     /// Estimates with their intervals
     Forest,
     /// Curves of survival with numbers at risk

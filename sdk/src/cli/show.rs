@@ -91,6 +91,7 @@ pub(crate) fn picture(document: &Document, args: &ShowArgs) -> Result<(), Failur
     };
     let wanted = args.picture.map(|picture| match picture {
         Picture::Bars => plot::Picture::Bars,
+        Picture::Boxes => plot::Picture::Boxes,
         Picture::Forest => plot::Picture::Forest,
         Picture::Survival => plot::Picture::Survival,
         Picture::Coverage => plot::Picture::Coverage,

@@ -171,6 +171,59 @@ fn levels() -> Document {
     }))
 }
 
+/// Quartiles to the precision of bands, of two groups; nothing is known of a third.
+fn boxes() -> Document {
+    let row = |name: &str, n: f64, at: [f64; 5], reach: f64| {
+        let names = ["p5", "q1", "median", "q3", "p95"];
+        let values: Vec<(&str, Value)> = names
+            .into_iter()
+            .zip(at.map(|x| entry(x, reach)))
+            .chain([("n", entry(n, 4.0))])
+            .collect();
+        line(name, &values)
+    };
+    let rows = [
+        row(
+            "sex 0 female",
+            190.0,
+            [150.0, 205.0, 240.0, 285.0, 380.0],
+            10.0,
+        ),
+        row(
+            "sex 1 male",
+            725.0,
+            [140.0, 190.0, 222.0, 262.0, 330.0],
+            10.0,
+        ),
+        line("sex 2 other", &[]),
+    ];
+    let columns = ["n", "p5", "q1", "median", "q3", "p95"];
+    let table = json!({"name": "boxes", "columns": columns, "rows": rows});
+    let arguments = json!({"value": "chol", "by": "sex"});
+    analysis("boxplot/1", &arguments, &json!([table]))
+}
+
+/// Bins of two groups; one of them was withheld.
+fn bins() -> Document {
+    let mut rows = Vec::new();
+    for (group, counts) in [
+        ("sex 0 female", [20, 55, 60, 25]),
+        ("sex 1 male", [90, 250, 0, 40]),
+    ] {
+        for (n, at) in counts.into_iter().zip(0_i32..) {
+            let from = f64::from(100 + 100 * at);
+            let mut values = vec![("from", entry(from, 0.0)), ("to", entry(from + 100.0, 0.0))];
+            if n > 0 {
+                values.push(("n", entry(f64::from(n), 4.0)));
+            }
+            rows.push(line(&format!("{group}, from {from}"), &values));
+        }
+    }
+    let table = json!({"name": "bins", "columns": ["from", "to", "n"], "rows": rows});
+    let arguments = json!({"value": "chol", "by": "sex"});
+    analysis("histogram/1", &arguments, &json!([table]))
+}
+
 /// Compares with a committed file; `QUORATE_BLESS=1` writes it anew.
 fn golden(name: &str, found: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -199,6 +252,8 @@ fn pictures_are_the_same_bytes() {
         "means.svg",
         &draw(&levels(), Some(Picture::Forest), None).unwrap(),
     );
+    golden("boxes.svg", &draw(&boxes(), None, None).unwrap());
+    golden("bins.svg", &draw(&bins(), None, None).unwrap());
     golden(
         "coverage.svg",
         &draw(&ages(), Some(Picture::Coverage), None).unwrap(),

@@ -30,6 +30,7 @@ mod standardise;
 mod strata;
 mod survival;
 mod table1;
+mod timetable;
 mod ttest;
 mod tukey;
 mod two_by_two;

@@ -1,25 +1,21 @@
 //! `survival`: what share is still without the event after how long, and do groups differ? The
 //! estimate of Kaplan and Meier on a declared grid of time, and the log-rank test stratified by node.
 
-use std::collections::BTreeSet;
+use num_traits::Signed;
 
 use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
 use super::distribution::normal_critical;
 use super::follow_up::{Ends, Point};
 use super::groups::BY;
 use super::logrank;
-use super::range::{Range, float};
+use super::range::Range;
 use super::report::{Grid, Report};
-use super::strata::{level_name, plain};
-use super::{Definition, Expansion, Run};
+use super::timetable::{Keys, Timetable};
+use super::{Definition, Expansion, Named, Run};
 use crate::codebook::{Codebook, ColumnRef};
-use crate::combine::Released;
+use crate::combine::ReleasedTables;
+use crate::number::Number;
 use crate::problem::Problem;
-use crate::question::{GroupKey, Stat};
-use crate::value::Scalar;
-
-/// Where the count of persons stands in the expansion.
-const COUNT: usize = 0;
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "survival",
@@ -45,197 +41,88 @@ pub(super) const DEFINITION: Definition = Definition {
             need: Need::Optional,
         },
         BY,
+        Argument {
+            name: "merge",
+            value: "BAND",
+            about: "A wider band, such as 12, for intervals of which a node withheld part",
+            need: Need::Optional,
+        },
         TABLE,
         WHERE,
         CONFIDENCE,
     ],
-    run: Run::One { expand, finish },
+    run: Run::Several { expand, finish },
 };
 
-fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {
+/// Names of the two tables; the wider one is decided first.
+const WIDE: &str = "wide";
+const GRID: &str = "grid";
+
+fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Vec<Named>, Problem> {
     arguments.confidence()?;
     let table = arguments.table(codebook)?;
-    let time = arguments.key("time")?;
-    let name = arguments.get("time").unwrap_or_default();
+    let given = arguments.get("time").unwrap_or_default();
+    let (column, width) = match given.split_once(':') {
+        Some((column, width)) => (column, Some(width)),
+        None => (given, None),
+    };
     let reference = ColumnRef {
         table: table.to_owned(),
-        column: name.split(':').next().unwrap_or_default().to_owned(),
+        column: column.to_owned(),
     };
-    if codebook
-        .column(&reference)
-        .is_some_and(|column| !column.ty.is_numeric())
-    {
+    let known = codebook.column(&reference);
+    if known.is_some_and(|column| !column.ty.is_numeric()) {
         return Err(refuse(
             "`time` is a column of numbers: days or months since the start",
         ));
     }
-    let by = arguments
-        .get("by")
-        .map(|_| arguments.key("by"))
-        .transpose()?;
-    let event = arguments.column("event")?.to_owned();
-    let keys: Vec<String> = by.into_iter().chain([time, event]).collect();
-    let (list, condition) = (keys.join(", "), arguments.condition(None, codebook));
-    Ok(Expansion {
-        sql: format!("SELECT {list}, count(*) AS n FROM {table}{condition} GROUP BY {list}"),
-        keys: keys.len(),
-    })
-}
-
-/// What the nodes released, by group and interval.
-struct Follow {
-    groups: Vec<(String, Ends)>,
-    by_site: Vec<Vec<Ends>>,
-    /// Where each interval begins and ends.
-    grid: Vec<(f64, f64)>,
-    sites: Vec<usize>,
-    unseen: Vec<String>,
-    event: String,
-    /// The last interval also holds whatever lies beyond the bounds of the column.
-    open: bool,
-}
-
-/// Levels of the keys, which of the last one's is the event, and the cells that some node released.
-struct Levels {
-    groups: Vec<Option<Scalar>>,
-    times: Vec<Scalar>,
-    ends: Vec<Scalar>,
-    event: Scalar,
-    cells: BTreeSet<Vec<Scalar>>,
-}
-
-fn key(group: Option<&Scalar>, time: &Scalar, end: &Scalar) -> Vec<Scalar> {
-    group.into_iter().chain([time, end]).cloned().collect()
-}
-
-impl Levels {
-    /// Levels and cells; a cell of which no node released anything is named in `unseen`.
-    fn read(
-        released: &Released<'_>,
-        arguments: &Arguments,
-        unseen: &mut Vec<String>,
-    ) -> Option<Self> {
-        let sites = 0..released.sites().count();
-        let seen = |row: &&[Scalar]| sites.clone().any(|site| released.has(row, COUNT, site));
-        let whole = |row: &&[Scalar]| !row.contains(&Scalar::Null);
-        let (cells, others): (Vec<&[Scalar]>, Vec<&[Scalar]>) =
-            released.rows().filter(whole).partition(seen);
-        unseen.extend(others.iter().map(|row| {
-            let levels = row.iter().enumerate();
-            let names = levels.map(|(at, level)| level_name(released, at, level));
-            names.collect::<Vec<String>>().join(", ")
-        }));
-        let levels = |at: usize| -> BTreeSet<Scalar> {
-            let found = cells.iter().filter_map(|row| row.get(at));
-            found.cloned().collect()
-        };
-        let grouped = usize::from(arguments.get("by").is_some());
-        let groups = if grouped == 1 {
-            levels(0).into_iter().map(Some).collect()
-        } else {
-            vec![None]
-        };
-        let ends = levels(grouped + 1);
-        let event = match arguments.get("is") {
-            Some(wanted) => ends.iter().find(|level| plain(level) == wanted),
-            None => ends.last(),
-        };
-        Some(Self {
-            groups,
-            times: levels(grouped).into_iter().collect(),
-            event: event?.clone(),
-            ends: ends.into_iter().collect(),
-            cells: cells.into_iter().map(<[Scalar]>::to_vec).collect(),
-        })
-    }
-
-    /// Ends of follow-up of a group at some nodes, all of which released every cell.
-    fn ends(&self, released: &Released<'_>, group: Option<&Scalar>, sites: &[usize]) -> Ends {
-        let of = |event: bool| -> Vec<Range> {
-            let kinds = || {
-                self.ends
-                    .iter()
-                    .filter(|end| (**end == self.event) == event)
-            };
-            let at = |time: &Scalar| {
-                let rows = kinds().map(|end| key(group, time, end));
-                let rows = rows.filter(|row| self.cells.contains(row));
-                let counts = rows.map(|row| {
-                    let count = released.statistic(&row, COUNT, Stat::Count, sites);
-                    Range::maybe(count.as_ref())
-                });
-                counts.fold(Range::point(0.0), Range::plus)
-            };
-            self.times.iter().map(at).collect()
-        };
-        Ends {
-            events: of(true),
-            others: of(false),
+    let fine = arguments.key("time")?;
+    let by = arguments.get("by").map(|_| arguments.key("by"));
+    let (by, event) = (by.transpose()?, arguments.column("event")?);
+    let condition = arguments.condition(None, codebook);
+    let named = |name: &str, time: &str| {
+        let keys: Vec<&str> = by.as_deref().into_iter().chain([time, event]).collect();
+        let list = keys.join(", ");
+        Named {
+            name: name.to_owned(),
+            expansion: Expansion {
+                sql: format!(
+                    "SELECT {list}, count(*) AS n FROM {table}{condition} GROUP BY {list}"
+                ),
+                keys: keys.len(),
+            },
         }
-    }
-}
-
-impl Follow {
-    fn read(released: &Released<'_>, arguments: &Arguments) -> Option<Self> {
-        let mut unseen = Vec::new();
-        let levels = Levels::read(released, arguments, &mut unseen)?;
-        let time = usize::from(arguments.get("by").is_some());
-        // Where nothing is protected, a cell that a node does not list is empty.
-        let has =
-            |row: &Vec<Scalar>, site: usize| released.is_exact() || released.has(row, COUNT, site);
-        let complete = |site: &usize| levels.cells.iter().all(|row| has(row, *site));
-        let sites: Vec<usize> = (0..released.sites().count()).filter(complete).collect();
-        let all = |sites: &[usize]| -> Vec<Ends> {
-            let groups = levels.groups.iter();
-            groups
-                .map(|group| levels.ends(released, group.as_ref(), sites))
-                .collect()
-        };
-        let name = |group: &Option<Scalar>| match group {
-            Some(level) => level_name(released, 0, level),
-            None => "all".to_owned(),
-        };
-        let grid = grid(released, time, &levels.times)?;
-        Some(Self {
-            groups: levels.groups.iter().map(name).zip(all(&sites)).collect(),
-            by_site: sites.iter().map(|site| all(&[*site])).collect(),
-            open: is_open(released, time, &grid),
-            event: level_name(released, time + 1, &levels.event),
-            grid,
-            sites,
-            unseen,
-        })
-    }
-
-    /// Intervals whose end can be told.
-    fn shown(&self) -> usize {
-        self.grid.len().saturating_sub(usize::from(self.open))
-    }
-}
-
-/// Beginning and end of each interval; a column without bands has one for each of its values.
-fn grid(released: &Released<'_>, key: usize, times: &[Scalar]) -> Option<Vec<(f64, f64)>> {
-    let width = match released.group_keys().get(key)? {
-        GroupKey::Band { width, .. } => float(&width.to_rational()),
-        GroupKey::Column(_) | GroupKey::Period { .. } => 0.0,
     };
-    let interval = |time: &Scalar| {
-        let from = float(&time.as_number()?.to_rational());
-        Some((from, from + width))
+    let Some(wide) = arguments.get("merge") else {
+        return Ok(vec![named(GRID, &fine)]);
     };
-    times.iter().map(interval).collect()
+    let wide = multiple(wide, width)?;
+    let wide = format!("floor({column} / {wide}) * {wide}");
+    Ok(vec![named(WIDE, &wide), named(GRID, &fine)])
 }
 
-/// Whether values beyond the upper bound count in the last interval.
-fn is_open(released: &Released<'_>, key: usize, grid: &[(f64, f64)]) -> bool {
-    let bounds = released.key_column(key).and_then(|column| column.bounds);
-    let banded = matches!(released.group_keys().get(key), Some(GroupKey::Band { .. }));
-    let last = grid.last().map_or(f64::INFINITY, |(_, end)| *end);
-    banded && bounds.is_some_and(|(_, high)| float(&high.to_rational()) < last)
+/// A band that a whole number of narrower ones fill.
+fn multiple(wide: &str, narrow: Option<&str>) -> Result<Number, Problem> {
+    let wrong =
+        || refuse("`merge` is two or more times the band of `time`, such as 12 for months:6");
+    let read = |text: &str| text.parse::<Number>().map_err(|_| wrong());
+    let (wide, narrow) = (read(wide)?, read(narrow.ok_or_else(wrong)?)?);
+    let (large, small) = (wide.to_rational(), narrow.to_rational());
+    if !small.is_positive() || large <= small || !(large / small).is_integer() {
+        return Err(wrong());
+    }
+    Ok(wide)
 }
 
-fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
-    let Some(follow) = Follow::read(released, arguments) else {
+fn finish(arguments: &Arguments, tables: &ReleasedTables<'_>) -> Report {
+    let Some(released) = tables.get(GRID).or_else(|| tables.first()) else {
+        return Report::default();
+    };
+    let keys = Keys {
+        grouped: arguments.get("by").is_some(),
+        event: arguments.get("is"),
+    };
+    let Some(follow) = Timetable::read(released, tables.get(WIDE), keys) else {
         let mut report = Report::of(released, &[]);
         report.remark("No node released anybody with the value of the event.");
         return report;
@@ -252,6 +139,14 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
         return report;
     }
     report.remark(format!("The event is `{}`.", follow.event));
+    if !follow.merged.is_empty() {
+        let merged = follow.merged.iter();
+        let merged: Vec<String> = merged.map(|(from, to)| format!("{from} to {to}")).collect();
+        report.remark(format!(
+            "Merged, because part of the grid within was withheld: {}.",
+            merged.join(", ")
+        ));
+    }
     let z = normal_critical(arguments.level());
     let (mut curve, mut median) = (
         Grid::new("curve", &CURVE),
@@ -292,7 +187,7 @@ const CURVE: [&str; 10] = [
 fn write_curve(
     curve: &mut Grid,
     name: &str,
-    follow: &Follow,
+    follow: &Timetable,
     ends: &Ends,
     (points, z): (&[Point], f64),
 ) {
@@ -349,7 +244,7 @@ fn median_of(points: &[Point], grid: &[(f64, f64)], z: f64) -> [Range; 4] {
 }
 
 /// Log-rank tests of all persons and stratified by node.
-fn compare(report: &mut Report, follow: &Follow, level: f64) {
+fn compare(report: &mut Report, follow: &Timetable, level: f64) {
     let pooled: Vec<Ends> = follow.groups.iter().map(|(_, ends)| ends.clone()).collect();
     let mut kinds = vec![("all", vec![pooled])];
     if follow.by_site.len() > 1 {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
-use quorate_query::analyses::{Analysis, Entry, Report, Request};
+use quorate_query::analyses::{Analysis, Entry, Grid, Report, Request};
 use quorate_query::answer::{Mode, NodeTable, Protection};
 use quorate_query::codebook::{Codebook, read};
 use quorate_query::combine::{ReleasedTables, SiteTables};
@@ -159,9 +159,9 @@ fn holds_the_truth(analysis: &Analysis, sites: &[Site]) -> Result<bool, TestCase
     if shown
         .remarks
         .iter()
-        .any(|remark| remark.starts_with("Left out"))
+        .any(|remark| remark.starts_with("Left out") || remark.starts_with("Merged"))
     {
-        // About fewer persons than all: the truth is another question.
+        // About fewer persons than all, or on another grid: the truth is another question.
         return Ok(false);
     }
     let inside = |(name, _): &&Site| shown.sites.iter().any(|site| site == name);
@@ -234,6 +234,10 @@ fn all() -> Vec<Analysis> {
         analysis(
             "survival/1",
             &[("time", "months:12"), ("event", "died"), ("by", "sex")],
+        ),
+        analysis(
+            "survival/1",
+            &[("time", "months:3"), ("event", "died"), ("merge", "12")],
         ),
         analysis(
             "rate/1",
@@ -377,6 +381,68 @@ fn every_party_reads_the_same_question() {
         .read(&Params::new(), &book)
         .unwrap();
     assert_eq!(text.digest(), typed.digest());
+}
+
+#[test]
+fn wide_intervals_stand_in_where_part_of_the_grid_is_withheld() {
+    let plain = |width: &str| analysis("survival/1", &[("time", width), ("event", "died")]);
+    let merged = analysis(
+        "survival/1",
+        &[("time", "months:3"), ("event", "died"), ("merge", "12")],
+    );
+    let person = |months, died| -> Person {
+        let known = [
+            ("sex", 0),
+            ("arm", 1),
+            ("disease", 0),
+            ("far", 1_000_000_500),
+        ];
+        let ended = [("months", months), ("died", died), ("falls", 0)];
+        known.into_iter().chain(ended).collect()
+    };
+    // Enough persons of either kind end in every quarter, but for the third: few die there.
+    let people = |few: usize| -> Vec<Person> {
+        let quarters = (0..20_i64).flat_map(|quarter| {
+            let deaths = if quarter == 2 { few } else { 20 };
+            let dead = vec![person(3 * quarter, 1); deaths];
+            dead.into_iter().chain(vec![person(3 * quarter + 1, 0); 15])
+        });
+        quarters.collect()
+    };
+    let whole = vec![("a", people(20)), ("b", people(20))];
+    let tables = |analysis: &Analysis, sites: &[Site]| {
+        let report = report(analysis, sites, true);
+        (report.tables, report.remarks)
+    };
+    let (found, remarks) = tables(&merged, &whole);
+    assert_eq!(found, tables(&plain("months:3"), &whole).0);
+    assert!(!remarks.iter().any(|remark| remark.starts_with("Merged")));
+
+    let part = vec![("a", people(20)), ("b", people(3))];
+    let (found, remarks) = tables(&merged, &part);
+    assert!(
+        remarks.iter().any(|r| r.ends_with("withheld: 0 to 12.")),
+        "{remarks:?}"
+    );
+    let rows = |tables: &[Grid]| tables[0].rows.clone();
+    let wide = rows(&tables(&plain("months:12"), &part).0);
+    // The first year is that of the wide grid, the rest goes on by quarters.
+    for column in ["time", "events", "censored"] {
+        assert_eq!(rows(&found)[0].values[column], wide[0].values[column]);
+    }
+    assert_eq!(rows(&found).len(), 1 + 16);
+    assert_eq!(rows(&found)[1].row, "all, before 15");
+    // Without it the node is left out.
+    assert_eq!(report(&plain("months:3"), &part, true).left_out, ["b"]);
+    assert!(report(&merged, &part, true).left_out.is_empty());
+    for wrong in ["3", "10", "x", "-12"] {
+        let refused = analysis(
+            "survival/1",
+            &[("time", "months:3"), ("event", "died"), ("merge", wrong)],
+        );
+        let problem = refused.sql(&codebook()).unwrap_err();
+        assert_eq!(problem.code.0, "V900", "{wrong}");
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Counts by one key: a histogram over bands, or bars by level. A withheld cell is hatched over the whole
 //! height, because its height is unknown; it is never a bar of height zero.
 
+use quorate_query::analyses::Grid;
+
 use super::axis::{Scale, around, label, step, ticks};
 use super::page::{MARGIN, Page, Sample, TOP, WIDTH, bottom_axis, left_axis};
 use super::svg::{Anchor, Area, COLOURS, Drawing, INK, SOFT, Stroke, Type, cut, width_of};
-use super::{Value, cell_value};
+use super::{Value, cell_value, values};
 use crate::document::{Column, Document, Row};
 use crate::render::{key_text, plain_key};
 
@@ -66,6 +68,83 @@ pub(super) fn draw(
         None => standing(&mut page.drawing, &bars, most, (key, measure)),
     };
     let bottom = legend(&mut page, &bars, bottom + 22.0);
+    Some(page.finish(document, bottom))
+}
+
+/// Histograms of several groups, one below the other on one scale, from the table `bins`.
+pub(super) fn panels(
+    document: &Document,
+    mut page: Page,
+    grid: &Grid,
+    title: &str,
+) -> Option<String> {
+    let mut groups: Vec<(&str, Vec<(Bar, f64)>)> = Vec::new();
+    for line in &grid.rows {
+        let name = line.row.rsplit_once(", from ");
+        let name = name.map_or(line.row.as_str(), |(name, _)| name);
+        let [Some(from), Some(to), n] = values(line, ["from", "to", "n"]) else {
+            continue;
+        };
+        let bar = Bar {
+            name: String::new(),
+            edge: Some(from.value),
+            value: n,
+            open: false,
+        };
+        match groups.last_mut().filter(|(known, _)| *known == name) {
+            Some((_, bars)) => bars.push((bar, to.value)),
+            None => groups.push((name, vec![(bar, to.value)])),
+        }
+    }
+    let all = || groups.iter().flat_map(|(_, bars)| bars);
+    let heights = all().filter_map(|(bar, _)| bar.value);
+    let most = heights
+        .map(|value| value.high_or_value())
+        .fold(0.0, f64::max);
+    let low = all()
+        .filter_map(|(bar, _)| bar.edge)
+        .fold(f64::INFINITY, f64::min);
+    let high = all().map(|(_, to)| *to).fold(f64::NEG_INFINITY, f64::max);
+    if !low.is_finite() || most <= 0.0 {
+        return None;
+    }
+    let height = if groups.len() > 1 { 130.0 } else { 280.0 };
+    let unit = step(low, high, 10.0);
+    let mut top = TOP;
+    for (name, bars) in &groups {
+        let named = groups.len() > 1;
+        if named {
+            page.drawing
+                .text(paper().x, top + 12.0, name, Type::PLAIN.bold());
+        }
+        let area = Area {
+            y: top + if named { 20.0 } else { 0.0 },
+            height,
+            ..paper()
+        };
+        let (least, greatest) = around(0.0, most, 4.0);
+        let y = Scale::linear((least, greatest), (area.bottom(), area.y));
+        let width = step(least, greatest, 4.0);
+        let marks = ticks(least, greatest, 4.0).into_iter();
+        let marks: Vec<(f64, String)> = marks.map(|t| (y.at(t), label(t, width))).collect();
+        left_axis(&mut page.drawing, area, &marks, "persons");
+        let x = Scale::linear((low, high), (area.x, area.right()));
+        for (bar, to) in bars {
+            let from = x.at(bar.edge.unwrap_or(low));
+            let ends = (from + 0.6, x.at(*to) - 0.6);
+            standing_bar(&mut page.drawing, bar, ends, (area, y));
+        }
+        let marks = ticks(low, high, 10.0).into_iter();
+        let marks: Vec<(f64, String)> = marks.map(|t| (x.at(t), label(t, unit))).collect();
+        bottom_axis(&mut page.drawing, area, &marks, (title, false));
+        top = area.bottom() + 48.0;
+    }
+    let bars: Vec<Bar> = groups
+        .into_iter()
+        .flat_map(|(_, bars)| bars)
+        .map(|(bar, _)| bar)
+        .collect();
+    let bottom = legend(&mut page, &bars, top + 10.0);
     Some(page.finish(document, bottom))
 }
 

@@ -2,7 +2,7 @@
 
 use super::page::{MARGIN, Page, Sample, TOP, WIDTH};
 use super::svg::{Anchor, Area, COLOURS, Drawing, FAINT, Type, cut};
-use crate::document::{Column, Document, Node, Row};
+use crate::document::{Column, Document, Node, Row, TableInfo};
 use crate::render::key_text;
 
 /// Height of a node's strip.
@@ -10,15 +10,16 @@ const ROW: f64 = 30.0;
 
 /// Cells of a table in its order, and where they are drawn.
 struct Cells<'a> {
-    document: &'a Document,
-    all: Vec<(&'a Row, &'a Column)>,
+    parts: &'a [TableInfo],
+    all: Vec<(&'a TableInfo, &'a Row, &'a Column)>,
     left: f64,
     slot: f64,
 }
 
 /// The picture; a document without nodes or cells has none.
 pub(super) fn draw(document: &Document, mut page: Page) -> Option<String> {
-    let cells = Cells::of(document, MARGIN + 150.0, WIDTH - MARGIN - 110.0)?;
+    let parts = document.parts();
+    let cells = Cells::of(&parts, MARGIN + 150.0, WIDTH - MARGIN - 110.0)?;
     if document.nodes.is_empty() {
         return None;
     }
@@ -38,20 +39,22 @@ pub(super) fn draw(document: &Document, mut page: Page) -> Option<String> {
         (Sample::Filled(FAINT), "no answer"),
     ];
     page.legend(y + 22.0, &entries);
-    page.note("Cells in the order of the table.");
+    page.note("Cells in the order of the tables.");
     Some(page.finish(document, y + 24.0))
 }
 
 impl<'a> Cells<'a> {
-    fn of(document: &'a Document, left: f64, right: f64) -> Option<Self> {
-        let measures = || document.columns.iter().filter(|column| !column.is_key());
-        let rows = document.rows.iter();
-        let all: Vec<(&Row, &Column)> = rows
-            .flat_map(|row| measures().map(move |column| (row, column)))
-            .collect();
+    fn of(parts: &'a [TableInfo], left: f64, right: f64) -> Option<Self> {
+        let mut all = Vec::new();
+        for part in parts {
+            let measures = || part.columns.iter().filter(|column| !column.is_key());
+            for row in &part.rows {
+                all.extend(measures().map(|column| (part, row, column)));
+            }
+        }
         let count = u32::try_from(all.len()).ok().filter(|count| *count > 0)?;
         Some(Self {
-            document,
+            parts,
             all,
             left,
             slot: (right - left) / f64::from(count),
@@ -77,7 +80,7 @@ impl<'a> Cells<'a> {
         }
         let gap = if self.slot > 4.0 { 1.0 } else { 0.0 };
         let mut released = 0_u32;
-        for (at, (row, column)) in (0_u32..).zip(&self.all) {
+        for (at, (_, row, column)) in (0_u32..).zip(&self.all) {
             let place = area(self.left + f64::from(at) * self.slot, self.slot - gap);
             let cell = row.cells.get(&column.name);
             let has = cell.is_some_and(|cell| cell.sites.contains_key(&node.name));
@@ -94,13 +97,15 @@ impl<'a> Cells<'a> {
     }
 
     fn names(&self, drawing: &mut Drawing, y: f64) {
-        let columns = &self.document.columns;
-        let measures = columns.iter().filter(|column| !column.is_key()).count();
-        for (at, (row, column)) in (0_u32..).zip(&self.all) {
-            let keys = columns.iter().filter(|key| key.is_key());
-            let levels = keys.filter_map(|key| Some(key_text(key, row.key.get(&key.name)?)));
+        for (at, (part, row, column)) in (0_u32..).zip(&self.all) {
+            let columns = part.columns.iter();
+            let (keys, measures): (Vec<&Column>, Vec<&Column>) =
+                columns.partition(|key| key.is_key());
+            let levels = keys
+                .iter()
+                .filter_map(|key| Some(key_text(key, row.key.get(&key.name)?)));
             let mut name: Vec<String> = levels.collect();
-            if measures > 1 || name.is_empty() {
+            if measures.len() > 1 || self.parts.len() > 1 || name.is_empty() {
                 name.push(column.name.clone());
             }
             let text = cut(&name.join(", "), 10.0, self.slot - 4.0);

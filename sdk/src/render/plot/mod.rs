@@ -6,6 +6,7 @@
 
 mod axis;
 mod bars;
+mod boxes;
 mod coverage;
 mod forest;
 mod page;
@@ -24,6 +25,8 @@ use crate::render::key_text;
 pub enum Picture {
     /// Counts by one key.
     Bars,
+    /// Boxes of quartiles.
+    Boxes,
     /// Estimates with their intervals.
     Forest,
     /// Curves of survival.
@@ -135,9 +138,15 @@ pub fn draw(
         return Err(NoPicture::NoAnswer);
     }
     match wanted {
-        Some(Picture::Bars) => bars(document, title).ok_or(NoPicture::NotThis(
-            "bars",
-            "it needs one key and a column of counts",
+        Some(Picture::Bars) => bins(document, title)
+            .or_else(|| bars(document, title))
+            .ok_or(NoPicture::NotThis(
+                "bars",
+                "it needs one key and a column of counts",
+            )),
+        Some(Picture::Boxes) => boxes(document, title).ok_or(NoPicture::NotThis(
+            "boxes",
+            "it needs the quartiles of the analysis `boxplot`",
         )),
         Some(Picture::Forest) => forest(document, title).ok_or(NoPicture::NotThis(
             "a forest plot",
@@ -152,6 +161,8 @@ pub fn draw(
             "no node was asked, or there are no cells",
         )),
         None => survival(document, title)
+            .or_else(|| boxes(document, title))
+            .or_else(|| bins(document, title))
             .or_else(|| {
                 document
                     .analysis
@@ -186,6 +197,38 @@ fn survival(document: &Document, title: Option<&str>) -> Option<String> {
         analysis,
         Page::new(document, &asked(analysis), title),
     )
+}
+
+/// A table of an analysis.
+fn table<'a>(document: &'a Document, name: &str) -> Option<&'a Grid> {
+    let analysis = document.analysis.as_ref()?;
+    let mut tables = analysis.report.tables.iter();
+    tables.find(|grid| grid.name == name)
+}
+
+/// The column that an analysis is about.
+fn value_of(analysis: &AnalysisInfo) -> &str {
+    analysis
+        .arguments
+        .get("value")
+        .map_or("value", String::as_str)
+}
+
+fn boxes(document: &Document, title: Option<&str>) -> Option<String> {
+    let analysis = document.analysis.as_ref()?;
+    let page = Page::new(document, &asked(analysis), title);
+    boxes::draw(
+        document,
+        page,
+        table(document, "boxes")?,
+        value_of(analysis),
+    )
+}
+
+fn bins(document: &Document, title: Option<&str>) -> Option<String> {
+    let analysis = document.analysis.as_ref()?;
+    let page = Page::new(document, &asked(analysis), title);
+    bars::panels(document, page, table(document, "bins")?, value_of(analysis))
 }
 
 fn coverage(document: &Document, title: Option<&str>) -> Option<String> {

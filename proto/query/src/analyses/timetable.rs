@@ -1,0 +1,291 @@
+//! Ends of follow-up by group and interval, read from one released table or from two: a fine grid of
+//! time, and a coarser one that stands in where a node withheld part of the fine one.
+//!
+//! What it must not know: what is estimated from them.
+
+use std::collections::BTreeSet;
+
+use super::follow_up::Ends;
+use super::range::{Range, float};
+use super::strata::{level_name, plain};
+use crate::combine::Released;
+use crate::question::{GroupKey, Stat};
+use crate::value::Scalar;
+
+/// Where the count of persons stands in the expansion.
+const COUNT: usize = 0;
+
+/// What the nodes released, by group and interval.
+pub(super) struct Timetable {
+    /// Groups by name.
+    pub(super) groups: Vec<(String, Ends)>,
+    /// Groups of every node.
+    pub(super) by_site: Vec<Vec<Ends>>,
+    /// Where each interval begins and ends.
+    pub(super) grid: Vec<(f64, f64)>,
+    /// The nodes, by their place among those that answered.
+    pub(super) sites: Vec<usize>,
+    /// Cells that no node released.
+    pub(super) unseen: Vec<String>,
+    /// Beginning and end of intervals that are merged, because part of them was withheld.
+    pub(super) merged: Vec<(f64, f64)>,
+    /// What counts as the event.
+    pub(super) event: String,
+    /// The last interval also holds whatever lies beyond the bounds of the column.
+    pub(super) open: bool,
+}
+
+/// Which keys a question has and which value is the event.
+#[derive(Clone, Copy)]
+pub(super) struct Keys<'a> {
+    /// Whether the first key is a group.
+    pub(super) grouped: bool,
+    /// The value of the event; else the greatest.
+    pub(super) event: Option<&'a str>,
+}
+
+impl Keys<'_> {
+    /// Where the time stands among the keys.
+    fn time(self) -> usize {
+        usize::from(self.grouped)
+    }
+}
+
+/// Levels of the keys, which of the last one's is the event, and the cells that some node released.
+struct Levels<'r, 'a> {
+    released: &'r Released<'a>,
+    groups: Vec<Option<Scalar>>,
+    times: Vec<Scalar>,
+    ends: Vec<Scalar>,
+    event: Scalar,
+    cells: BTreeSet<Vec<Scalar>>,
+    /// Cells that no node released.
+    others: Vec<Vec<Scalar>>,
+}
+
+fn key(group: Option<&Scalar>, time: &Scalar, end: &Scalar) -> Vec<Scalar> {
+    group.into_iter().chain([time, end]).cloned().collect()
+}
+
+impl<'r, 'a> Levels<'r, 'a> {
+    fn read(released: &'r Released<'a>, keys: Keys<'_>) -> Option<Self> {
+        let sites = 0..released.sites().count();
+        let seen = |row: &&[Scalar]| sites.clone().any(|site| released.has(row, COUNT, site));
+        let whole = |row: &&[Scalar]| !row.contains(&Scalar::Null);
+        let (cells, others): (Vec<&[Scalar]>, Vec<&[Scalar]>) =
+            released.rows().filter(whole).partition(seen);
+        let levels = |at: usize| -> BTreeSet<Scalar> {
+            let found = cells.iter().filter_map(|row| row.get(at));
+            found.cloned().collect()
+        };
+        let groups = if keys.grouped {
+            levels(0).into_iter().map(Some).collect()
+        } else {
+            vec![None]
+        };
+        let ends = levels(keys.time() + 1);
+        let event = match keys.event {
+            Some(wanted) => ends.iter().find(|level| plain(level) == wanted),
+            None => ends.last(),
+        };
+        Some(Self {
+            groups,
+            times: levels(keys.time()).into_iter().collect(),
+            event: event?.clone(),
+            ends: ends.into_iter().collect(),
+            cells: cells.into_iter().map(<[Scalar]>::to_vec).collect(),
+            others: others.into_iter().map(<[Scalar]>::to_vec).collect(),
+            released,
+        })
+    }
+
+    /// Nodes that released every cell that some node released. Where nothing is protected, a cell that
+    /// a node does not list is empty.
+    fn complete(&self) -> Vec<usize> {
+        let has = |row: &Vec<Scalar>, site: usize| {
+            self.released.is_exact() || self.released.has(row, COUNT, site)
+        };
+        let complete = |site: &usize| self.cells.iter().all(|row| has(row, *site));
+        let sites = 0..self.released.sites().count();
+        sites.filter(complete).collect()
+    }
+
+    /// Persons of a group whose follow-up ended in an interval, with the event or without.
+    fn count(&self, group: Option<&Scalar>, time: &Scalar, event: bool, sites: &[usize]) -> Range {
+        let kinds = self.ends.iter();
+        let kinds = kinds.filter(|end| (**end == self.event) == event);
+        let rows = kinds.map(|end| key(group, time, end));
+        let rows = rows.filter(|row| self.cells.contains(row));
+        let counts = rows.map(|row| {
+            let count = self.released.statistic(&row, COUNT, Stat::Count, sites);
+            Range::maybe(count.as_ref())
+        });
+        counts.fold(Range::point(0.0), Range::plus)
+    }
+
+    /// Names of cells.
+    fn names<'c>(&self, cells: impl Iterator<Item = &'c Vec<Scalar>>) -> Vec<String> {
+        let name = |row: &Vec<Scalar>| {
+            let levels = row.iter().enumerate();
+            let names = levels.map(|(at, level)| level_name(self.released, at, level));
+            names.collect::<Vec<String>>().join(", ")
+        };
+        cells.map(name).collect()
+    }
+}
+
+/// An interval of the timetable: from which table it is, and where it lies.
+struct Interval<'l, 'r, 'a> {
+    levels: &'l Levels<'r, 'a>,
+    time: Scalar,
+    from: f64,
+    to: f64,
+}
+
+/// Where an interval lies; a column without bands has one for each of its values.
+fn place(released: &Released<'_>, key: usize, time: &Scalar) -> Option<(f64, f64)> {
+    let width = match released.group_keys().get(key)? {
+        GroupKey::Band { width, .. } => float(&width.to_rational()),
+        GroupKey::Column(_) | GroupKey::Period { .. } => 0.0,
+    };
+    let from = float(&time.as_number()?.to_rational());
+    Some((from, from + width))
+}
+
+/// Every interval of a table.
+fn intervals<'l, 'r, 'a>(
+    levels: &'l Levels<'r, 'a>,
+    key: usize,
+) -> Option<Vec<Interval<'l, 'r, 'a>>> {
+    let interval = |time: &Scalar| {
+        let (from, to) = place(levels.released, key, time)?;
+        Some(Interval {
+            levels,
+            time: time.clone(),
+            from,
+            to,
+        })
+    };
+    levels.times.iter().map(interval).collect()
+}
+
+impl Timetable {
+    /// Reads the counts by time; `coarse` is the table of wider intervals, if one was asked for.
+    pub(super) fn read(
+        fine: &Released<'_>,
+        coarse: Option<&Released<'_>>,
+        keys: Keys<'_>,
+    ) -> Option<Self> {
+        let fine = Levels::read(fine, keys);
+        let Some(coarse) = coarse else {
+            let fine = fine?;
+            let sites = fine.complete();
+            let unseen = fine.names(fine.others.iter());
+            let all = intervals(&fine, keys.time())?;
+            return Some(Self::of(&fine, &all, sites, keys).but(unseen, Vec::new()));
+        };
+        let coarse = Levels::read(coarse, keys)?;
+        let sites = coarse.complete();
+        let mut all = Vec::new();
+        let mut merged = Vec::new();
+        for wide in intervals(&coarse, keys.time())? {
+            match fine
+                .as_ref()
+                .and_then(|fine| within(fine, &wide, &sites, keys))
+            {
+                Some(parts) => all.extend(parts),
+                None => {
+                    merged.push((wide.from, wide.to));
+                    all.push(wide);
+                }
+            }
+        }
+        let unseen = coarse.names(coarse.others.iter());
+        Some(Self::of(&coarse, &all, sites, keys).but(unseen, merged))
+    }
+
+    fn of(
+        levels: &Levels<'_, '_>,
+        intervals: &[Interval<'_, '_, '_>],
+        sites: Vec<usize>,
+        keys: Keys<'_>,
+    ) -> Self {
+        let ends = |group: Option<&Scalar>, sites: &[usize]| {
+            let of = |event: bool| -> Vec<Range> {
+                let count = |i: &Interval<'_, '_, '_>| i.levels.count(group, &i.time, event, sites);
+                intervals.iter().map(count).collect()
+            };
+            Ends {
+                events: of(true),
+                others: of(false),
+            }
+        };
+        let all = |sites: &[usize]| -> Vec<Ends> {
+            let groups = levels.groups.iter();
+            groups.map(|group| ends(group.as_ref(), sites)).collect()
+        };
+        let name = |group: &Option<Scalar>| match group {
+            Some(level) => level_name(levels.released, 0, level),
+            None => "all".to_owned(),
+        };
+        let grid: Vec<(f64, f64)> = intervals.iter().map(|i| (i.from, i.to)).collect();
+        let last = intervals.last().map(|interval| interval.levels.released);
+        Self {
+            groups: levels.groups.iter().map(name).zip(all(&sites)).collect(),
+            by_site: sites.iter().map(|site| all(&[*site])).collect(),
+            open: last.is_some_and(|released| is_open(released, keys.time(), &grid)),
+            event: level_name(levels.released, keys.time() + 1, &levels.event),
+            grid,
+            sites,
+            unseen: Vec::new(),
+            merged: Vec::new(),
+        }
+    }
+
+    fn but(self, unseen: Vec<String>, merged: Vec<(f64, f64)>) -> Self {
+        Self {
+            unseen,
+            merged,
+            ..self
+        }
+    }
+
+    /// Intervals whose end can be told.
+    pub(super) fn shown(&self) -> usize {
+        self.grid.len().saturating_sub(usize::from(self.open))
+    }
+}
+
+/// The fine intervals within a wide one, if every node released every cell of them.
+fn within<'l, 'r, 'a>(
+    fine: &'l Levels<'r, 'a>,
+    wide: &Interval<'_, '_, '_>,
+    sites: &[usize],
+    keys: Keys<'_>,
+) -> Option<Vec<Interval<'l, 'r, 'a>>> {
+    let inside = |time: &Scalar| {
+        let place = place(fine.released, keys.time(), time);
+        place.is_some_and(|(from, to)| wide.from <= from && to <= wide.to)
+    };
+    let here = |row: &&Vec<Scalar>| row.get(keys.time()).is_some_and(inside);
+    let exact = fine.released.is_exact();
+    let released = |row: &Vec<Scalar>| {
+        let has = |site: &usize| exact || fine.released.has(row, COUNT, *site);
+        sites.iter().all(has)
+    };
+    let known = fine.cells.iter().filter(here).all(released);
+    let hidden = fine.others.iter().any(|row| here(&row));
+    let parts: Vec<_> = intervals(fine, keys.time())?
+        .into_iter()
+        .filter(|part| inside(&part.time))
+        .collect();
+    (known && !hidden && !parts.is_empty()).then_some(parts)
+}
+
+/// Whether values beyond the upper bound count in the last interval.
+fn is_open(released: &Released<'_>, key: usize, grid: &[(f64, f64)]) -> bool {
+    let bounds = released.key_column(key).and_then(|column| column.bounds);
+    let banded = matches!(released.group_keys().get(key), Some(GroupKey::Band { .. }));
+    let last = grid.last().map_or(f64::INFINITY, |(_, end)| *end);
+    banded && bounds.is_some_and(|(_, high)| float(&high.to_rational()) < last)
+}
