@@ -38,6 +38,8 @@ pub enum MeasureEvidence {
     Moments(Moments),
     /// Counts per value of a small domain.
     Values(Values),
+    /// Products of two numbers of each person.
+    Products(Box<Products>),
 }
 
 /// Evidence for a mean and a standard deviation.
@@ -53,6 +55,68 @@ pub struct Moments {
     pub squares: i128,
     /// Digits after the point.
     pub scale: u32,
+}
+
+/// Evidence for a mean of products.
+///
+/// What leaves is about the centres of bounds. Together with the means of both columns it says the same
+/// of products about any other two numbers, so what few persons make up is looked for in three places.
+#[derive(Clone, Default, PartialEq)]
+pub struct Products {
+    /// Persons with both values, and their products about the centres, at `scale`.
+    pub centred: Contributions,
+    /// Their plain products.
+    pub plain: Contributions,
+    /// Their products about the middle values of these persons (the lower, of an even number).
+    pub middle: Contributions,
+    /// Digits after the point of both columns together.
+    pub scale: u32,
+}
+
+impl Products {
+    /// Of persons with both values, each at its column's scale; centres too.
+    ///
+    /// # Errors
+    /// If a sum does not fit.
+    pub fn of(
+        pairs: &[(u32, i128, i128)],
+        centres: (i128, i128),
+        scale: u32,
+    ) -> Result<Self, Overflow> {
+        let about = |(a, b): (i128, i128)| {
+            let product = |(person, x, y): &(u32, i128, i128)| {
+                let product = x.checked_sub(a)?.checked_mul(y.checked_sub(b)?)?;
+                Some((*person, product))
+            };
+            let each: Option<Vec<_>> = pairs.iter().map(product).collect();
+            Contributions::of(each.ok_or(Overflow)?)
+        };
+        let middles = (
+            middle(pairs.iter().map(|pair| pair.1).collect()),
+            middle(pairs.iter().map(|pair| pair.2).collect()),
+        );
+        Ok(Self {
+            centred: about(centres)?,
+            plain: about((0, 0))?,
+            middle: about(middles)?,
+            scale,
+        })
+    }
+
+    /// The three sums that rules look at.
+    #[must_use]
+    pub fn sums(&self) -> [&Contributions; 3] {
+        [&self.centred, &self.plain, &self.middle]
+    }
+}
+
+/// The middle of some numbers, the lower of two.
+fn middle(mut all: Vec<i128>) -> i128 {
+    let at = all.len().saturating_sub(1) / 2;
+    if all.is_empty() {
+        return 0;
+    }
+    *all.select_nth_unstable(at).1
 }
 
 /// Evidence for a column of few values.
@@ -355,6 +419,7 @@ impl MeasureEvidence {
             Self::Count(counted) => counted.people(),
             Self::Moments(moments) => moments.totals.people(),
             Self::Values(values) => &values.any,
+            Self::Products(products) => products.centred.people(),
         }
     }
 }
@@ -411,6 +476,19 @@ mod tests {
         (0..500).for_each(|_| ones.note(1));
         ones.settle();
         assert!(ones.most.is_empty());
+    }
+
+    #[test]
+    fn products_are_taken_about_three_points() {
+        let pairs = [(4, 1, 10), (2, 3, 30), (7, 8, 20), (9, 2, 0)];
+        let found = Products::of(&pairs, (5, 15), 0).unwrap();
+        let each = |of: &Contributions| of.iter().map(|pair| pair.1).collect::<Vec<_>>();
+        assert_eq!(each(&found.centred), [-30, 20, 15, 45]);
+        assert_eq!(each(&found.plain), [90, 10, 160, 0]);
+        // the middle values are 2 and 10
+        assert_eq!(each(&found.middle), [20, 0, 60, 0]);
+        assert!(Products::of(&[], (5, 15), 0).is_ok());
+        assert!(Products::of(&[(1, i128::MAX, 2)], (0, 0), 0).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use quorate_query::codebook::{Codebook, ColumnRef, RowsPer};
-use quorate_query::measure::facts::Facts;
+use quorate_query::measure::facts::{Facts, limits};
 use quorate_query::number::Number;
 use quorate_query::question::{Measure, Predicate, Set, Values};
 use quorate_query::release::ReleaseParams;
@@ -17,7 +17,8 @@ use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 
 use crate::evidence::{
-    CellEvidence, Contributions, MeasureEvidence, Moments, ValueEvidence, Values as Counted,
+    CellEvidence, Contributions, MeasureEvidence, Moments, Products, ValueEvidence,
+    Values as Counted,
 };
 use crate::history::{Facet, FacetCandidate, Footprint, Form, Shape, same};
 use crate::rules::protect::told_rows;
@@ -61,6 +62,9 @@ impl<'a> Subject<'_, 'a> {
             }
             (MeasureEvidence::Values(found), Measure::ValueCounts { column }) => {
                 self.values(column, found)
+            }
+            (MeasureEvidence::Products(found), Measure::Products { left, right }) => {
+                self.products((left, right), found)
             }
             // Evidence of another kind than the measure: compared as what it rests on.
             (evidence, _) => vec![self.persons(self.shape.clone(), evidence.people().clone())],
@@ -128,6 +132,112 @@ impl<'a> Subject<'_, 'a> {
             same_in_every_box: false,
             exact: true,
         }
+    }
+
+    /// The sum about the centres, which is what leaves; the plain sum, which follows from it and the
+    /// means of both columns; and how many persons have both.
+    fn products(
+        &self,
+        (left, right): (&ColumnRef, &ColumnRef),
+        found: &'a Products,
+    ) -> Vec<FacetCandidate<'a>> {
+        let one = self.narrowed(left, &Set::not_null());
+        let mut present = one;
+        narrow(
+            &mut present.predicate,
+            right,
+            &Set::not_null(),
+            self.codebook,
+        );
+        let centred = self.facts.bounds.and_then(|(low, high)| {
+            let far = |end: Number| end.at_scale(found.scale)?.checked_abs();
+            Some(far(low)?.max(far(high)?))
+        });
+        let plain = self.farthest(left).zip(self.farthest(right));
+        let plain = plain.and_then(|(left, right)| left.checked_mul(right));
+        let each = [
+            (b"centred".as_slice(), &found.centred, centred),
+            (b"plain".as_slice(), &found.plain, plain),
+        ];
+        let mut all: Vec<FacetCandidate<'a>> = each
+            .into_iter()
+            .map(|(kind, sum, most)| {
+                let form = Form::Sum(self.product_vec(kind, (left, right), true));
+                let vec = self.product_vec(kind, (left, right), false);
+                self.product(&present, (vec, form), sum, most.unwrap_or(i128::MAX))
+            })
+            .collect();
+        all.push(self.persons(present, found.centred.people().clone()));
+        all
+    }
+
+    fn product(
+        &self,
+        present: &Shape,
+        (vec, form): ([u8; 32], Form),
+        sum: &'a Contributions,
+        clamp: i128,
+    ) -> FacetCandidate<'a> {
+        let mut footprint = Footprint::of(sum);
+        let spread = footprint.spread.take();
+        footprint.spread = spread.map(|spread| spread.signed(true));
+        FacetCandidate {
+            facet: Facet {
+                vec,
+                form,
+                shape: same(present, form, self.codebook),
+                footprint,
+            },
+            asked: present.clone(),
+            first_vec: None,
+            contributions: Some(Cow::Borrowed(sum)),
+            clamp,
+            same_in_every_box: true,
+            exact: true,
+        }
+    }
+
+    /// The largest size that a value of a column may have; `None` if its bounds are not the column's own.
+    fn farthest(&self, column: &ColumnRef) -> Option<i128> {
+        let column = self.codebook.column(column)?;
+        let ((low, high), scale) = (column.bounds?, column.ty.scale()?);
+        let far = |end: Number| end.at_scale(scale)?.checked_abs();
+        Some(far(low)?.max(far(high)?))
+    }
+
+    /// What sums of products of two columns have in common; with `within`, also the bounds, centres and
+    /// scales that say what each person adds.
+    fn product_vec(
+        &self,
+        kind: &[u8],
+        (left, right): (&ColumnRef, &ColumnRef),
+        within: bool,
+    ) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(match within {
+            false => b"quorate/facet/product/v1\0".as_slice(),
+            true => b"quorate/facet/product form/v1\0".as_slice(),
+        });
+        hash.update(kind);
+        for column in [left, right] {
+            for text in [&column.table, &column.column] {
+                hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+                hash.update(text);
+            }
+            let known = self.codebook.column(column);
+            let scale = known.and_then(|column| column.ty.scale()).unwrap_or(0);
+            let bounds = limits(column, &self.shape.predicate, self.codebook);
+            if let (true, Some((bounds, _))) = (within, bounds) {
+                update_bounds(&mut hash, bounds);
+                hash.update(scale.to_be_bytes());
+            }
+        }
+        // The centres are those of the bounds, but what is taken off says what each adds.
+        let centres = self.facts.centres.filter(|_| kind == b"centred");
+        if let Some(centres) = centres {
+            update_bounds(&mut hash, centres);
+        }
+        hash.finalize().into()
     }
 
     /// One count a value, and their sum: everybody who has one.

@@ -147,6 +147,7 @@ fn parts(released: &Released<'_>) -> Vec<Vec<usize>> {
     let parts = |table: &TableQuestion, measure: &Measure| match measure {
         Measure::Persons { .. } | Measure::Events { .. } => 1,
         Measure::Moments { .. } => 4,
+        Measure::Products { .. } => 2,
         Measure::ValueCounts { .. } => {
             facts(measure, table, question.codebook()).map_or(1, |facts| facts.domain.len())
         }
@@ -316,7 +317,7 @@ fn columns(question: &TableQuestion) -> BTreeSet<String> {
     let measured = question
         .measures
         .iter()
-        .filter_map(quorate_query::measure::facts::column_of);
+        .flat_map(quorate_query::measure::facts::columns_of);
     found.extend(measured.map(show));
     found
 }

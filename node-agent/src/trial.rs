@@ -115,6 +115,14 @@ fn describe(measure: &Measure, released: &Released<'_>) -> String {
         Measure::Events { of: Some(of) } => format!("rows with {}", of.column),
         Measure::Moments { column } => format!("{} [{parts}]", column.column),
         Measure::ValueCounts { column } => format!("{} [count per value]", column.column),
+        Measure::Products { left, right } => {
+            let part = match released.protection().mode {
+                Mode::Round | Mode::CellKey { .. } => "mean",
+                Mode::None => "sum",
+            };
+            let (left, right) = (&left.column, &right.column);
+            format!("{left} x {right} [persons, {part} about the centres]")
+        }
     }
 }
 

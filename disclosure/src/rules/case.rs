@@ -12,6 +12,8 @@ pub(crate) struct Case<'a> {
     pub(crate) evidence: &'a MeasureEvidence,
     /// Why the group that the cell belongs to is withheld, if it is.
     pub(crate) group: Option<&'a Reason>,
+    /// How many persons the bit budget of the table needs behind each number, if it has one.
+    pub(crate) budget: Option<u64>,
     /// Parameters of release.
     pub(crate) params: &'a ReleaseParams,
 }

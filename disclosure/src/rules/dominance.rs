@@ -61,16 +61,27 @@ pub(super) fn judged(
     let contributions = match case.evidence {
         MeasureEvidence::Count(counted) => counted,
         MeasureEvidence::Moments(moments) => &moments.totals,
+        MeasureEvidence::Products(found) => {
+            return every(
+                found
+                    .sums()
+                    .map(|sum| one(Top::of(sum, n), &statistic, &why)),
+            );
+        }
         MeasureEvidence::Values(found) => {
             let held = found.values.iter().filter(|value| !value.people.is_empty());
             let each = held.map(|value| one(Some(Top::of_value(value, n)), &statistic, &why));
             // every value is judged, whatever the others come to
-            let verdicts: Vec<Verdict> = each.collect();
-            let withheld = verdicts.into_iter().find(|found| *found != Verdict::Pass);
-            return withheld.unwrap_or(Verdict::Pass);
+            return every(each.collect::<Vec<Verdict>>());
         }
     };
     one(Top::of(contributions, n), &statistic, &why)
+}
+
+/// The first that does not pass, of verdicts that were all made.
+pub(super) fn every(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+    let withheld = verdicts.into_iter().find(|found| *found != Verdict::Pass);
+    withheld.unwrap_or(Verdict::Pass)
 }
 
 fn one(

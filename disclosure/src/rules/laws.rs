@@ -50,6 +50,7 @@ fn verdicts(evidence: &MeasureEvidence, params: &ReleaseParams) -> Vec<(&'static
         cell: &cell,
         evidence,
         group: None,
+        budget: None,
         params,
     };
     RULES
@@ -167,7 +168,8 @@ proptest! {
     ) {
         let evidence = mean(&each);
         let cell = cell(evidence.people());
-        let case = Case { cell: &cell, evidence: &evidence, group: None, params: &params };
+        let case = Case { cell: &cell, evidence: &evidence, group: None,
+        budget: None, params: &params };
         let found = judge(&case).map(|(name, _)| name);
         let mut all = verdicts(&evidence, &params).into_iter();
         let first = all.find(|(_, verdict)| *verdict != Verdict::Pass);

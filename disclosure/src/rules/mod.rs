@@ -9,6 +9,7 @@ mod laws;
 mod pages;
 pub(crate) mod protect;
 mod r11_size;
+mod r12_bits;
 mod r1_persons;
 mod r1b_contributors;
 mod r2_zeros;
@@ -23,6 +24,7 @@ mod small_domain;
 
 use quorate_query::codebook::Codebook;
 use quorate_query::domain;
+use quorate_query::measure::products::least_persons;
 use quorate_query::question::TableQuestion;
 use quorate_query::release::ReleaseParams;
 use quorate_query::value::Scalar;
@@ -32,7 +34,7 @@ use case::{Case, Reason, Rule, Verdict};
 use r7_group::Groups;
 
 /// The rules of a cell, in order; the first that does not pass is the reason.
-pub(crate) const RULES: [Rule; 10] = [
+pub(crate) const RULES: [Rule; 11] = [
     Rule {
         name: "R2",
         judge: r2_zeros::judge,
@@ -73,6 +75,10 @@ pub(crate) const RULES: [Rule; 10] = [
         name: "R8",
         judge: r8_freedom::judge,
     },
+    Rule {
+        name: "R12",
+        judge: r12_bits::judge,
+    },
 ];
 
 /// Why something is withheld: the name of a rule, and what it found.
@@ -82,6 +88,7 @@ pub(crate) type Withheld = (&'static str, Reason);
 pub(crate) struct Judge<'a> {
     params: &'a ReleaseParams,
     groups: Groups,
+    budget: Option<u64>,
     sparse: Option<Reason>,
 }
 
@@ -98,6 +105,7 @@ impl<'a> Judge<'a> {
         let mut judge = Self {
             params,
             groups: Groups::of(question, codebook, evidence, params),
+            budget: least_persons(question, codebook, params),
             sparse: None,
         };
         // Off costs nothing: otherwise every cell is judged twice.
@@ -118,6 +126,7 @@ impl<'a> Judge<'a> {
             cell,
             evidence,
             group: self.groups.withhold(key),
+            budget: self.budget,
             params: self.params,
         });
         found.or_else(|| Some(("R9", self.sparse.clone()?)))

@@ -16,7 +16,8 @@ use super::protect::{NOISE_BOUND, NoiseKey};
 use super::r7_group::Groups;
 use super::{RULES, r9_sparse, r11_size};
 use crate::evidence::{
-    CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, ValueEvidence, Values,
+    CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, Products, ValueEvidence,
+    Values,
 };
 
 const HEADINGS: [&str; 6] = [
@@ -161,6 +162,13 @@ fn measure(case: &Table) -> MeasureEvidence {
             totals: numbered(&each),
             scale: 0,
         }),
+        "products" => {
+            let both = list(case, "left").into_iter().zip(list(case, "right"));
+            let pairs: Vec<_> = (0..).zip(both).map(|(p, (x, y))| (p, x, y)).collect();
+            let centres = list(case, "centres");
+            let found = Products::of(&pairs, (centres[0], centres[1]), 0).unwrap();
+            MeasureEvidence::Products(Box::new(found))
+        }
         "values" => {
             let counts = pairs(case, "values");
             let all: u64 = counts.iter().map(|(_, n)| n).sum();
@@ -211,6 +219,7 @@ fn judged(judge: fn(&Case<'_>) -> Verdict, case: &Table) -> Verdict {
         cell: &cell,
         evidence: &evidence,
         group: None,
+        budget: number(case, "budget").map(|n| u64::try_from(n).unwrap()),
         params: &params(case),
     })
 }

@@ -5,7 +5,7 @@
 //! Page: `docs/disclosure/R1b.md`.
 
 use super::case::{Case, Statistic, Verdict};
-use crate::evidence::{MeasureEvidence, Values};
+use crate::evidence::{Contributions, MeasureEvidence, Values};
 
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let threshold = case.threshold();
@@ -13,6 +13,10 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         MeasureEvidence::Count(_) => return Verdict::Pass,
         MeasureEvidence::Moments(moments) => (moments.totals.nonzero(), u64::MAX),
         MeasureEvidence::Values(found) => (found.nonzero.len(), outside_commonest(found)),
+        MeasureEvidence::Products(found) => {
+            let fewest = found.sums().map(Contributions::nonzero).into_iter().min();
+            (fewest.unwrap_or(0), u64::MAX)
+        }
     };
     let contributors = Statistic::new("contributors", nonzero, threshold);
     if contributors.misses() {

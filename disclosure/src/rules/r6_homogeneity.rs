@@ -4,13 +4,19 @@
 //! per value have R1b. Page: `docs/disclosure/R6.md`.
 
 use super::case::{Case, Reason, Statistic, Verdict};
-use crate::evidence::MeasureEvidence;
+use super::dominance::every;
+use crate::evidence::{Contributions, MeasureEvidence};
 
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
-    let MeasureEvidence::Moments(moments) = case.evidence else {
-        return Verdict::Pass;
-    };
-    let (low, high) = moments.totals.extremes().unwrap_or((0, 0));
+    match case.evidence {
+        MeasureEvidence::Moments(moments) => apart(&moments.totals),
+        MeasureEvidence::Products(found) => every(found.sums().map(apart)),
+        MeasureEvidence::Count(_) | MeasureEvidence::Values(_) => Verdict::Pass,
+    }
+}
+
+fn apart(contributions: &Contributions) -> Verdict {
+    let (low, high) = contributions.extremes().unwrap_or((0, 0));
     match high.checked_sub(low) {
         Some(spread) => Verdict::at_least(Statistic::new("spread", spread, 1), |_| {
             "everybody contributes the same".to_owned()

@@ -11,11 +11,13 @@ use super::case::{Case, Statistic, Verdict};
 use crate::evidence::MeasureEvidence;
 
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
-    let MeasureEvidence::Moments(moments) = case.evidence else {
-        return Verdict::Pass;
+    let rests_on = match case.evidence {
+        MeasureEvidence::Moments(moments) => moments.totals.persons(),
+        MeasureEvidence::Products(found) => found.centred.persons(),
+        MeasureEvidence::Count(_) | MeasureEvidence::Values(_) => return Verdict::Pass,
     };
     let persons = k_eff(case.params.dof.saturating_add(1), case.params.round_base);
-    let free = i128::from(moments.totals.persons()).saturating_sub(1);
+    let free = i128::from(rests_on).saturating_sub(1);
     let needed = Statistic::new(
         "degrees_of_freedom",
         free,

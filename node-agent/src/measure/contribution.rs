@@ -5,7 +5,7 @@
 //! lift the total of a person with few rows where the least value is above zero.
 
 use quorate_disclosure::evidence::{
-    CellEvidence, Contributions, MeasureEvidence, Moments, ValueEvidence, Values,
+    CellEvidence, Contributions, MeasureEvidence, Moments, Products, ValueEvidence, Values,
 };
 use quorate_query::measure::moments;
 use roaring::RoaringBitmap;
@@ -116,6 +116,18 @@ impl People {
                 let rows = rows.get(cell).map_or(&[][..], Vec::as_slice);
                 let found = of_domain(rows, domain, max_rows.unwrap_or(1))?;
                 Ok(MeasureEvidence::Values(found))
+            }
+            (Part::Products { centres, scale, .. }, Tally::Pairs(rows)) => {
+                let rows = rows.get(cell).map_or(&[][..], Vec::as_slice);
+                // only of tables with one row per person
+                let one_each = max_rows.is_none() && rows.is_sorted_by(|a, b| a.0 < b.0);
+                let pair = |row: &(u32, i64, i64)| (row.0, row.1.into(), row.2.into());
+                let pairs: Vec<(u32, i128, i128)> = rows.iter().map(pair).collect();
+                let found = Products::of(&pairs, (centres[0], centres[1]), *scale);
+                match found {
+                    Ok(found) if one_each => Ok(MeasureEvidence::Products(Box::new(found))),
+                    _ => Err(FoldError::Shape),
+                }
             }
             _ => Err(FoldError::Shape),
         }
@@ -246,6 +258,10 @@ pub fn nobody(parts: &[Part]) -> CellEvidence {
             scale: *scale,
         }),
         Part::Values { domain, .. } => MeasureEvidence::Values(no_values(domain.len())),
+        Part::Products { scale, .. } => MeasureEvidence::Products(Box::new(Products {
+            scale: *scale,
+            ..Products::default()
+        })),
     };
     CellEvidence {
         people: RoaringBitmap::new(),

@@ -25,6 +25,7 @@ pub fn fits(layout: &Layout) -> Result<(), TooWide> {
         let fits = match part {
             Part::Moments { low, high, .. } => bounded(*low, *high, layout.max_rows.unwrap_or(1)),
             Part::Values { domain, .. } => domain.iter().all(|v| i64::try_from(*v).is_ok()),
+            Part::Products { most, .. } => layout.max_rows.is_none() && product_fits(*most),
             Part::All { .. } | Part::Present { .. } => true,
         };
         if !fits {
@@ -32,6 +33,16 @@ pub fn fits(layout: &Layout) -> Result<(), TooWide> {
         }
     }
     Ok(())
+}
+
+/// Products about any numbers within the bounds are at most four times the product of the sizes.
+fn product_fits([left, right]: [i128; 2]) -> bool {
+    let small = [left, right]
+        .iter()
+        .all(|most| i64::try_from(*most).is_ok());
+    let product = left.checked_mul(right).and_then(|most| most.checked_mul(4));
+    let total = product.and_then(|most| most.checked_mul(i128::from(MAX_PERSONS)));
+    small && total.is_some_and(|total| total < LIMIT)
 }
 
 fn bounded(low: i128, high: i128, max_rows: u64) -> bool {
@@ -68,6 +79,26 @@ mod tests {
                 },
             ],
         }
+    }
+
+    #[test]
+    fn products_fit_as_squares_do() {
+        let layout = |most: [i128; 2], max_rows| Layout {
+            keys: 0,
+            max_rows,
+            parts: vec![Part::Products {
+                at: [1, 2],
+                centres: [0, 0],
+                most,
+                scale: 0,
+            }],
+        };
+        assert_eq!(fits(&layout([120, 30_000], None)), Ok(()));
+        assert_eq!(fits(&layout([10_i128.pow(13); 2], None)), Ok(()));
+        let wide = layout([10_i128.pow(14); 2], None);
+        assert_eq!(fits(&wide), Err(TooWide { measure: 0 }));
+        let events = layout([1, 1], Some(5));
+        assert_eq!(fits(&events), Err(TooWide { measure: 0 }));
     }
 
     #[test]

@@ -56,6 +56,17 @@ pub enum Part {
         /// Greatest value that counts, at that scale.
         high: i128,
     },
+    /// Two clamped values, as mantissas of 64 bits each.
+    Products {
+        /// Indices of the columns.
+        at: [usize; 2],
+        /// What is taken off each, at its column's scale.
+        centres: [i128; 2],
+        /// The largest size of each, less its centre or not.
+        most: [i128; 2],
+        /// Digits after the point of both columns together.
+        scale: u32,
+    },
     /// The value itself, as a mantissa of 64 bits.
     Values {
         /// Index of the column.

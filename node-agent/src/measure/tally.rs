@@ -15,6 +15,8 @@ pub(super) enum Tally {
     Present(Vec<Vec<u32>>),
     /// Persons and values.
     Values(Vec<Vec<(u32, i64)>>),
+    /// Persons and both values.
+    Pairs(Vec<Vec<(u32, i64, i64)>>),
 }
 
 impl Tally {
@@ -23,6 +25,7 @@ impl Tally {
             Part::All { .. } => Self::All,
             Part::Present { .. } => Self::Present(Vec::new()),
             Part::Moments { .. } | Part::Values { .. } => Self::Values(Vec::new()),
+            Part::Products { .. } => Self::Pairs(Vec::new()),
         }
     }
 
@@ -32,6 +35,7 @@ impl Tally {
             Self::All => 0,
             Self::Present(_) => 12,
             Self::Values(_) => 48,
+            Self::Pairs(_) => 72,
         }
     }
 
@@ -66,6 +70,22 @@ impl Tally {
                     }
                 }
             }
+            (
+                Self::Pairs(rows),
+                Part::Products {
+                    at: [left, right], ..
+                },
+            ) => {
+                rows.resize_with(count, Vec::new);
+                let (left, right) = (int(batch, *left)?, int(batch, *right)?);
+                let both = left.values().iter().zip(right.values());
+                let all = cells.iter().zip(persons).zip(both);
+                for (row, ((cell, person), (x, y))) in all.enumerate() {
+                    if left.is_valid(row) && right.is_valid(row) {
+                        of_cell(rows, *cell)?.push((*person, *x, *y));
+                    }
+                }
+            }
             _ => return Err(FoldError::Shape),
         }
         Ok(())
@@ -77,6 +97,7 @@ impl Tally {
             Self::All => {}
             Self::Present(rows) => rows.iter_mut().for_each(|rows| sort(rows, |row| *row)),
             Self::Values(rows) => rows.iter_mut().for_each(|rows| sort(rows, |row| row.0)),
+            Self::Pairs(rows) => rows.iter_mut().for_each(|rows| sort(rows, |row| row.0)),
         }
     }
 
@@ -86,6 +107,7 @@ impl Tally {
             (Self::All, Self::All) => Ok(()),
             (Self::Present(here), Self::Present(there)) => append(here, there, to, count),
             (Self::Values(here), Self::Values(there)) => append(here, there, to, count),
+            (Self::Pairs(here), Self::Pairs(there)) => append(here, there, to, count),
             _ => Err(FoldError::Shape),
         }
     }

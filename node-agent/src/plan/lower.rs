@@ -11,7 +11,7 @@ use datafusion::common::{DataFusionError, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
 use quorate_query::codebook::{self, Codebook, ColumnRef, RowsPer};
-use quorate_query::measure::facts::limits;
+use quorate_query::measure::facts::{facts, limits};
 use quorate_query::number::Number;
 use quorate_query::question::{Cohort, Grain, GroupKey, Measure, Predicate, TableQuestion};
 
@@ -245,11 +245,36 @@ impl Columns<'_> {
                     high,
                 }
             }
+            Measure::Products { left, right } => self.product(left, right)?,
             Measure::ValueCounts { column } => {
                 let (scale, domain) = self.domain(column)?;
                 let at = self.push(Function::Mantissa.call(column_of(column)));
                 Part::Values { at, scale, domain }
             }
+        })
+    }
+
+    fn product(&mut self, left: &ColumnRef, right: &ColumnRef) -> Result<Part, LowerError> {
+        let mut clamped = |of: &ColumnRef| {
+            let (scale, low, high) = self.bounds(of)?;
+            let at = self.push(Function::Clamp { low, high }.call(column_of(of)));
+            let most = low.checked_abs().zip(high.checked_abs());
+            let (low_size, high_size) = most.ok_or(LowerError::Misfit)?;
+            Ok::<_, LowerError>((at, scale, low_size.max(high_size)))
+        };
+        let ((a, a_scale, a_most), (b, b_scale, b_most)) = (clamped(left)?, clamped(right)?);
+        let measure = Measure::Products {
+            left: left.clone(),
+            right: right.clone(),
+        };
+        let known = facts(&measure, self.question, self.book.codebook);
+        let centres = known.and_then(|facts| facts.centres);
+        let (a_centre, b_centre) = centres.ok_or(LowerError::Misfit)?;
+        Ok(Part::Products {
+            at: [a, b],
+            centres: [at(a_centre, a_scale)?, at(b_centre, b_scale)?],
+            most: [a_most, b_most],
+            scale: a_scale.checked_add(b_scale).ok_or(LowerError::Misfit)?,
         })
     }
 

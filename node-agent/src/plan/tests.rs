@@ -182,7 +182,7 @@ fn sums(evidence: &MeasureEvidence) -> Sums {
             let (persons, nonzero) = (totals.persons(), totals.nonzero());
             (persons, found.rows, nonzero, totals.sum(), found.squares)
         }
-        MeasureEvidence::Values(_) => panic!("value counts"),
+        MeasureEvidence::Values(_) | MeasureEvidence::Products(_) => panic!("no plain sum"),
     }
 }
 

@@ -7,6 +7,8 @@
 //!   `[persons, rows, sum, sum of squares]`.
 //! - `ValueCounts`: one count per value of the domain, in ascending order of the value (persons on a
 //!   unit table, rows on an event table).
+//! - `Products`, modes round and cell key: `[persons', mean']` of the products about the centres; mode
+//!   none: `[persons, sum]`.
 
 use crate::number::Number;
 use crate::value::Scalar;

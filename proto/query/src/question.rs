@@ -220,6 +220,14 @@ pub enum Measure {
         /// The aggregated column.
         column: ColumnRef,
     },
+    /// Mean of the products of two columns of one table with one row per unit, each less its centre,
+    /// over the persons with both. Asked by typed analyses only.
+    Products {
+        /// The first column, in order of names.
+        left: ColumnRef,
+        /// The second; never the first again.
+        right: ColumnRef,
+    },
 }
 
 /// The combine part: computed on released values only.
@@ -276,7 +284,7 @@ pub enum Stat {
     Count,
     /// From `Moments` (n' times mean') and `ValueCounts`.
     Sum,
-    /// From `Moments` and `ValueCounts`, like the rest.
+    /// From `Moments`, `ValueCounts` and `Products`; the rest from the first two.
     Mean,
     /// Sample standard deviation (divisor n - 1).
     SdSample,

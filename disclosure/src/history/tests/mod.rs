@@ -3,6 +3,7 @@
 mod cases;
 mod law;
 mod means;
+mod products;
 mod rows;
 mod same;
 mod several;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 
 use quorate_query::answer::Cell;
 use quorate_query::codebook::Codebook;
+use quorate_query::measure::facts::facts;
 use quorate_query::number::Number;
 use quorate_query::question::{ColumnRef, GroupKey, Measure, TableQuestion};
 use quorate_query::release::ReleaseParams;
@@ -21,7 +23,8 @@ use roaring::RoaringBitmap;
 
 use super::{History, Spread, Traits};
 use crate::evidence::{
-    CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, ValueEvidence, Values,
+    CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, Products, ValueEvidence,
+    Values,
 };
 use crate::{Outcome, Sheet, decide};
 
@@ -114,12 +117,15 @@ impl Node {
 
     /// Decides without keeping anything.
     fn look(&mut self, sql: &str) -> Outcome {
-        let question = question(sql);
-        let evidence = evidence(&question, &self.people);
+        self.look_at(&question(sql))
+    }
+
+    fn look_at(&mut self, question: &TableQuestion) -> Outcome {
+        let evidence = evidence(question, &self.people);
         let sheet = Sheet {
-            question: &question,
+            question,
             codebook: &book(),
-            nobody: &cell(&question, &[]),
+            nobody: &cell(question, &[]),
             evidence: &evidence,
             params: &self.params,
             epoch: &self.epoch,
@@ -132,7 +138,11 @@ impl Node {
 
     /// Decides and makes it durable.
     fn ask(&mut self, sql: &str) -> Outcome {
-        let mut outcome = self.look(sql);
+        self.ask_of(&question(sql))
+    }
+
+    fn ask_of(&mut self, question: &TableQuestion) -> Outcome {
+        let mut outcome = self.look_at(question);
         for entry in std::mem::take(&mut outcome.fresh) {
             self.history.add(entry);
         }
@@ -235,6 +245,17 @@ fn cell(question: &TableQuestion, rows: &[(u32, Person)]) -> CellEvidence {
                 nonzero: &people - with(0),
                 values: values.collect(),
             })
+        }
+        Measure::Products { left, right } => {
+            let facts = facts(measure, question, &book()).unwrap();
+            let (a, b) = facts.centres.unwrap();
+            let pair = |row: &(u32, Person)| {
+                let value = |column| i128::from(value_of(&row.1, column));
+                (row.0, value(left), value(right))
+            };
+            let pairs: Vec<_> = rows.iter().map(pair).collect();
+            let centres = (a.to_integer().unwrap(), b.to_integer().unwrap());
+            MeasureEvidence::Products(Box::new(Products::of(&pairs, centres, 0).unwrap()))
         }
         _ => MeasureEvidence::Count(Contributions::ones(people.clone())),
     });

@@ -8,7 +8,8 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::pow;
 use quorate_query::measure::facts::Facts;
-use quorate_query::measure::moments::{self, CellSize};
+use quorate_query::measure::moments::{self, CellSize, ExactMoments};
+use quorate_query::measure::products;
 use quorate_query::number::Number;
 use quorate_query::question::Measure;
 use quorate_query::release::ReleaseParams;
@@ -17,7 +18,7 @@ use roaring::RoaringBitmap;
 
 use super::ptable::{D, PTable};
 use super::{Noise, round};
-use crate::evidence::{CellEvidence, MeasureEvidence, Moments};
+use crate::evidence::{CellEvidence, MeasureEvidence};
 use crate::facets::count_vec;
 
 /// The secret of a population from which all noise is drawn. It cannot be printed.
@@ -81,7 +82,19 @@ pub(super) fn parts(
                 rows: noise.count(people, size.rows, params)?,
                 ..size
             };
-            noise.mean(facts, found, shown, params)
+            let exact = round::exact_moments(found);
+            noise.mean(facts, found.totals.people(), &exact, shown, params)
+        }
+        MeasureEvidence::Products(found) => {
+            let (people, exact) = (found.centred.people(), round::exact_products(found));
+            let persons = noise.count(people, exact.persons, params)?;
+            let shown = CellSize {
+                persons,
+                rows: persons,
+                complete: true,
+            };
+            let parts = noise.mean(facts, people, &exact.as_moments(), shown, params)?;
+            products::two(&parts)
         }
     }
 }
@@ -102,21 +115,21 @@ impl Noise<'_> {
     fn mean(
         self,
         facts: &Facts,
-        found: &Moments,
+        people: &RoaringBitmap,
+        exact: &ExactMoments,
         shown: CellSize,
         params: &ReleaseParams,
     ) -> Option<Vec<Number>> {
         let bounds = facts.bounds?;
-        let exact = round::exact_moments(found);
-        let key = self.key.of_cell(&self.sum, found.totals.people());
+        let key = self.key.of_cell(&self.sum, people);
         let v = PTable::standard().at(key, -i64::from(D));
         let (low, high) = (bounds.0.to_rational(), bounds.1.to_rational());
         let whole = |n: i64| BigRational::from_integer(n.into());
         let most = (-&low).max(high.clone()) * whole(facts.max_rows.map_or(1, i64::from));
-        let scale = pow(BigInt::from(10), usize::try_from(found.scale).ok()?);
-        let sum = BigRational::new(found.totals.sum().into(), scale);
-        let rows = BigRational::from_integer(found.rows.into());
+        let scale = pow(BigInt::from(10), usize::try_from(exact.scale).ok()?);
+        let sum = BigRational::new(exact.sum.into(), scale);
+        let rows = BigRational::from_integer(exact.rows.into());
         let mean = (sum + most * whole(v) / whole(D.into())) / rows;
-        moments::perturbed(&exact, &mean.clamp(low, high), bounds, shown, params)
+        moments::perturbed(exact, &mean.clamp(low, high), bounds, shown, params)
     }
 }

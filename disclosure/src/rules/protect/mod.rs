@@ -9,7 +9,7 @@ mod ptable;
 mod round;
 
 use quorate_query::measure::facts::Facts;
-use quorate_query::measure::{events, moments, persons, value_counts};
+use quorate_query::measure::{events, moments, persons, products, value_counts};
 use quorate_query::number::Number;
 use quorate_query::question::Measure;
 use quorate_query::release::ReleaseParams;
@@ -67,6 +67,7 @@ pub(crate) fn exact(measure: &Measure, evidence: &MeasureEvidence) -> Option<Vec
         },
         MeasureEvidence::Moments(found) => moments::exact(&round::exact_moments(found)),
         MeasureEvidence::Values(found) => value_counts::exact(&round::counts(found)),
+        MeasureEvidence::Products(found) => products::exact(&round::exact_products(found)),
     })
 }
 

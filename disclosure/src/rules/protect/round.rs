@@ -3,12 +3,13 @@
 
 use quorate_query::measure::facts::Facts;
 use quorate_query::measure::moments::{CellSize, ExactMoments};
+use quorate_query::measure::products::{self, ExactProducts};
 use quorate_query::measure::{events, moments, persons, value_counts};
 use quorate_query::number::Number;
 use quorate_query::question::Measure;
 use quorate_query::release::{ReleaseParams, k_eff};
 
-use crate::evidence::{CellEvidence, Contributions, MeasureEvidence, Moments, Values};
+use crate::evidence::{CellEvidence, Contributions, MeasureEvidence, Moments, Products, Values};
 
 /// The rounded parts of one measure; `None` if the arithmetic itself finds too few persons.
 pub(super) fn parts(
@@ -34,6 +35,9 @@ pub(super) fn parts(
                 .map(|value| value.people.len())
                 .collect();
             value_counts::protect(&counts(found), &persons, params)
+        }
+        MeasureEvidence::Products(found) => {
+            products::protect(&exact_products(found), facts.bounds?, params)
         }
     }
 }
@@ -114,6 +118,14 @@ pub(super) fn exact_moments(found: &Moments) -> ExactMoments {
         rows: found.rows,
         sum: found.totals.sum(),
         sum_sq: found.squares,
+        scale: found.scale,
+    }
+}
+
+pub(super) fn exact_products(found: &Products) -> ExactProducts {
+    ExactProducts {
+        persons: found.centred.persons(),
+        sum: found.centred.sum(),
         scale: found.scale,
     }
 }

@@ -12,6 +12,7 @@
 mod anova;
 mod arguments;
 mod bands;
+mod correlation;
 mod crosstab;
 mod describe;
 mod distribution;
@@ -21,6 +22,7 @@ mod histogram;
 mod logrank;
 mod meta;
 mod pooling;
+mod pairs;
 mod proportion;
 mod quantile;
 mod range;
@@ -63,6 +65,7 @@ pub const ALL: &[Definition] = &[
     quantile::QUANTILE,
     quantile::BOXPLOT,
     histogram::DEFINITION,
+    correlation::DEFINITION,
 ];
 
 /// What an analysis is.
@@ -240,7 +243,7 @@ impl Named {
 impl Expansion {
     /// Reads it as a text is read.
     fn read(&self, params: &Params, codebook: &Codebook) -> Result<TableQuestion, Problem> {
-        let question = sql::read(&self.sql, params, codebook)?;
+        let question = sql::read_typed(&self.sql, params, codebook)?;
         let plain = |table: &TableQuestion| {
             let output = &table.output;
             let whole = output.having.is_none() && output.limit.is_none();

@@ -4,6 +4,7 @@
 use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
 use super::distribution::{student_critical, student_two_sided};
 use super::groups::{self, BY, Group, Groups, VALUE, less_one, squared_error, weighted_mean};
+use super::pairs::{Pairs, complete_cases, measured, sample};
 use super::range::Range;
 use super::report::{Grid, Report};
 use super::strata::whole;
@@ -15,7 +16,7 @@ use crate::problem::Problem;
 pub(super) const DEFINITION: Definition = Definition {
     name: "ttest",
     version: 1,
-    about: "Is a mean different from a number, or between two groups? Student's and Welch's t",
+    about: "Is a mean different from a number, or between two groups or columns? Student's and Welch's t",
     arguments: &[
         VALUE,
         Argument {
@@ -26,6 +27,12 @@ pub(super) const DEFINITION: Definition = Definition {
             name: "mu",
             value: "NUMBER",
             about: "The number that the mean is compared with, without groups; else 0",
+            need: Need::Optional,
+        },
+        Argument {
+            name: "paired",
+            value: "COLUMN",
+            about: "Another column of the same persons, taken off the first",
             need: Need::Optional,
         },
         TABLE,
@@ -42,10 +49,78 @@ fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Probl
             "`mu` is for one group, `by` for two: give one of them",
         ));
     }
-    groups::expand(arguments, codebook)
+    let Some(other) = arguments.get("paired") else {
+        return groups::expand(arguments, codebook);
+    };
+    if arguments.get("by").is_some() {
+        return Err(refuse(
+            "`paired` is for two columns of the same persons, `by` for two groups of persons",
+        ));
+    }
+    let (value, other) = (arguments.column("value")?, other.to_owned());
+    let table = arguments.table(codebook)?;
+    let names = [value.to_owned(), other];
+    let measured = measured(table, &names, codebook)?;
+    let [one, two] = names.each_ref().map(String::as_str);
+    if one == two {
+        return Err(refuse("`paired` names another column than `value`"));
+    }
+    let condition = complete_cases(arguments, table, &[one, two], codebook)?;
+    Ok(Expansion {
+        sql: format!("SELECT {measured} FROM {table}{condition}"),
+        keys: 0,
+    })
 }
 
+/// The differences within persons: their variance is that of both columns less twice their covariance.
+fn paired(arguments: &Arguments, other: &str, released: &Released<'_>) -> Report {
+    let names = [arguments.get("value").unwrap_or_default(), other].map(str::to_owned);
+    let read = Pairs::read(released, &names);
+    let parts = read.as_ref().and_then(|found| {
+        let [x, y] = found.means.as_slice() else {
+            return None;
+        };
+        let ([u, v], [both]) = (found.variances.as_slice(), found.covariances.as_slice()) else {
+            return None;
+        };
+        let spread = u.plus(v).minus(both).minus(both);
+        Some((found, x.minus(y), sample(&spread, &found.n)?))
+    });
+    let Some((found, mean, variance)) = parts else {
+        return Report::of(released, &[]);
+    };
+    let mut report = Report::of(released, &found.sites);
+    let (n, variance) = (Range::of(&found.n), Range::of(&variance));
+    let mu = Range::point(arguments.number("mu").ok().flatten().unwrap_or(0.0));
+    let error = variance.over(n).sqrt();
+    let mut groups = Grid::new("groups", &["n", "mean", "sd", "standard_error"]);
+    groups.line(
+        "differences",
+        &[n, Range::of(&mean), variance.sqrt(), error],
+    );
+    report.tables.push(groups);
+    let mut grid = Grid::new("tests", &COLUMNS);
+    Test {
+        difference: Range::of(&mean).minus(mu),
+        error,
+        df: Range::of(&less_one(&found.n)),
+    }
+    .write(&mut grid, "paired", arguments.level());
+    report.tables.push(grid);
+    let [one, two] = &names;
+    report.remark(format!(
+        "Differences are `{one}` less `{two}`, of persons who have both."
+    ));
+    report
+}
+
+/// The columns of tests.
+const COLUMNS: [&str; 7] = ["difference", "from", "to", "standard_error", "t", "df", "p"];
+
 fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
+    if let Some(other) = arguments.get("paired") {
+        return paired(arguments, other, released);
+    }
     let groups = Groups::read(released);
     let mut report = Report::of(released, &groups.sites);
     groups.explain(&mut report);
@@ -53,10 +128,7 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
         return report;
     }
     report.tables.push(groups.describe(None));
-    let mut grid = Grid::new(
-        "tests",
-        &["difference", "from", "to", "standard_error", "t", "df", "p"],
-    );
+    let mut grid = Grid::new("tests", &COLUMNS);
     let level = arguments.level();
     match (arguments.get("by"), groups.all.as_slice()) {
         (None, [group]) => {

@@ -46,6 +46,7 @@ pub(super) mod tag {
     pub(crate) const EVENTS: u8 = 0x71;
     pub(crate) const MOMENTS: u8 = 0x72;
     pub(crate) const VALUE_COUNTS: u8 = 0x73;
+    pub(crate) const PRODUCTS: u8 = 0x74;
     pub(crate) const OUT_COLUMN: u8 = 0x80;
     pub(crate) const HAVING: u8 = 0x81;
     pub(crate) const ORDER: u8 = 0x82;
@@ -72,6 +73,7 @@ pub(super) mod tag {
     pub(crate) const UPPER: u8 = 0xC3;
     pub(crate) const DOMAIN: u8 = 0xC4;
     pub(crate) const INCOMPLETE: u8 = 0xC5;
+    pub(crate) const CENTRE: u8 = 0xC6;
 }
 
 /// Appends fields: tag, length, content.
@@ -234,6 +236,10 @@ pub(super) fn measure(w: &mut Writer, measure: &Measure) {
         Measure::Events { of } => w.nested(tag::EVENTS, |w| optional_column(w, of.as_ref())),
         Measure::Moments { column } => w.nested(tag::MOMENTS, |w| column_ref(w, column)),
         Measure::ValueCounts { column } => w.nested(tag::VALUE_COUNTS, |w| column_ref(w, column)),
+        Measure::Products { left, right } => w.nested(tag::PRODUCTS, |w| {
+            column_ref(w, left);
+            column_ref(w, right);
+        }),
     }
 }
 

@@ -140,9 +140,11 @@ pub fn vec_id(m: &Measure, q: &TableQuestion, codebook: &Codebook) -> [u8; 32] {
         writer.text(tag::ROWS, &q.rows);
         writer.number_u64(tag::MAX_ROWS, u64::from(max_rows));
     }
-    if let (Measure::Moments { .. } | Measure::ValueCounts { .. }, Some(facts)) =
-        (m, facts(m, q, codebook))
-    {
+    let summed = matches!(
+        m,
+        Measure::Moments { .. } | Measure::ValueCounts { .. } | Measure::Products { .. }
+    );
+    if let (true, Some(facts)) = (summed, facts(m, q, codebook)) {
         if let Some((low, high)) = facts.bounds {
             writer.decimal(tag::LOWER, &low);
             writer.decimal(tag::UPPER, &high);
@@ -152,6 +154,9 @@ pub fn vec_id(m: &Measure, q: &TableQuestion, codebook: &Codebook) -> [u8; 32] {
         }
         if matches!(m, Measure::Moments { .. }) && !facts.complete {
             writer.flag(tag::INCOMPLETE, true);
+        }
+        for centre in facts.centres.iter().flat_map(|(left, right)| [left, right]) {
+            writer.decimal(tag::CENTRE, centre);
         }
     }
     sha256(&[b"quorate/vec/v1\0", writer.bytes()])

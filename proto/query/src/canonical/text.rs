@@ -167,6 +167,9 @@ pub(crate) fn measure_text(measure: &Measure) -> String {
         Measure::Events { of: Some(name) } => format!("events with {}", column(name)),
         Measure::Moments { column: name } => format!("moments of {}", column(name)),
         Measure::ValueCounts { column: name } => format!("counts per value of {}", column(name)),
+        Measure::Products { left, right } => {
+            format!("mean product of {} and {}", column(left), column(right))
+        }
     }
 }
 

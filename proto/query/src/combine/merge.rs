@@ -224,6 +224,7 @@ fn empty_parts(measure: &Measure, facts: &Facts) -> Vec<Number> {
     let parts = match measure {
         Measure::Persons { .. } | Measure::Events { .. } => 1,
         Measure::Moments { .. } => 4,
+        Measure::Products { .. } => 2,
         Measure::ValueCounts { .. } => facts.domain.len(),
     };
     vec![Number::ZERO; parts]

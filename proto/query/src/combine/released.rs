@@ -8,7 +8,7 @@ use super::{CombineError, SiteAnswer, SiteTables, of_table};
 use crate::answer::Mode;
 use crate::codebook::{Codebook, Column};
 use crate::measure::{self, SiteParts, facts::Facts, interval::Interval};
-use crate::question::{GroupKey, Question, Stat, TableQuestion};
+use crate::question::{GroupKey, Measure, Question, Stat, TableQuestion};
 use crate::value::Scalar;
 
 /// The released tables of all nodes that answered, laid side by side.
@@ -83,6 +83,29 @@ impl<'a> Released<'a> {
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.merged.mode == Some(Mode::None)
+    }
+
+    /// Where the mean of a column stands among the measures.
+    #[must_use]
+    pub fn mean_of(&self, name: &str) -> Option<usize> {
+        let mut measures = self.question.measures.iter();
+        measures.position(
+            |measure| matches!(measure, Measure::Moments { column } if column.column == name),
+        )
+    }
+
+    /// Where the mean product of two columns stands among the measures, and whether it has them in
+    /// this order.
+    #[must_use]
+    pub fn product_of(&self, [one, other]: [&str; 2]) -> Option<(usize, bool)> {
+        let turned = one > other;
+        let wanted = if turned { [other, one] } else { [one, other] };
+        let mut measures = self.question.measures.iter();
+        let at = measures.position(|measure| match measure {
+            Measure::Products { left, right } => [&left.column, &right.column] == wanted,
+            _ => false,
+        })?;
+        Some((at, !turned))
     }
 
     /// Public facts of a measure.

@@ -199,7 +199,10 @@ fn kind(question: &TableQuestion, expr: &Expr) -> Kind {
         Stat::Count => match question.measures.get(*measure) {
             Some(Measure::Events { .. }) => Kind::Events,
             Some(
-                Measure::Persons { .. } | Measure::Moments { .. } | Measure::ValueCounts { .. },
+                Measure::Persons { .. }
+                | Measure::Moments { .. }
+                | Measure::ValueCounts { .. }
+                | Measure::Products { .. },
             )
             | None => Kind::Count,
         },

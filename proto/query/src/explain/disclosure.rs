@@ -123,9 +123,22 @@ fn needs(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
                     column.column
                 ));
             }
+            Measure::Products { left, right } => lines.push(format!(
+                "R1b: {least} persons whose product of {} and {} is not zero, nor that of their distances from the middle values",
+                left.column, right.column
+            )),
         }
     }
+    lines.extend(budget(q, cb));
     lines
+}
+
+/// The bit budget of tables with products.
+fn budget(q: &TableQuestion, cb: &Codebook) -> Option<String> {
+    let persons = crate::measure::products::least_persons(q, cb, &cb.release)?;
+    Some(format!(
+        "R12: {persons} persons, so that the means, deviations and products of each column together say less than a quarter of what its values are"
+    ))
 }
 
 fn bites(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
@@ -145,6 +158,14 @@ fn bites(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
                     "R8: a deviation or variance of {name} over fewer than {dof} persons"
                 ));
             }
+        }
+    }
+    for measure in &q.measures {
+        if let Measure::Products { left, right } = measure {
+            lines.push(format!(
+                "R4, R5, R6: few persons who make up nearly all products of {} and {}, as they are, about the centres, or about the middle values",
+                left.column, right.column
+            ));
         }
     }
     for column in sensitive(q, cb) {
@@ -200,7 +221,10 @@ fn sensitive<'a>(q: &'a TableQuestion, cb: &Codebook) -> Vec<&'a ColumnRef> {
     let keys = q.keys.iter().map(GroupKey::column);
     let counted = q.measures.iter().filter_map(|measure| match measure {
         Measure::ValueCounts { column } => Some(column),
-        Measure::Persons { .. } | Measure::Events { .. } | Measure::Moments { .. } => None,
+        Measure::Persons { .. }
+        | Measure::Events { .. }
+        | Measure::Moments { .. }
+        | Measure::Products { .. } => None,
     });
     let mut found: Vec<&ColumnRef> = keys.chain(counted).chain(q.filter.boxes.keys()).collect();
     found.retain(|column| cb.column(column).is_some_and(|column| column.sensitive));
@@ -233,7 +257,7 @@ fn history(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
     }
     if q.measures
         .iter()
-        .any(|measure| matches!(measure, Measure::Moments { .. }))
+        .any(|measure| matches!(measure, Measure::Moments { .. } | Measure::Products { .. }))
     {
         lines.push(
             "H1s: a sum that differs from an earlier one by what few persons have; keep to one set of conditions for all means"

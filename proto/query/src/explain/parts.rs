@@ -6,6 +6,7 @@ use crate::canonical::text;
 use crate::codebook::{Codebook, Column, ColumnRef, RowsPer};
 use crate::domain;
 use crate::measure::facts::facts;
+use crate::number::Number;
 use crate::question::{Cohort, Measure, Predicate, Set, TableQuestion, Values};
 use crate::release::k_eff;
 use crate::set::{Range, scalar};
@@ -28,9 +29,15 @@ pub(super) fn columns(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
             }
             Measure::Moments { column } => (Some(column), "mean and standard deviation"),
             Measure::ValueCounts { column } => (Some(column), "counts per value"),
+            Measure::Products { .. } => (None, "mean product"),
         };
         if let Some(column) = column {
             uses.entry(column).or_default().insert(word);
+        }
+        if let Measure::Products { left, right } = measure {
+            for column in [left, right] {
+                uses.entry(column).or_default().insert(word);
+            }
         }
     }
     uses.into_iter()
@@ -127,6 +134,13 @@ fn measured(measure: &Measure, q: &TableQuestion, cb: &Codebook) -> String {
         (Measure::Moments { .. }, Some(((low, high), unit))) => {
             let unit = unit.map(|u| format!(" {u}")).unwrap_or_default();
             format!("per cell: {what}, each person's values clamped to {low} to {high}{unit}")
+        }
+        (Measure::Products { left, right }, _) => {
+            let centres = facts(measure, q, cb).and_then(|facts| facts.centres);
+            let less = |of: &ColumnRef, centre: &Number| format!("{} less {centre}", of.column);
+            let both =
+                centres.map(|(l, r)| format!(": {} times {}", less(left, &l), less(right, &r)));
+            format!("per cell: {what}{}", both.unwrap_or_default())
         }
         _ => format!("per cell: {what}"),
     }
@@ -234,6 +248,10 @@ pub(super) fn sends(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
             Measure::ValueCounts { column } => {
                 format!("the count of each value of {}, rounded to {base}", column.column)
             }
+            Measure::Products { left, right } => format!(
+                "the mean product of {} and {}, rounded to a grid that follows from bounds and rounded number of persons",
+                left.column, right.column
+            ),
         })
         .collect();
     parts.push("or, in place of any of these, that it is withheld, without a reason".to_owned());
@@ -281,10 +299,12 @@ pub(super) fn rules(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
     let mut rules = vec![format!(
         "R1, R2: a cell of fewer than {least} persons is withheld, {zeros}"
     )];
-    let sums = q
-        .measures
-        .iter()
-        .any(|m| matches!(m, Measure::Moments { .. } | Measure::ValueCounts { .. }));
+    let sums = q.measures.iter().any(|m| {
+        matches!(
+            m,
+            Measure::Moments { .. } | Measure::ValueCounts { .. } | Measure::Products { .. }
+        )
+    });
     if sums {
         rules.push(format!(
             "R1b: a sum, mean or deviation needs {least} persons with a value other than zero; counts per value need {least} outside the commonest"

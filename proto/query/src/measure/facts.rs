@@ -1,5 +1,6 @@
 //! What the codebook says about a measured column in the context of a question.
 
+use super::products;
 use crate::codebook::{Codebook, Column, ColumnRef, ConceptSet, RowsPer};
 use crate::number::Number;
 use crate::question::{GroupKey, Measure, Predicate, TableQuestion, Values};
@@ -20,15 +21,27 @@ pub struct Facts {
     pub domain: Vec<Number>,
     /// Rows of one person that count, on an event table.
     pub max_rows: Option<u32>,
+    /// What is taken off the two columns of `Products`. Always there for it, and for nothing else.
+    pub centres: Option<(Number, Number)>,
 }
 
-/// The column whose values a measure needs, if any.
+/// The column whose values a measure needs, if it is one.
 #[must_use]
 pub fn column_of(measure: &Measure) -> Option<&ColumnRef> {
     match measure {
         Measure::Persons { of } | Measure::Events { of } => of.as_ref(),
         Measure::Moments { column } | Measure::ValueCounts { column } => Some(column),
+        Measure::Products { .. } => None,
     }
+}
+
+/// Every column whose values a measure needs.
+pub fn columns_of(measure: &Measure) -> impl Iterator<Item = &ColumnRef> {
+    let both = match measure {
+        Measure::Products { left, right } => [Some(left), Some(right)],
+        other => [column_of(other), None],
+    };
+    both.into_iter().flatten()
 }
 
 /// The column of a group key.
@@ -48,6 +61,9 @@ pub fn facts(measure: &Measure, question: &TableQuestion, codebook: &Codebook) -
         RowsPer::Unit => None,
         RowsPer::Many { max_rows } => Some(max_rows),
     };
+    if let Measure::Products { left, right } = measure {
+        return products::facts(left, right, question, codebook);
+    }
     let Some(reference) = column_of(measure) else {
         return Some(Facts {
             max_rows,
@@ -69,22 +85,32 @@ pub fn facts(measure: &Measure, question: &TableQuestion, codebook: &Codebook) -
         Measure::Persons { .. } | Measure::Events { .. } => true,
         Measure::Moments { .. } => bounds.is_some(),
         Measure::ValueCounts { .. } => !domain.is_empty(),
+        Measure::Products { .. } => false,
     };
-    let filtered = question
-        .filter
-        .boxes
-        .get(reference)
-        .is_some_and(|set| !set.null);
-    // Rows without a key are in no group, unless their number is public.
-    let grouped = question.keys.iter().any(|key| key_column(key) == reference);
-    let complete = column.missing_public || column.required || filtered || grouped;
+    let complete = column.missing_public || is_never_missing(reference, question, codebook);
     supported.then_some(Facts {
         bounds,
         unit,
         complete,
         domain,
         max_rows,
+        centres: None,
     })
+}
+
+/// Whether no row of the question lacks the column: it never does, the filter leaves such rows out, or
+/// the column is a group key. Rows without a key are in no group, unless their number is public.
+#[must_use]
+pub fn is_never_missing(
+    reference: &ColumnRef,
+    question: &TableQuestion,
+    codebook: &Codebook,
+) -> bool {
+    let filter = question.filter.boxes.get(reference);
+    let required = codebook.column(reference).is_some_and(|c| c.required);
+    required
+        || filter.is_some_and(|set| !set.null)
+        || question.keys.iter().any(|key| key_column(key) == reference)
 }
 
 /// Bounds and unit of a column under a filter: its own, or those of the `when` whose set contains

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod interval;
 pub mod moments;
 pub mod persons;
+pub mod products;
 pub mod value_counts;
 
 use crate::answer::{Mode, Protection};
@@ -78,6 +79,7 @@ pub fn check(measure: &Measure, facts: &Facts, site: SiteParts<'_>) -> Result<()
         Measure::Persons { .. } | Measure::Events { .. } => persons::check(site),
         Measure::Moments { .. } => moments::check(site),
         Measure::ValueCounts { .. } => value_counts::check(facts, site),
+        Measure::Products { .. } => products::check(site),
     }
 }
 
@@ -90,6 +92,7 @@ pub fn estimate(measure: &Measure, facts: &Facts, stat: Stat, sites: &[SiteParts
         Measure::Events { .. } => events::estimate(sites),
         Measure::Moments { .. } => moments::estimate(facts, stat, sites),
         Measure::ValueCounts { .. } => value_counts::estimate(facts, stat, sites),
+        Measure::Products { .. } => products::estimate(facts, stat, sites),
     }
 }
 

@@ -297,6 +297,9 @@ fn values(
         ));
     };
     let Some(name) = scope.column(expr, ctx)? else {
+        if ctx.typed && aggregate == "avg" {
+            return super::product::product(expr, scope, ctx)?.ok_or_else(|| bare_column(expr));
+        }
         return Err(bare_column(expr));
     };
     let Some(column) = ctx.column(&name) else {
@@ -312,7 +315,7 @@ fn values(
     Err(without_bounds(&name, column, expr, ctx))
 }
 
-fn check_aggregatable(
+pub(super) fn check_aggregatable(
     name: &ColumnRef,
     column: &Column,
     expr: &Expr,

@@ -16,6 +16,8 @@ use crate::question::{ParamValue, Params};
 pub(super) struct Context<'a> {
     pub(super) text: &'a Text<'a>,
     pub(super) codebook: &'a Codebook,
+    /// Whether the text is what a typed analysis comes to: it may ask for products.
+    pub(super) typed: bool,
     params: &'a Params,
     used: RefCell<BTreeSet<String>>,
 }
@@ -39,6 +41,7 @@ impl<'a> Context<'a> {
         Ok(Self {
             text,
             codebook,
+            typed: false,
             params,
             used: RefCell::default(),
         })

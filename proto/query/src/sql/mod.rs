@@ -15,6 +15,7 @@ mod literal;
 mod names;
 mod outline;
 mod output;
+mod product;
 mod relation;
 mod scope;
 mod select;
@@ -50,13 +51,28 @@ pub const MAX_OUTPUTS: usize = 40;
 /// # Errors
 /// A [`Problem`] with a V code, a sentence, the place, and the nearest allowed form.
 pub fn read(sql: &str, params: &Params, codebook: &Codebook) -> Result<Question, Problem> {
-    stacker::maybe_grow(STACK, STACK, || read_here(sql, params, codebook))
+    stacker::maybe_grow(STACK, STACK, || read_here(sql, params, codebook, false))
 }
 
-fn read_here(sql: &str, params: &Params, codebook: &Codebook) -> Result<Question, Problem> {
+/// Reads what a typed analysis comes to: a text that may also ask for products of two columns.
+pub(crate) fn read_typed(
+    sql: &str,
+    params: &Params,
+    codebook: &Codebook,
+) -> Result<Question, Problem> {
+    stacker::maybe_grow(STACK, STACK, || read_here(sql, params, codebook, true))
+}
+
+fn read_here(
+    sql: &str,
+    params: &Params,
+    codebook: &Codebook,
+    typed: bool,
+) -> Result<Question, Problem> {
     let text = text::Text::new(sql);
     let query = outline::query(&text)?;
-    let context = context::Context::new(&text, params, codebook)?;
+    let mut context = context::Context::new(&text, params, codebook)?;
+    context.typed = typed;
     let table = select::table(&query, &context)?;
     context.check_params_used()?;
     Ok(Question {

@@ -29,12 +29,21 @@ fn analysis(name: &str, arguments: &[(&str, &str)]) -> Analysis {
     }
 }
 
-type Site = (&'static str, Vec<Person>);
+pub(crate) type Site = (&'static str, Vec<Person>);
 
 fn report(analysis: &Analysis, sites: &[Site], round: bool) -> Report {
-    let book = codebook();
+    released_report(analysis, sites, round, &codebook())
+}
+
+/// What an analysis says of the cells that some nodes release of their persons.
+pub(crate) fn released_report(
+    analysis: &Analysis,
+    sites: &[Site],
+    round: bool,
+    book: &Codebook,
+) -> Report {
     let question = Request::Analysis(analysis.clone())
-        .read(&Params::new(), &book)
+        .read(&Params::new(), book)
         .unwrap();
     let protection = Protection {
         mode: if round { Mode::Round } else { Mode::None },
@@ -44,7 +53,7 @@ fn report(analysis: &Analysis, sites: &[Site], round: bool) -> Report {
     let released = |people: &[Person]| -> Vec<NodeTable> {
         let tables = question.tables().into_iter();
         tables
-            .map(|(_, table)| node(people, table, &book, round))
+            .map(|(_, table)| node(people, table, book, round))
             .collect()
     };
     let tables: Vec<(&str, Vec<NodeTable>)> = sites
@@ -58,7 +67,7 @@ fn report(analysis: &Analysis, sites: &[Site], round: bool) -> Report {
             tables: Some((tables, protection)),
         })
         .collect();
-    let released = ReleasedTables::new(&question, &book, &answers).unwrap();
+    let released = ReleasedTables::new(&question, book, &answers).unwrap();
     analysis.finish(&released).unwrap()
 }
 

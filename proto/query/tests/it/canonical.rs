@@ -156,6 +156,28 @@ fn walk(bytes: &[u8], tags: &[(u8, bool)], seen: &mut BTreeSet<u8>) {
     }
 }
 
+/// A question about a mean product, which only typed analyses ask.
+fn product() -> Question {
+    let book = quorate_query::codebook::read(include_str!("../codebooks/model.toml"), "model.toml");
+    let arguments = [("columns".to_owned(), "z,far".to_owned())].into();
+    let analysis = Analysis::named("correlation", arguments).expect("an analysis");
+    let read = Request::Analysis(analysis).read(&BTreeMap::new(), &book.expect("a codebook"));
+    read.expect("a question")
+}
+
+#[test]
+fn the_bytes_of_a_mean_product_are_frozen() {
+    let column = |name: &str| {
+        let field = |tag: u8, text: &str| [&[tag, 0, 0, 0, text.len() as u8], text.as_bytes()].concat();
+        let inner = [field(0x31, "person"), field(0x32, name)].concat();
+        [&[0x30, 0, 0, 0, inner.len() as u8], inner.as_slice()].concat()
+    };
+    let both = [column("far"), column("z")].concat();
+    let measure = [&[0x74, 0, 0, 0, both.len() as u8], both.as_slice()].concat();
+    let bytes = product().canonical_bytes();
+    assert!(bytes.windows(measure.len()).any(|found| found == measure));
+}
+
 #[test]
 fn the_page_decodes_every_vector_and_every_tag_occurs() {
     let tags = page_tags();
@@ -164,8 +186,9 @@ fn the_page_decodes_every_vector_and_every_tag_occurs() {
         walk(&asked(sql).canonical_bytes(), &tags, &mut seen);
     }
     walk(&two().canonical_bytes(), &tags, &mut seen);
+    walk(&product().canonical_bytes(), &tags, &mut seen);
     // These occur in vec ids only, or in questions that no SQL text can make.
-    let elsewhere = [0xB0, 0xB2, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5];
+    let elsewhere = [0xB0, 0xB2, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5, 0xC6];
     let missing: Vec<u8> = tags
         .iter()
         .map(|(tag, _)| *tag)

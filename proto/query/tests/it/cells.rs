@@ -6,6 +6,7 @@ use quorate_query::answer::{Cell, NodeRow, NodeTable};
 use quorate_query::codebook::{Codebook, ColumnRef};
 use quorate_query::measure::facts::facts;
 use quorate_query::measure::moments::{CellSize, ExactMoments};
+use quorate_query::measure::products::{self, ExactProducts};
 use quorate_query::measure::{moments, persons, value_counts};
 use quorate_query::number::Number;
 use quorate_query::question::{GroupKey, Measure, TableQuestion, Values};
@@ -90,6 +91,25 @@ fn cell(
                 value_counts::protect(&counts, &counts, &params)
             } else {
                 Some(value_counts::exact(&counts))
+            }
+        }
+        Measure::Products { left, right } => {
+            let (a, b) = facts.centres.unwrap();
+            let whole = |n: Number| i64::try_from(n.to_integer().unwrap()).unwrap();
+            let (left, right) = (values(group, left), values(group, right));
+            assert_eq!((left.len(), right.len()), (group.len(), group.len()));
+            let both = left.iter().zip(&right);
+            let product =
+                |(x, y): (&i64, &i64)| i128::from(x - whole(a)) * i128::from(y - whole(b));
+            let exact = ExactProducts {
+                persons: group.len() as u64,
+                sum: both.map(product).sum(),
+                scale: 0,
+            };
+            if round {
+                products::protect(&exact, facts.bounds.unwrap(), &params)
+            } else {
+                Some(products::exact(&exact))
             }
         }
         Measure::Events { .. } => panic!("no events here"),

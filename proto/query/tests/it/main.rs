@@ -23,6 +23,8 @@ mod golden;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod problems;

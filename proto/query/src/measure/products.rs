@@ -1,0 +1,237 @@
+//! Mean of the products of two columns, each less its centre, over the persons with both: what
+//! covariances and linear models are made of.
+//!
+//! Parts in modes round and cell key: `[persons', mean']`; in mode none: `[persons, sum]`. The mean has
+//! the grid that the mean of a column with the bounds of the product would have. The centre is the
+//! middle of a column's bounds, rounded down to the column's decimals: public, the same everywhere.
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+
+use super::facts::{Facts, is_never_missing, limits};
+use super::moments::{self, CellSize, ExactMoments};
+use super::{Estimate, SiteParts};
+use crate::codebook::{Codebook, ColumnRef, RowsPer};
+use crate::number::Number;
+use crate::question::{Measure, Stat, TableQuestion};
+use crate::release::{ReleaseParams, k_eff};
+
+/// What a node knows exactly about a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExactProducts {
+    /// Persons with both values.
+    pub persons: u64,
+    /// Sum of the products about the centres, as a mantissa at `scale`.
+    pub sum: i128,
+    /// Decimal digits of both columns together.
+    pub scale: u32,
+}
+
+impl ExactProducts {
+    /// As the moments of a number of which only the mean is told.
+    #[must_use]
+    pub fn as_moments(&self) -> ExactMoments {
+        ExactMoments {
+            persons: self.persons,
+            rows: self.persons,
+            sum: self.sum,
+            sum_sq: 0,
+            scale: self.scale,
+        }
+    }
+}
+
+/// The middle of bounds, rounded down to a column's decimals; `None` if they do not fit there.
+#[must_use]
+pub fn centre(bounds: (Number, Number), scale: u32) -> Option<Number> {
+    let both = bounds
+        .0
+        .at_scale(scale)?
+        .checked_add(bounds.1.at_scale(scale)?)?;
+    let exponent = i32::try_from(scale).ok()?;
+    Some(Number::new(both.div_euclid(2), exponent.checked_neg()?))
+}
+
+/// The facts of such a measure; `None` if the codebook does not support it for both columns, or a
+/// person may lack one of them.
+pub(super) fn facts(
+    left: &ColumnRef,
+    right: &ColumnRef,
+    question: &TableQuestion,
+    codebook: &Codebook,
+) -> Option<Facts> {
+    let table = codebook.tables.get(&question.rows)?;
+    let own = left.table == question.rows && right.table == question.rows && left != right;
+    let never = |of| is_never_missing(of, question, codebook);
+    if !own || table.rows != RowsPer::Unit || !never(left) || !never(right) {
+        return None;
+    }
+    let of = |reference: &ColumnRef| {
+        let (bounds, _) = limits(reference, &question.filter, codebook)?;
+        let scale = codebook.column(reference)?.ty.scale()?;
+        Some((bounds, centre(bounds, scale)?))
+    };
+    let ((left, a), (right, b)) = (of(left)?, of(right)?);
+    Some(Facts {
+        bounds: Some(bounds((left, a), (right, b))?),
+        complete: true,
+        centres: Some((a, b)),
+        ..Facts::default()
+    })
+}
+
+/// Least and greatest product about the centres.
+fn bounds(
+    (left, a): ((Number, Number), Number),
+    (right, b): ((Number, Number), Number),
+) -> Option<(Number, Number)> {
+    let less = |n: Number, centre: Number| n.to_rational() - centre.to_rational();
+    let corners: Vec<BigRational> = [left.0, left.1]
+        .into_iter()
+        .flat_map(|x| [right.0, right.1].map(|y| less(x, a) * less(y, b)))
+        .collect();
+    let number = |n: &BigRational| Number::from_rational(n);
+    Some((
+        number(corners.iter().min()?)?,
+        number(corners.iter().max()?)?,
+    ))
+}
+
+/// The protected parts, or nothing if fewer persons than the threshold have both values.
+#[must_use]
+pub fn protect(
+    exact: &ExactProducts,
+    bounds: (Number, Number),
+    params: &ReleaseParams,
+) -> Option<Vec<Number>> {
+    let shown = CellSize {
+        persons: exact.persons,
+        rows: exact.persons,
+        complete: true,
+    };
+    let parts = moments::protect(&exact.as_moments(), bounds, shown, params)?;
+    two(&parts)
+}
+
+/// Of the parts of moments the two that a product has.
+#[must_use]
+pub fn two(parts: &[Number]) -> Option<Vec<Number>> {
+    match parts {
+        [persons, _, mean, _] => Some(vec![*persons, *mean]),
+        _ => None,
+    }
+}
+
+/// The parts without protection.
+#[must_use]
+pub fn exact(exact: &ExactProducts) -> Vec<Number> {
+    let scale = i32::try_from(exact.scale).unwrap_or(0);
+    vec![exact.persons.into(), Number::new(exact.sum, -scale)]
+}
+
+/// The parts of moments that these parts stand for.
+fn four(site: SiteParts<'_>) -> Option<[Number; 4]> {
+    match site.parts {
+        [persons, mean] => Some([*persons, *persons, *mean, Number::ZERO]),
+        _ => None,
+    }
+}
+
+pub(super) fn check(site: SiteParts<'_>) -> Result<(), &'static str> {
+    let parts = four(site).ok_or("a mean of products is not two numbers")?;
+    moments::check(SiteParts {
+        parts: &parts,
+        ..site
+    })
+}
+
+/// Number, mean and sum over the persons of the sites; nothing else can be read from products.
+pub(super) fn estimate(facts: &Facts, stat: Stat, sites: &[SiteParts<'_>]) -> Estimate {
+    if !matches!(stat, Stat::Count | Stat::Mean | Stat::Sum) {
+        return None;
+    }
+    let parts: Vec<[Number; 4]> = sites.iter().map(|s| four(*s)).collect::<Option<_>>()?;
+    let pairs = sites.iter().zip(&parts);
+    let sites: Vec<SiteParts<'_>> = pairs
+        .map(|(site, parts)| SiteParts { parts, ..*site })
+        .collect();
+    moments::estimate(facts, stat, &sites)
+}
+
+/// More persons than this are not looked for: what needs them is refused anyway.
+const MOST_PERSONS: u64 = 1 << 40;
+
+/// How many persons a cell of this table needs for its bit budget, as a number that starts a rounding
+/// bin: for each column that products are made of, what the released numbers about it can tell apart
+/// is at most a quarter of what its values can be. `None` for tables without products.
+///
+/// A mean, a deviation or a product takes `log2(1 + range/grid)` bits of `n · log2(values)`.
+#[must_use]
+pub fn least_persons(
+    q: &TableQuestion,
+    codebook: &Codebook,
+    params: &ReleaseParams,
+) -> Option<u64> {
+    let columns = q.measures.iter().flat_map(|measure| match measure {
+        Measure::Products { left, right } => vec![left, right],
+        _ => Vec::new(),
+    });
+    let needs = columns.map(|column| {
+        let numbers = q.measures.iter().map(|m| numbers_about(m, column)).sum();
+        needed(numbers, values(column, q, codebook), params)
+    });
+    needs.max()
+}
+
+/// How many released numbers of a measure are about a column.
+fn numbers_about(measure: &Measure, column: &ColumnRef) -> u32 {
+    match measure {
+        Measure::Moments { column: of } if of == column => 2,
+        Measure::Products { left, right } if left == column || right == column => 1,
+        _ => 0,
+    }
+}
+
+/// How many values a column can have.
+fn values(column: &ColumnRef, q: &TableQuestion, codebook: &Codebook) -> BigInt {
+    let count = || {
+        let ((low, high), _) = limits(column, &q.filter, codebook)?;
+        let scale = codebook.column(column)?.ty.scale()?;
+        let width = high.at_scale(scale)?.checked_sub(low.at_scale(scale)?)?;
+        Some(BigInt::from(width) + 1)
+    };
+    count().unwrap_or_else(|| BigInt::from(1))
+}
+
+/// The least number of persons within the budget: `(1 + 10 n')^(4 numbers) <= values^n`.
+fn needed(numbers: u32, values: BigInt, params: &ReleaseParams) -> u64 {
+    let base = params.round_base;
+    // The released number is at most this.
+    let shown = |n: u64| float(n.saturating_add(u64::from(base / 2)));
+    let bits = |n: u64| f64::from(numbers) * 4.0 * libm::log2(1.0 + 10.0 * shown(n));
+    let digits = values.bits().saturating_sub(1);
+    let fits = |n: u64| digits > 0 && bits(n) <= float(n) * float(digits);
+    // `log2(1 + 10 n) / n` falls, so what fits once fits for all larger numbers.
+    let mut high = u64::from(k_eff(params.k, base));
+    while !fits(high) && high < MOST_PERSONS {
+        high = high.saturating_mul(2);
+    }
+    let mut low = u64::from(k_eff(params.k, base)).min(high);
+    while low < high {
+        let middle = low.midpoint(high);
+        if fits(middle) {
+            high = middle;
+        } else {
+            low = middle.saturating_add(1);
+        }
+    }
+    let needed = u32::try_from(low).unwrap_or(u32::MAX);
+    k_eff(needed, base).into()
+}
+
+/// A whole number below 2^53, exactly.
+fn float(n: u64) -> f64 {
+    let (high, low) = (n >> 32, n & 0xffff_ffff);
+    let part = |n: u64| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    part(high) * 4_294_967_296.0 + part(low)
+}

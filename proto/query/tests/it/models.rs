@@ -1,0 +1,190 @@
+//! Correlations and linear models from arguments to statistics: the same numbers as independent software
+//! has for the same persons, and with protection limits that hold the truth.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use quorate_query::analyses::{Analysis, Entry, Report};
+use quorate_query::codebook::{Codebook, read};
+
+use crate::analyses::{Site, released_report};
+use crate::cells::Person;
+
+const COLUMNS: [&str; 6] = ["sex", "arm", "x", "y", "z", "far"];
+
+fn codebook() -> Codebook {
+    read(include_str!("../codebooks/model.toml"), "model.toml").unwrap()
+}
+
+fn report(analysis: &Analysis, sites: &[Site], round: bool) -> Report {
+    released_report(analysis, sites, round, &codebook())
+}
+
+fn analysis(name: &str, arguments: &[(&str, &str)]) -> Analysis {
+    let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Analysis {
+        name: name.to_owned(),
+        arguments: arguments.iter().map(pair).collect(),
+    }
+}
+
+fn entry<'a>(report: &'a Report, table: &str, row: &str, column: &str) -> &'a Entry {
+    let grid = report.tables.iter().find(|grid| grid.name == table);
+    let grid = grid.unwrap_or_else(|| panic!("no table {table} in {report:#?}"));
+    let line = grid.rows.iter().find(|line| line.row == row);
+    let line = line.unwrap_or_else(|| panic!("no row {row} in {grid:#?}"));
+    &line.values[column]
+}
+
+fn number(text: Option<&String>) -> Option<f64> {
+    text.map(|text| text.parse().unwrap())
+}
+
+fn reference() -> serde_json::Value {
+    serde_json::from_str(include_str!("../reference/models.json")).unwrap()
+}
+
+fn reference_sites(reference: &serde_json::Value) -> Vec<Site> {
+    ["a", "b", "c"]
+        .map(|site| {
+            let people = reference["persons"].as_array().unwrap();
+            let here = people.iter().filter(|person| person["site"] == site);
+            let person = |person: &serde_json::Value| {
+                let value = |column| Some((column, person.get(column)?.as_i64()?));
+                COLUMNS.into_iter().filter_map(value).collect()
+            };
+            (site, here.map(person).collect())
+        })
+        .into()
+}
+
+/// Coefficients and what follows from them 1e-10 relative, probabilities and intervals 1e-9.
+fn near(column: &str, ours: f64, theirs: f64) -> bool {
+    let close = match column {
+        "p" | "from" | "to" => 1e-9,
+        _ => 1e-10,
+    };
+    // Below 1e-100 zero is written.
+    (ours - theirs).abs() <= close * theirs.abs() + 1e-100
+}
+
+#[test]
+fn models_are_those_of_independent_software() {
+    let reference = reference();
+    let sites = reference_sites(&reference);
+    let (mut compared, mut wrong) = (0, Vec::new());
+    let cases = reference["cases"].as_array().unwrap().iter();
+    for case in cases.filter(|case| case["analysis"] != "lm/1") {
+        let arguments: BTreeMap<String, String> =
+            serde_json::from_value(case["arguments"].clone()).unwrap();
+        let name = case["analysis"].as_str().unwrap().to_owned();
+        let report = report(&Analysis { name, arguments }, &sites, false);
+        for expected in case["expect"].as_array().unwrap() {
+            let text = |at: usize| expected[at].as_str().unwrap();
+            let found = entry(&report, text(0), text(1), text(2));
+            let (ours, theirs) = (number(found.value.as_ref()), expected[3].as_f64().unwrap());
+            compared += 1;
+            if !ours.is_some_and(|ours| near(text(2), ours, theirs)) {
+                wrong.push(format!("{} {expected}: {ours:?}", case["arguments"]));
+            }
+        }
+    }
+    let all = wrong.join("\n");
+    assert!(wrong.is_empty(), "{} of {compared}:\n{all}", wrong.len());
+    assert!(compared > 50, "{compared}");
+}
+
+/// What was shown of a protected run, against the truth of the nodes in it: how many numbers had two
+/// limits, and how wide these were in standard errors at most.
+fn holds_the_truth(analysis: &Analysis, sites: &[Site]) -> Result<u32, TestCaseError> {
+    let shown = report(analysis, sites, true);
+    let inside = |(name, _): &&Site| shown.sites.iter().any(|site| site == name);
+    let behind: Vec<Site> = sites.iter().filter(inside).cloned().collect();
+    let truth = report(analysis, &behind, false);
+    let mut limited = 0;
+    for grid in &shown.tables {
+        for line in &grid.rows {
+            for (column, found) in &line.values {
+                let truth = entry(&truth, &grid.name, &line.row, column);
+                let Some(truth) = number(truth.value.as_ref()) else {
+                    continue;
+                };
+                let slack = 1e-9 * truth.abs() + 1e-100;
+                let place = format!("{analysis:?} {} {} {column}", grid.name, line.row);
+                let (low, high) = (number(found.lower.as_ref()), number(found.upper.as_ref()));
+                limited += u32::from(low.is_some() && high.is_some());
+                prop_assert!(
+                    low.is_none_or(|low| low <= truth + slack),
+                    "{}: {} {:?}",
+                    place,
+                    truth,
+                    found
+                );
+                prop_assert!(
+                    high.is_none_or(|high| truth <= high + slack),
+                    "{}: {} {:?}",
+                    place,
+                    truth,
+                    found
+                );
+            }
+        }
+    }
+    Ok(limited)
+}
+
+fn person() -> impl Strategy<Value = Person> {
+    let x = prop::option::weighted(0.95, 40_i64..160);
+    (0_i64..2, 1_i64..5, x, 0_i64..100, 0_i64..120).prop_map(|(sex, arm, x, z, noise)| {
+        let of_x = x.unwrap_or(100);
+        let known = [
+            ("sex", sex),
+            ("arm", arm),
+            ("z", of_x + z),
+            ("y", 60 + of_x + 10 * sex + 5 * arm + noise),
+            ("far", 1_000_000_000 + 3 * of_x + z),
+        ];
+        known.into_iter().chain(x.map(|x| ("x", x))).collect()
+    })
+}
+
+fn sites(each: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Site>> {
+    let people = move || prop::collection::vec(person(), each.clone());
+    (people(), people()).prop_map(|(a, b)| vec![("a", a), ("b", b)])
+}
+
+fn all() -> Vec<Analysis> {
+    vec![
+        analysis("correlation/1", &[("columns", "x,y,z")]),
+        analysis("correlation/1", &[("columns", "far,x")]),
+        analysis("ttest/1", &[("value", "y"), ("paired", "x")]),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+
+    #[test]
+    fn limits_hold_the_truth_of_models(sites in sites(250..500)) {
+        for analysis in all() {
+            let limited = holds_the_truth(&analysis, &sites)?;
+            prop_assert!(limited > 5, "{:?}: {}", analysis, limited);
+        }
+    }
+
+    /// How persons are spread over nodes changes nothing.
+    #[test]
+    fn any_split_gives_the_same_model(people in prop::collection::vec(person(), 80..160), cut in 1_usize..79) {
+        let (first, second) = people.split_at(cut);
+        let split = vec![("a", first.to_vec()), ("b", second.to_vec())];
+        let whole = vec![("a", people.clone())];
+        for analysis in all() {
+            let tables = |sites: &[Site]| {
+                let mut tables = report(&analysis, sites, false).tables;
+                tables.retain(|grid| grid.name != "nodes");
+                tables
+            };
+            prop_assert_eq!(tables(&split), tables(&whole));
+        }
+    }
+}
