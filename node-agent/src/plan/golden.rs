@@ -9,7 +9,7 @@ use datafusion::datasource::MemTable;
 use proptest::prelude::*;
 use quorate_disclosure::evidence::{CellEvidence, Contributions, Evidence, MeasureEvidence};
 use quorate_query::number::Number;
-use quorate_query::question::{GroupKey, Measure, TableQuestion};
+use quorate_query::question::{GroupKey, Measure, Set, TableQuestion};
 use quorate_query::value::Scalar;
 
 use super::Tables;
@@ -228,6 +228,56 @@ fn check_people(evidence: &Evidence, people: &[One], registry: &Registry) {
     }
 }
 
+/// Mean product of age and cholesterol, of persons with both.
+fn products_question() -> TableQuestion {
+    let (left, right) = (column("person", "age"), column("person", "chol"));
+    let mut asked = question(
+        "person",
+        vec![GroupKey::Column(column("person", "sex"))],
+        vec![Measure::Products {
+            left: left.clone(),
+            right: right.clone(),
+        }],
+    );
+    for column in [left, right] {
+        asked.filter.boxes.insert(column, Set::not_null());
+    }
+    asked
+}
+
+/// Values are clamped before they are multiplied, about the centres 60 and 340.0.
+fn check_products(evidence: &Evidence, people: &[One], registry: &Registry) {
+    for sex in 0..2 {
+        let clamped = |one: &One| {
+            let age = i128::from(one.2?).clamp(0, 120);
+            let chol = one.3?.clamp(CHOL.0, CHOL.1);
+            (one.1 == Some(sex)).then_some((one.0, (age, chol)))
+        };
+        let both: BTreeMap<i64, (i128, i128)> = people.iter().filter_map(clamped).collect();
+        let cell = evidence.cells.get(&vec![number(sex)]);
+        assert_eq!(cell.is_some(), !both.is_empty());
+        let Some(cell) = cell else { continue };
+        let MeasureEvidence::Products(found) = &cell.measures[0] else {
+            panic!("no products")
+        };
+        let about = |(x, y): (i128, i128)| {
+            let each = both.iter();
+            each.map(|(key, (a, b))| (*key, (a - x) * (b - y)))
+                .collect()
+        };
+        let middle = |of: fn(&(i128, i128)) -> i128| {
+            let mut all: Vec<i128> = both.values().map(of).collect();
+            all.sort_unstable();
+            all[(all.len() - 1) / 2]
+        };
+        same(&found.centred, &about((60, 3400)), registry);
+        same(&found.plain, &about((0, 0)), registry);
+        let middles = (middle(|pair| pair.0), middle(|pair| pair.1));
+        same(&found.middle, &about(middles), registry);
+        assert_eq!(found.scale, 1);
+    }
+}
+
 fn any_visits() -> impl Strategy<Value = Vec<Visit>> {
     let key = prop_oneof![0_i64..12, Just(-9_000_000_000_000)];
     let visit = (
@@ -263,6 +313,7 @@ proptest! {
         let book = book();
         let tables = tables(&people, &visits, parts);
         check_people(&run_on(&people_question(), &book, &tables, &registry), &people, &registry);
+        check_products(&run_on(&products_question(), &book, &tables, &registry), &people, &registry);
         let evidence = run_on(&visits_question(), &book, &tables, &registry);
         // visits of nobody who is in the table of persons count for nothing
         let known = |visit: &Visit| people.iter().any(|one| one.0 == visit.0);

@@ -1,8 +1,9 @@
 //! The published vectors of canonical form version 1, its page, and what explanations say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use quorate_query::analyses::{Analysis, Request};
 use quorate_query::canonical::{VERSION, predicate_id, show_digest, vec_id};
 use quorate_query::explain::explain;
 use quorate_query::question::{Body, NamedTable, Question};
@@ -168,7 +169,8 @@ fn product() -> Question {
 #[test]
 fn the_bytes_of_a_mean_product_are_frozen() {
     let column = |name: &str| {
-        let field = |tag: u8, text: &str| [&[tag, 0, 0, 0, text.len() as u8], text.as_bytes()].concat();
+        let field =
+            |tag: u8, text: &str| [&[tag, 0, 0, 0, text.len() as u8], text.as_bytes()].concat();
         let inner = [field(0x31, "person"), field(0x32, name)].concat();
         [&[0x30, 0, 0, 0, inner.len() as u8], inner.as_slice()].concat()
     };
