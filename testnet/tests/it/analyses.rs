@@ -9,7 +9,7 @@ use crate::oracle::ask::Person;
 use crate::oracle::heart::{HOSPITALS, people};
 use crate::support;
 
-fn start(spec: &str) -> Option<(Network, Vec<Person>)> {
+pub(crate) fn start(spec: &str) -> Option<(Network, Vec<Person>)> {
     let folder = support::shared_data("heart-disease")?;
     let people = HOSPITALS
         .iter()
@@ -24,7 +24,7 @@ fn analyse(network: &Network, args: &[&str]) -> Done {
         .unwrap()
 }
 
-fn answer(network: &Network, args: &[&str]) -> Value {
+pub(crate) fn answer(network: &Network, args: &[&str]) -> Value {
     let done = analyse(network, &[args, &["--format", "json"]].concat());
     assert_eq!(
         done.code,
@@ -38,7 +38,7 @@ fn answer(network: &Network, args: &[&str]) -> Value {
     value
 }
 
-fn row<'a>(answer: &'a Value, table: &str, row: &str) -> &'a Value {
+pub(crate) fn row<'a>(answer: &'a Value, table: &str, row: &str) -> &'a Value {
     let tables = answer["analysis"]["tables"].as_array().unwrap();
     let found = tables.iter().find(|found| found["name"] == table);
     let rows = found.unwrap_or_else(|| panic!("no {table}: {tables:?}"))["rows"]
@@ -48,7 +48,7 @@ fn row<'a>(answer: &'a Value, table: &str, row: &str) -> &'a Value {
     &found.unwrap_or_else(|| panic!("no {row}: {rows:?}"))["values"]
 }
 
-fn number(value: &Value) -> f64 {
+pub(crate) fn number(value: &Value) -> f64 {
     value
         .as_str()
         .unwrap_or_else(|| panic!("{value}"))
@@ -56,7 +56,7 @@ fn number(value: &Value) -> f64 {
         .unwrap()
 }
 
-fn real(value: i128) -> f64 {
+pub(crate) fn real(value: i128) -> f64 {
     f64::from(i32::try_from(value).unwrap())
 }
 

@@ -23,6 +23,8 @@ mod house;
 #[cfg(test)]
 mod liar;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod noninterference;
 #[cfg(test)]
 mod omop;

@@ -1,8 +1,9 @@
 //! Typed analyses: a name and arguments that everybody expands to the same aggregate question, of one
 //! table or several, and a finish that makes statistics of what the nodes released for it.
 //!
-//! An analysis asks for nothing that SQL could not ask for: laptop, coordinator and every node expand
-//! it themselves, by the code of this folder, and each reads the expansion as it reads any text. So
+//! An analysis asks for nothing that SQL could not ask for, but for mean products of two columns, which
+//! have rules of their own: laptop, coordinator and every node expand it themselves, by the code of this
+//! folder, and each reads the expansion as it reads any text. So
 //! every rule of release applies as it stands, and what a custodian approves is the table that
 //! leaves. The finish runs on released cells only, where the result is believed.
 //!
@@ -15,10 +16,15 @@ mod bands;
 mod correlation;
 mod crosstab;
 mod describe;
+mod design;
 mod distribution;
+mod fit;
 mod follow_up;
+mod formula;
+mod gram;
 mod groups;
 mod histogram;
+mod lm;
 mod logrank;
 mod meta;
 mod pairs;
@@ -28,6 +34,7 @@ mod quantile;
 mod range;
 mod rate;
 mod report;
+mod solve;
 mod standardise;
 mod strata;
 mod survival;
@@ -66,6 +73,7 @@ pub const ALL: &[Definition] = &[
     quantile::BOXPLOT,
     histogram::DEFINITION,
     correlation::DEFINITION,
+    lm::DEFINITION,
 ];
 
 /// What an analysis is.

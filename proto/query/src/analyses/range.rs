@@ -131,6 +131,15 @@ impl Range {
         }
     }
 
+    /// Nothing below zero.
+    pub(super) fn at_least_zero(self) -> Self {
+        Self {
+            value: self.value.max(0.0),
+            low: self.low.max(0.0),
+            high: self.high.max(0.0),
+        }
+    }
+
     /// Root; below zero it is zero.
     pub(super) fn sqrt(self) -> Self {
         self.map(|x| x.max(0.0).sqrt())
