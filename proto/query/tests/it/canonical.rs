@@ -168,14 +168,15 @@ fn product() -> Question {
 
 #[test]
 fn the_bytes_of_a_mean_product_are_frozen() {
-    let column = |name: &str| {
-        let field =
-            |tag: u8, text: &str| [&[tag, 0, 0, 0, text.len() as u8], text.as_bytes()].concat();
-        let inner = [field(0x31, "person"), field(0x32, name)].concat();
-        [&[0x30, 0, 0, 0, inner.len() as u8], inner.as_slice()].concat()
+    let field = |tag: u8, content: &[u8]| {
+        let length = u8::try_from(content.len()).expect("a short field");
+        [&[tag, 0, 0, 0, length], content].concat()
     };
-    let both = [column("far"), column("z")].concat();
-    let measure = [&[0x74, 0, 0, 0, both.len() as u8], both.as_slice()].concat();
+    let column = |name: &str| {
+        let inner = [field(0x31, b"person"), field(0x32, name.as_bytes())].concat();
+        field(0x30, &inner)
+    };
+    let measure = field(0x74, &[column("far"), column("z")].concat());
     let bytes = product().canonical_bytes();
     assert!(bytes.windows(measure.len()).any(|found| found == measure));
 }
