@@ -78,7 +78,7 @@ fn a_column_that_one_person_has_does_not_hide_behind_its_centre() {
     people.get_mut(&111).unwrap()[4] = 90_000;
     let found = Node::of(people).ask_of(&correlation(None));
     assert!(!of_product(&found).is_empty());
-    assert_eq!(&pattern(&found)[1..], "--");
+    assert!(pattern(&found).ends_with("--"));
 }
 
 #[test]
