@@ -184,7 +184,7 @@ pub const BMI: (i64, i64) = (268, 45);
 /// Persons of this age and older are in the cohort that is followed up.
 pub const FOLLOWED_FROM: i64 = 50;
 /// Months after which follow-up ends for everybody.
-pub const FOLLOWED_MONTHS: i64 = 60;
+pub const FOLLOWED_MONTHS: i64 = 36;
 /// Chance that a followed person is treated.
 pub const TREATED: i64 = 500;
 /// Chance of death in a month, without treatment and with it.

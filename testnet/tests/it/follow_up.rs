@@ -72,7 +72,7 @@ fn run(network: &Network, folder: &Path, words: &[String]) -> Value {
 fn table<'a>(answer: &'a Value, name: &str) -> &'a Vec<Value> {
     let tables = answer["analysis"]["tables"].as_array().unwrap();
     let found = tables.iter().find(|table| table["name"] == name);
-    found.unwrap_or_else(|| panic!("no {name}: {answer:#}"))["rows"]
+    found.unwrap_or_else(|| panic!("no {name}"))["rows"]
         .as_array()
         .unwrap()
 }
@@ -105,7 +105,7 @@ fn survival(people: &[FollowUp]) -> Vec<f64> {
         share *= 1.0 - real(died) / real(at_risk);
         share
     };
-    (0..5).map(year).collect()
+    (0..3).map(year).collect()
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn every_command_of_the_pages_about_time_is_answered_and_true() {
     let curve = &answers[0];
     assert_eq!(curve["analysis"]["name"], "survival/1");
     let sites = curve["analysis"]["sites"].as_array().unwrap();
-    assert!(sites.len() >= 2, "{curve:#}");
+    assert!(sites.len() >= 2, "{sites:?}");
     let followed = |treated: i64| -> Vec<FollowUp> {
         let inside = people
             .iter()
@@ -141,7 +141,7 @@ fn every_command_of_the_pages_about_time_is_answered_and_true() {
     };
     let truth = [0, 1].map(|treated| survival(&followed(treated))).concat();
     let rows = table(curve, "curve");
-    assert_eq!(rows.len(), truth.len(), "{curve:#}");
+    assert_eq!(rows.len(), truth.len(), "{rows:?}");
     for (row, truth) in rows.iter().zip(truth) {
         assert!(holds(&row["values"]["survival"], truth), "{row} {truth}");
     }

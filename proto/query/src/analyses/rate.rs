@@ -11,12 +11,21 @@ use super::{Definition, Expansion, Run};
 use crate::codebook::{Codebook, ColumnRef};
 use crate::combine::Released;
 use crate::problem::Problem;
-use crate::question::Stat;
+use crate::question::{Expr, Stat};
 use crate::value::Scalar;
 
-/// Where events and time stand in the expansion.
-const EVENTS: usize = 0;
-const TIME: usize = 1;
+/// Names of the two sums in the expansion.
+const EVENTS: &str = "events";
+const TIME: &str = "time";
+
+/// The measure behind a column of the expansion: measures have an order of their own.
+fn measure(released: &Released<'_>, name: &str) -> Option<usize> {
+    let mut columns = released.question().output.columns.iter();
+    match columns.find(|column| column.name == name)?.expr {
+        Expr::Stat { measure, .. } => Some(measure),
+        Expr::Key(_) | Expr::Literal(_) | Expr::Binary { .. } => None,
+    }
+}
 
 /// `events`, a flag or a number per person.
 pub(super) const EVENT: Argument = Argument {
@@ -104,10 +113,10 @@ pub(super) struct Exposed {
 }
 
 impl Exposed {
-    /// What some nodes released of a row whose first two measures are events and time.
+    /// What some nodes released of a row.
     pub(super) fn read(released: &Released<'_>, row: &[Scalar], sites: &[usize]) -> Option<Self> {
-        let sum = |measure: usize| {
-            let sum = released.statistic(row, measure, Stat::Sum, sites);
+        let sum = |name: &str| {
+            let sum = released.statistic(row, measure(released, name)?, Stat::Sum, sites);
             let sum = Range::of(&sum?);
             // Sums of what is never negative are not negative, whatever the grid says.
             let least = |x: f64| if x < 0.0 { 0.0 } else { x };
@@ -124,8 +133,15 @@ impl Exposed {
 
     /// Whether a node released both.
     pub(super) fn is_known(released: &Released<'_>, row: &[Scalar], site: usize) -> bool {
-        let has = |measure: usize| released.has(row, measure, site);
-        released.is_exact() || (has(EVENTS) && has(TIME))
+        released.is_exact() || Self::is_released(released, row, site)
+    }
+
+    /// Whether a node listed and released both.
+    pub(super) fn is_released(released: &Released<'_>, row: &[Scalar], site: usize) -> bool {
+        let has = |name: &str| {
+            measure(released, name).is_some_and(|measure| released.has(row, measure, site))
+        };
+        has(EVENTS) && has(TIME)
     }
 
     /// Events per unit of time.
@@ -147,8 +163,8 @@ impl Rates {
         let known = |row: &&[Scalar]| !row.contains(&Scalar::Null);
         let rows: Vec<&[Scalar]> = released.rows().filter(known).collect();
         let some = |row: &&&[Scalar]| {
-            all.iter()
-                .any(|site| released.has(row, EVENTS, *site) && released.has(row, TIME, *site))
+            let mut sites = all.iter();
+            sites.any(|site| Exposed::is_released(released, row, *site))
         };
         let seen: Vec<&[Scalar]> = rows.iter().filter(some).copied().collect();
         let name = |row: &[Scalar]| match row.first() {
@@ -194,7 +210,10 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
 
 /// What a reader has to know of the persons behind events and time.
 pub(super) fn explain(report: &mut Report, released: &Released<'_>) {
-    let vague = |measure: usize| released.facts(measure).is_some_and(|facts| !facts.complete);
+    let vague = |name: &str| {
+        let facts = measure(released, name).and_then(|measure| released.facts(measure));
+        facts.is_some_and(|facts| !facts.complete)
+    };
     if vague(EVENTS) || vague(TIME) {
         report.remark(
             "Some persons may have events without time, or time without events: how many values are \

@@ -80,6 +80,11 @@ fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Probl
             column: column.to_owned(),
         })
         .collect();
+    if time.is_none() && !columns.iter().all(|column| is_flag(column, codebook)) {
+        return Err(refuse(
+            "without `time`, `events` is a flag of 0 and 1: shares of persons are standardised",
+        ));
+    }
     let condition = arguments.condition(&columns, codebook);
     let by = arguments
         .get("by")
@@ -95,6 +100,14 @@ fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Probl
             "SELECT {list}, sum({events}) AS events{time} FROM {table}{condition} GROUP BY {list}"
         ),
         keys: keys.len(),
+    })
+}
+
+/// Whether a column has no values but 0 and 1; one that there is not is refused elsewhere.
+fn is_flag(column: &ColumnRef, codebook: &Codebook) -> bool {
+    codebook.column(column).is_none_or(|column| {
+        let mut domain = column.domain.iter().flatten();
+        column.domain.is_some() && domain.all(|(value, _)| ["0", "1"].contains(&&*plain(value)))
     })
 }
 
@@ -135,7 +148,7 @@ impl Stratum {
             let of = |stat: Stat| released.statistic(row, EVENTS, stat, sites);
             let (events, n) = (Range::of(&of(Stat::Sum)?), Range::of(&of(Stat::Count)?));
             let share = Range::of(&of(Stat::Mean)?);
-            let spread = Range::maybe(of(Stat::VarPop).as_ref());
+            let spread = share.times(Range::point(1.0).minus(share));
             (events, n, share, spread.over(n))
         };
         Some(Self {
