@@ -28,10 +28,22 @@ pub(super) struct Point {
     pub(super) variance: Range,
 }
 
-fn total<'a>(parts: impl IntoIterator<Item = &'a Range>) -> Range {
-    parts
-        .into_iter()
-        .fold(Range::point(0.0), |sum, part| sum.plus(*part))
+/// The sum of numbers of persons: whole numbers are added exactly, so their limits stay whole.
+pub(super) fn total<'a>(parts: impl IntoIterator<Item = &'a Range>) -> Range {
+    let add = |sum: Range, part: &Range| {
+        let exact = Range {
+            value: sum.value + part.value,
+            low: sum.low + part.low,
+            high: sum.high + part.high,
+        };
+        let whole = [exact.value, exact.low, exact.high].map(|end| end.fract() == 0.0);
+        if whole == [true; 3] {
+            exact
+        } else {
+            sum.plus(*part)
+        }
+    };
+    parts.into_iter().fold(Range::point(0.0), add)
 }
 
 impl Ends {
@@ -47,13 +59,18 @@ impl Ends {
 
     /// Persons whose follow-up ends in interval `at` or later.
     fn later(&self, at: usize) -> Range {
-        total(self.events.iter().skip(at)).plus(total(self.others.iter().skip(at)))
+        total(
+            self.events
+                .iter()
+                .skip(at)
+                .chain(self.others.iter().skip(at)),
+        )
     }
 
     /// Persons at risk who have no event in interval `at`.
     pub(super) fn without(&self, at: usize) -> Range {
         let others = self.others.get(at).copied().unwrap_or(Range::NONE);
-        others.plus(self.later(at + 1))
+        total(&[others, self.later(at + 1)])
     }
 
     /// The estimate of Kaplan and Meier at the end of each interval.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::follow_up::Ends;
+use super::follow_up::{Ends, total};
 use super::range::{Range, float};
 use super::strata::{level_name, plain};
 use crate::combine::Released;
@@ -120,7 +120,7 @@ impl<'r, 'a> Levels<'r, 'a> {
             let count = self.released.statistic(&row, COUNT, Stat::Count, sites);
             Range::maybe(count.as_ref())
         });
-        counts.fold(Range::point(0.0), Range::plus)
+        total(&counts.collect::<Vec<Range>>())
     }
 
     /// Names of cells.
