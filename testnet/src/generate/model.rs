@@ -183,11 +183,13 @@ pub const BMI: (i64, i64) = (268, 45);
 
 /// Persons of this age and older are in the cohort that is followed up.
 pub const FOLLOWED_FROM: i64 = 50;
+/// Chance that such a person is followed at all.
+pub const FOLLOWED: i64 = 900;
 /// Months after which follow-up ends for everybody.
 pub const FOLLOWED_MONTHS: i64 = 36;
 /// Chance that a followed person is treated.
 pub const TREATED: i64 = 500;
 /// Chance of death in a month, without treatment and with it.
-pub const DEATH_A_MONTH: [i64; 2] = [14, 8];
+pub const DEATH_A_MONTH: [i64; 2] = [18, 11];
 /// Chance that a person is lost in a month.
 pub const LOSS_A_MONTH: i64 = 10;

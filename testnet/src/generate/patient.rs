@@ -123,7 +123,8 @@ impl Patient {
         // A stream of its own: everything else is what it was without it.
         if patient.age() >= model::FOLLOWED_FROM {
             let mut rng = Rng::new(&[seed, place, index, FOLLOW_UP]);
-            patient.follow_up = Some(FollowUp::draw(&mut rng));
+            let followed = rng.chance(model::FOLLOWED);
+            patient.follow_up = followed.then(|| FollowUp::draw(&mut rng));
         }
         patient
     }
