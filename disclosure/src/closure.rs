@@ -291,6 +291,7 @@ impl Margin {
             contributions: is_sum.then_some(Cow::Owned(contributions)),
             first_vec: first.first_vec,
             clamp: first.clamp,
+            across: first.across.clone(),
             same_in_every_box: first.same_in_every_box && !overlap,
             // Parts of what limits took something off do not add up to it.
             exact: self.is_box(draft)

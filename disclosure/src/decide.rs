@@ -192,7 +192,10 @@ impl<'s, 'a> Draft<'s, 'a> {
         let facets = subject.facets();
         let id = sheet.id(&shape, measure);
         let recalled = history.recall(self.from, &id, &facets);
-        let withheld = judge.cell(key, cell, evidence).map_or(Ok(()), Err);
+        let derived = matches!(measure, Measure::Moments { column } if sheet.codebook.derived.contains_key(column));
+        let found = judge.cell(key, cell, evidence);
+        let found = found.or_else(|| judge.derived(evidence).filter(|_| derived));
+        let withheld = found.map_or(Ok(()), Err);
         let parts = withheld.and_then(|()| sheet.parts(measure, &facts, cell, evidence));
         let mut found = Listed {
             row,
@@ -309,11 +312,15 @@ impl<'s, 'a> Draft<'s, 'a> {
             .get(key)?
             .measures
             .get(cell.measure)?;
-        let (Measure::Moments { .. }, MeasureEvidence::Moments(found), None) =
+        let (Measure::Moments { column }, MeasureEvidence::Moments(found), None) =
             (measure, evidence, self.sheet.noise)
         else {
             return None;
         };
+        // Another column derived of other words may be the same, of nearly the same persons.
+        if self.sheet.codebook.derived.contains_key(column) {
+            return None;
+        }
         let (size, rest) = cell.facets.split_last()?;
         // Where no rows are told, the persons stand in their place too.
         let rest = match rest.split_last() {

@@ -20,7 +20,9 @@ use crate::evidence::{
     CellEvidence, Contributions, MeasureEvidence, Moments, Products, ValueEvidence,
     Values as Counted,
 };
-use crate::history::{Facet, FacetCandidate, Footprint, Form, Shape, same};
+use crate::history::{
+    Across, DECIMALS, Facet, FacetCandidate, Footprint, Form, Shape, derived_vec, same, sources,
+};
 use crate::rules::protect::told_rows;
 
 /// A measure of a cell, about to be taken apart.
@@ -86,10 +88,13 @@ impl<'a> Subject<'_, 'a> {
                 .map_or(i128::MAX, i128::saturating_abs)
         };
         let clamp = at_scale(&low).max(at_scale(&high));
-        let mut footprint = Footprint::of(&found.totals);
+        let clamp = clamp.saturating_mul(self.max_rows().map_or(1, i128::from));
+        let (totals, clamp) = self.in_units(column, found, clamp);
+        let mut footprint = Footprint::of(&totals);
         let spread = footprint.spread.take();
         footprint.spread = spread.map(|spread| spread.signed(low < Number::ZERO));
         let form = Form::Sum(self.sum_vec(column, Some((low, high, found.scale))));
+        let first_vec = self.first_sum_vec(column, (low, high));
         let sum = FacetCandidate {
             facet: Facet {
                 vec: self.sum_vec(column, None),
@@ -98,11 +103,12 @@ impl<'a> Subject<'_, 'a> {
                 footprint,
             },
             asked: present.clone(),
-            first_vec: Some(self.first_sum_vec(column, (low, high))),
-            contributions: Some(Cow::Borrowed(&found.totals)),
-            clamp: clamp.saturating_mul(self.max_rows().map_or(1, i128::from)),
+            first_vec: (!self.is_derived(column)).then_some(first_vec),
+            contributions: Some(totals),
+            clamp,
             same_in_every_box: self.max_rows().is_none(),
             exact: true,
+            across: self.across(column, found.scale),
         };
         let (shape, people) = if self.facts.complete {
             (present, found.totals.people())
@@ -121,6 +127,66 @@ impl<'a> Subject<'_, 'a> {
         vec![sum, rows, count]
     }
 
+    fn is_derived(&self, column: &ColumnRef) -> bool {
+        self.codebook.derived.contains_key(column)
+    }
+
+    /// What each person adds and the most that one can, of a derived column in the unit that all of
+    /// these are compared in.
+    fn in_units(
+        &self,
+        column: &ColumnRef,
+        found: &'a Moments,
+        clamp: i128,
+    ) -> (Cow<'a, Contributions>, i128) {
+        let short = DECIMALS.saturating_sub(found.scale);
+        let factor = 10_i128
+            .checked_pow(short)
+            .filter(|_| self.is_derived(column));
+        let Some(factor) = factor else {
+            return (Cow::Borrowed(&found.totals), clamp);
+        };
+        let scaled = found
+            .totals
+            .iter()
+            .map(|(person, add)| (person, add.saturating_mul(factor)));
+        // Bounds keep mantissas within 62 bits: the sum of all persons fits.
+        match Contributions::of(scaled.collect()) {
+            Ok(scaled) => {
+                let scaled = scaled.limited(found.totals.is_limited());
+                (Cow::Owned(scaled), clamp.saturating_mul(factor))
+            }
+            Err(_) => (Cow::Borrowed(&found.totals), clamp),
+        }
+    }
+
+    fn across(&self, column: &ColumnRef, scale: u32) -> Across {
+        if !self.is_derived(column) {
+            return Across {
+                compared: true,
+                short: DECIMALS.saturating_sub(scale),
+                related: Vec::new(),
+            };
+        }
+        let related = sources(column, self.codebook).into_iter();
+        let related = related.filter_map(|(column, rows)| {
+            let scale = self.codebook.column(&column)?.ty.scale()?;
+            let over = match self.codebook.tables.get(&rows)?.rows {
+                RowsPer::Unit => None,
+                RowsPer::Many { max_rows } => Some((rows.as_str(), max_rows)),
+            };
+            let mut hash = Sha256::new();
+            hash.update(b"quorate/facet/sum/v2\0");
+            summed(&mut hash, &column, over);
+            Some((hash.finalize().into(), DECIMALS.saturating_sub(scale)))
+        });
+        Across {
+            compared: true,
+            short: 0,
+            related: related.collect(),
+        }
+    }
+
     /// The rows that leave beside a mean.
     fn rows_beside(&self, shape: Shape, each: &'a Contributions, max: u32) -> FacetCandidate<'a> {
         FacetCandidate {
@@ -131,6 +197,7 @@ impl<'a> Subject<'_, 'a> {
             clamp: i128::from(max),
             same_in_every_box: false,
             exact: true,
+            across: Across::default(),
         }
     }
 
@@ -194,6 +261,7 @@ impl<'a> Subject<'_, 'a> {
             clamp,
             same_in_every_box: true,
             exact: true,
+            across: Across::default(),
         }
     }
 
@@ -289,6 +357,7 @@ impl<'a> Subject<'_, 'a> {
             clamp: self.max_rows().map_or(1, i128::from),
             same_in_every_box: form == Form::Persons,
             exact: true,
+            across: Across::default(),
         }
     }
 
@@ -305,6 +374,7 @@ impl<'a> Subject<'_, 'a> {
             clamp: 1,
             same_in_every_box: true,
             exact: true,
+            across: Across::default(),
         }
     }
 
@@ -338,7 +408,11 @@ impl<'a> Subject<'_, 'a> {
             update_bounds(&mut hash, (low, high));
             hash.update(scale.to_be_bytes());
         }
-        hash.finalize().into()
+        let vec = hash.finalize().into();
+        match within {
+            None if self.is_derived(column) => derived_vec(vec),
+            _ => vec,
+        }
     }
 
     /// By what sums of a column were known before they met those within other bounds.
@@ -354,14 +428,18 @@ impl<'a> Subject<'_, 'a> {
     /// Hashes the column and the event table; gives the number of rows that count.
     fn summed(&self, hash: &mut Sha256, column: &ColumnRef) -> u32 {
         let over = self.max_rows().map(|max| (self.shape.rows.as_str(), max));
-        let (rows, max) = over.unwrap_or(("", 0));
-        let texts = [&column.table, &column.column, rows];
-        for text in texts {
-            hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(text);
-        }
-        max
+        summed(hash, column, over)
     }
+}
+
+fn summed(hash: &mut Sha256, column: &ColumnRef, over: Option<(&str, u32)>) -> u32 {
+    let (rows, max) = over.unwrap_or(("", 0));
+    let texts = [&column.table, &column.column, rows];
+    for text in texts {
+        hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(text);
+    }
+    max
 }
 
 fn update_bounds(hash: &mut Sha256, (low, high): (Number, Number)) {

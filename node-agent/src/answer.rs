@@ -117,6 +117,8 @@ mod asked;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod frames;
+#[cfg(test)]
 mod heart;
 #[cfg(test)]
 mod kept;

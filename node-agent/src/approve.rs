@@ -176,7 +176,7 @@ fn listed(
     }
 }
 
-/// Every table that a question touches, cohorts included.
+/// Every table that a question touches, those of cohorts and derived columns included.
 pub(crate) fn tables<'q>(question: &'q Question<'_>) -> BTreeSet<&'q str> {
     let mut found = BTreeSet::new();
     for table in question.tables() {
@@ -184,6 +184,8 @@ pub(crate) fn tables<'q>(question: &'q Question<'_>) -> BTreeSet<&'q str> {
         found.extend(table.joined.iter().map(String::as_str));
         add_cohorts(&table.filter.cohorts, &mut found);
     }
+    let derived = question.typed().derived.values();
+    found.extend(derived.flat_map(quorate_query::derived::Derived::tables));
     found
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn asked(node: &Node, approved: &Approved<'_>, epoch: &str, now: i64)
         return None;
     }
     let tables = question.tables().into_iter();
-    let rows = tables.map(|table| domain::count(table, question.codebook()).unwrap_or(1));
+    let rows = tables.map(|table| domain::count(table, question.book()).unwrap_or(1));
     Some(Asked {
         epoch: epoch.to_owned(),
         principal: name.clone(),

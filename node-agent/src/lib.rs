@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod approve;
 mod behind;
+mod books;
 mod caps;
 mod cli;
 mod core;

@@ -14,6 +14,7 @@ use quorate_query::codebook::Codebook;
 use quorate_wire::{Checkpoint, QuestionId};
 
 use crate::behind;
+use crate::books::Books;
 use crate::engine::{Engine, StartError};
 use crate::home::{Home, HomeError};
 use crate::ledger::{Event, Head, Interrupted, Ledger, LedgerError};
@@ -82,6 +83,8 @@ pub struct Node {
     pub(crate) past: tokio::sync::Mutex<Past>,
     running: Arc<Mutex<BTreeSet<String>>>,
     turned_away: AtomicU64,
+    /// What questions have derived so far.
+    pub(crate) books: Books,
     /// Why this node must catch up before it answers.
     behind: Mutex<Option<String>>,
     timings: Mutex<Option<File>>,
@@ -180,6 +183,7 @@ impl Node {
             past: tokio::sync::Mutex::new(past),
             running: Arc::default(),
             turned_away: AtomicU64::new(0),
+            books: Books::default(),
             behind: Mutex::default(),
             timings: Mutex::new(opening.timings),
         })
@@ -434,7 +438,7 @@ impl Node {
 }
 
 /// A lock whose holder panicked is taken over: every change behind it is a single step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

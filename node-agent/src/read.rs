@@ -31,6 +31,7 @@ pub struct Question<'a> {
     recorded: &'a Recorded,
     typed: Typed,
     codebook: Arc<Codebook>,
+    book: Arc<Codebook>,
 }
 
 impl<'a> Question<'a> {
@@ -63,6 +64,13 @@ impl<'a> Question<'a> {
     #[must_use]
     pub fn codebook(&self) -> &Arc<Codebook> {
         &self.codebook
+    }
+
+    /// That codebook with the columns that the question derives, and those derived before: what domains, facts and rules of its
+    /// tables are looked up in. Sources know nothing of these columns.
+    #[must_use]
+    pub fn book(&self) -> &Arc<Codebook> {
+        &self.book
     }
 
     /// The question hash, `sha256:...`.
@@ -110,10 +118,12 @@ pub fn read<'a>(node: &Node, recorded: &'a Recorded) -> Result<Question<'a>, Rea
     if asked.canonical.is_some_and(|signed| signed != ours) {
         return Err(ReadError::Canonical);
     }
+    let book = node.books.with(&codebook, &typed);
     let question = Question {
         recorded,
         typed,
         codebook,
+        book,
     };
     recorded.note_hash(question.hash());
     Ok(question)

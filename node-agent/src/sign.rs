@@ -149,7 +149,7 @@ fn parts(released: &Released<'_>) -> Vec<Vec<usize>> {
         Measure::Moments { .. } => 4,
         Measure::Products { .. } => 2,
         Measure::ValueCounts { .. } => {
-            facts(measure, table, question.codebook()).map_or(1, |facts| facts.domain.len())
+            facts(measure, table, question.book()).map_or(1, |facts| facts.domain.len())
         }
     };
     let tables = question.tables().into_iter();

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use quorate_query::analyses::Report;
+use quorate_query::cohort::Cohort;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -122,6 +123,33 @@ pub struct QuestionInfo {
     pub params: BTreeMap<String, Value>,
     /// Digest of the codebook it was read against.
     pub codebook: String,
+    /// The cohort that it was asked of, if of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cohort: Option<CohortInfo>,
+}
+
+/// A cohort: the statement that was signed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CohortInfo {
+    /// Digest of the statement and the list.
+    pub hash: String,
+    /// The statement.
+    pub text: String,
+    /// Columns that none of its persons lacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub complete: Vec<String>,
+}
+
+impl CohortInfo {
+    /// What is said of a cohort.
+    #[must_use]
+    pub fn of(cohort: &Cohort) -> Self {
+        Self {
+            hash: cohort.digest(),
+            text: cohort.sql.clone(),
+            complete: cohort.complete.clone(),
+        }
+    }
 }
 
 /// An analysis: what was signed, and what was computed where the result was believed.

@@ -13,8 +13,8 @@ use quorate_query::value::Scalar;
 use quorate_wire::{LedgerRef, NodeOutcome, QuestionStatus, signed_to_bytes};
 
 use crate::document::{
-    AnalysisInfo, Cell, Column, Document, Interval, Ledger, Node, Note, ProblemInfo, Protection,
-    QuestionInfo, Row, SCHEMA, TableInfo,
+    AnalysisInfo, Cell, CohortInfo, Column, Document, Interval, Ledger, Node, Note, ProblemInfo,
+    Protection, QuestionInfo, Row, SCHEMA, TableInfo,
 };
 use crate::params;
 use crate::verify::{VerifiedResult, Words};
@@ -104,6 +104,7 @@ fn question(verified: &VerifiedResult) -> QuestionInfo {
             .map(|(name, value)| (name.clone(), params::to_json(value)))
             .collect(),
         codebook: asked.codebook.clone(),
+        cohort: asked.request.cohort().map(CohortInfo::of),
     }
 }
 
@@ -167,8 +168,8 @@ fn columns(
         let Some(GroupKey::Column(column)) = key else {
             return BTreeMap::new();
         };
-        let domain = verified
-            .codebook()
+        let book = verified.meaning().book(verified.codebook());
+        let domain = book
             .column(column)
             .and_then(|column| column.domain.as_ref());
         let labelled = domain

@@ -392,7 +392,8 @@ fn its_analysis(
     if result.payload().status != QuestionStatus::Answered {
         return Ok(None);
     }
-    let released = ReleasedTables::new(meaning, codebook, &sites(words))?;
+    let book = meaning.book(codebook);
+    let released = ReleasedTables::new(meaning, &book, &sites(words))?;
     let report = analysis
         .finish(&released)
         .map_err(VerifyError::Unreadable)?;

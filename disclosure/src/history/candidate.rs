@@ -21,4 +21,17 @@ pub struct FacetCandidate<'a> {
     pub same_in_every_box: bool,
     /// Whether the shape says exactly whose rows these are. Else they lie within it.
     pub exact: bool,
+    /// How a sum is compared with sums of other columns.
+    pub across: Across,
+}
+
+/// What a sum is compared with beside sums of its own column.
+#[derive(Clone, Default)]
+pub struct Across {
+    /// Whether it is compared with these: a sum of values is.
+    pub compared: bool,
+    /// Decimals that its unit has less than that of sums of derived columns.
+    pub short: u32,
+    /// Sums of columns that a derived one comes from, by their `vec`, and what their units have less.
+    pub related: Vec<([u8; 32], u32)>,
 }

@@ -7,6 +7,7 @@
 pub mod boxes;
 mod candidate;
 pub mod caps;
+mod derived;
 mod entry;
 pub mod family;
 mod h1;
@@ -31,7 +32,8 @@ use quorate_query::codebook::Codebook;
 use quorate_query::release::ReleaseParams;
 use roaring::RoaringBitmap;
 
-pub use candidate::FacetCandidate;
+pub use candidate::{Across, FacetCandidate};
+pub(crate) use derived::{DECIMALS, derived_vec, sources};
 pub use entry::{Entry, Facet, Footprint, Form, ReleaseId, Shape, State};
 pub(crate) use recall::Recall;
 pub(crate) use same::{by_event, same};
@@ -45,12 +47,15 @@ use view::{Rule, View};
 
 /// The rules about earlier releases, in order; the first that finds something is the reason.
 /// Beside them there is the family audit (H2f), which keeps state of its own.
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 6] = [
     Rule {
         find: r7_pairs::find,
     },
     Rule { find: h1::find },
     Rule { find: h1s::find },
+    Rule {
+        find: derived::find,
+    },
     Rule { find: h2::find },
     Rule { find: h2s::find },
 ];

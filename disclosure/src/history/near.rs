@@ -7,6 +7,7 @@ use quorate_query::number::Number;
 
 use super::boxes::differ_harmlessly;
 use super::candidate::FacetCandidate;
+use super::derived::is_derived;
 use super::entry::{Entry, State};
 use super::view::{Hit, Near};
 use super::{History, Standpoint};
@@ -64,6 +65,11 @@ impl History {
         });
         let mut entries: Vec<usize> = entries.collect();
         entries.sort_unstable();
+        // Sums of derived columns may say of other persons what this one says of these.
+        let mut all = entries.iter().filter_map(|at| self.shown.entry(*at));
+        if all.any(is_derived) {
+            return None;
+        }
         let shown = entries.into_iter().find_map(|number| {
             let entry = self.shown.entry(number)?;
             self.size_shown(from, entry, asked, size)

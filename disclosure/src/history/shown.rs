@@ -174,6 +174,15 @@ impl Shown {
         lane.get(from..to).unwrap_or_default()
     }
 
+    /// All facets of families whose name begins so.
+    pub(super) fn marked(&self, mark: [u8; 8]) -> impl Iterator<Item = usize> {
+        let mut first = [0; 32];
+        first.iter_mut().zip(mark).for_each(|(to, from)| *to = from);
+        let lanes = self.lanes.range(first..);
+        let marked = lanes.take_while(move |(vec, _)| vec.starts_with(&mark));
+        marked.flat_map(|(_, lane)| lane.iter().map(|(_, number)| *number))
+    }
+
     /// Whether the facet says something that nothing before it says.
     pub(super) fn is_first(&self, number: usize) -> bool {
         self.facets.get(number).is_some_and(|found| !found.repeat)

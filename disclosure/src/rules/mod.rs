@@ -132,6 +132,15 @@ impl<'a> Judge<'a> {
         found.or_else(|| Some(("R9", self.sparse.clone()?)))
     }
 
+    /// R1b of a mean of a derived column: what else must hold of it.
+    pub(crate) fn derived(&self, evidence: &MeasureEvidence) -> Option<Withheld> {
+        let MeasureEvidence::Moments(found) = evidence else {
+            return None;
+        };
+        let verdict = r1b_contributors::derived(&found.totals, self.params);
+        reason(verdict).map(|reason| ("R1b", reason))
+    }
+
     /// R11: whether an open table leaves so many rows.
     pub(crate) fn rows(&self, rows: u64) -> Option<Withheld> {
         reason(r11_size::judge(rows, self.params)).map(|reason| ("R11", reason))

@@ -234,7 +234,7 @@ fn judge(node: &Node, past: &mut Past, parts: &Parts<'_>, mode: Mode) -> Vec<Out
     for (table, (measured, nobody)) in tables.iter().zip(measured) {
         sheets.push(Sheet {
             question: table,
-            codebook: question.codebook(),
+            codebook: question.book(),
             nobody,
             evidence: &measured.evidence,
             params: &parts.params,

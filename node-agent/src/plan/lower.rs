@@ -11,7 +11,7 @@ use datafusion::common::{DataFusionError, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
 use quorate_query::codebook::{self, Codebook, ColumnRef, RowsPer};
-use quorate_query::measure::facts::{facts, limits};
+use quorate_query::measure::facts::{self, facts, limits};
 use quorate_query::number::Number;
 use quorate_query::question::{Cohort, Grain, GroupKey, Measure, Predicate, TableQuestion};
 
@@ -46,7 +46,9 @@ pub fn lower(
     persons: &Arc<Registry>,
 ) -> Result<(LogicalPlan, Layout), LowerError> {
     let book = Book { codebook, tables };
-    let rows = book.rows(&question.rows, &question.joined, &question.filter)?;
+    let keys = question.keys.iter().map(GroupKey::column);
+    let named = keys.chain(question.measures.iter().flat_map(facts::columns_of));
+    let rows = book.rows(&question.rows, &question.joined, &question.filter, named)?;
     let rows = book.of_known_persons(rows, question)?;
     let (rows, keys) = book.keyed(rows, &question.keys)?;
     let table = book.table(&question.rows)?;
@@ -70,22 +72,22 @@ pub fn lower(
     Ok((plan.build()?, layout))
 }
 
-/// Codebook and tables together.
-struct Book<'a> {
-    codebook: &'a Codebook,
+/// Codebook and tables together. The codebook has the columns that the question derives.
+pub(super) struct Book<'a> {
+    pub(super) codebook: &'a Codebook,
     tables: &'a Tables,
 }
 
 impl Book<'_> {
-    fn table(&self, name: &str) -> Result<&codebook::Table, LowerError> {
+    pub(super) fn table(&self, name: &str) -> Result<&codebook::Table, LowerError> {
         self.codebook.tables.get(name).ok_or(LowerError::Misfit)
     }
 
-    fn column(&self, column: &ColumnRef) -> Result<&codebook::Column, LowerError> {
+    pub(super) fn column(&self, column: &ColumnRef) -> Result<&codebook::Column, LowerError> {
         self.codebook.column(column).ok_or(LowerError::Misfit)
     }
 
-    fn scan(&self, name: &str) -> Result<LogicalPlanBuilder, LowerError> {
+    pub(super) fn scan(&self, name: &str) -> Result<LogicalPlanBuilder, LowerError> {
         let provider = self
             .tables
             .get(name)
@@ -95,12 +97,14 @@ impl Book<'_> {
         Ok(LogicalPlanBuilder::scan(reference, source, None)?)
     }
 
-    /// `rows` joined to its one-per-unit tables, filtered, with its cohorts.
-    fn rows(
-        &self,
+    /// `rows` joined to its one-per-unit tables, filtered, with its cohorts, and with what derived
+    /// columns among its conditions and those `named` need.
+    pub(super) fn rows<'n>(
+        &'n self,
         rows: &str,
         joined: &BTreeSet<String>,
-        filter: &Predicate,
+        filter: &'n Predicate,
+        named: impl IntoIterator<Item = &'n ColumnRef>,
     ) -> Result<LogicalPlanBuilder, LowerError> {
         let unit = column(rows, &self.table(rows)?.unit_key);
         let mut plan = self.scan(rows)?;
@@ -112,12 +116,20 @@ impl Book<'_> {
                 [unit.clone().eq(theirs)],
             )?;
         }
+        let present = joined.iter().map(String::as_str).chain([rows]).collect();
+        let needs = self.needs(filter.boxes.keys().chain(named), &present);
+        plan = self.with_needs(plan, &unit, &needs)?;
         for (column, set) in &filter.boxes {
             let ty = self.column(column)?.ty;
-            plan = plan.filter(lies_in(column, ty, set).ok_or(LowerError::Misfit)?)?;
+            let inside = lies_in(&self.expr(column)?, ty, set);
+            plan = plan.filter(inside.ok_or(LowerError::Misfit)?)?;
         }
         for (index, cohort) in filter.cohorts.iter().enumerate() {
-            plan = self.cohort(plan, &unit, index, cohort)?;
+            plan = match (needs.frame_of(cohort), cohort.negated) {
+                (Some(there), false) => plan.filter(there.is_not_null())?,
+                (Some(there), true) => plan.filter(there.is_null())?,
+                (None, _) => self.cohort(plan, &unit, index, cohort)?,
+            };
         }
         Ok(plan)
     }
@@ -158,7 +170,7 @@ impl Book<'_> {
         let name = format!("cohort{index}");
         let theirs = column(&cohort.rows, &self.table(&cohort.rows)?.unit_key);
         let members = self
-            .rows(&cohort.rows, &cohort.joined, &cohort.filter)?
+            .rows(&cohort.rows, &cohort.joined, &cohort.filter, [])?
             .project([theirs.alias("member")])?
             .alias(name.as_str())?
             .build()?;
@@ -184,7 +196,7 @@ impl Book<'_> {
                 | GroupKey::Period { column, .. } => column,
             };
             if !self.column(of)?.missing_public {
-                rows = rows.filter(column_of(of).is_not_null())?;
+                rows = rows.filter(self.expr(of)?.is_not_null())?;
             }
             exprs.push(self.key(key)?.alias(key_name(index)));
         }
@@ -193,7 +205,7 @@ impl Book<'_> {
 
     fn key(&self, key: &GroupKey) -> Result<Expr, LowerError> {
         Ok(match key {
-            GroupKey::Column(column) => column_of(column),
+            GroupKey::Column(column) => self.expr(column)?,
             GroupKey::Band { column, width } => {
                 let known = self.column(column)?;
                 let scale = known.ty.scale().ok_or(LowerError::Misfit)?;
@@ -202,7 +214,7 @@ impl Book<'_> {
                     Some((low, high)) => Some((at(low, scale)?, at(high, scale)?)),
                     None => None,
                 };
-                Function::Band { bounds, width }.call(column_of(column))
+                Function::Band { bounds, width }.call(self.expr(column)?)
             }
             GroupKey::Period { column, grain } => {
                 let months = match grain {
@@ -210,7 +222,7 @@ impl Book<'_> {
                     Grain::Quarter => 3,
                     Grain::Year => 12,
                 };
-                Function::Period { months }.call(column_of(column))
+                Function::Period { months }.call(self.expr(column)?)
             }
         })
     }
@@ -233,11 +245,11 @@ impl Columns<'_> {
 
     fn part(&mut self, measure: &Measure) -> Result<Part, LowerError> {
         Ok(match measure {
-            Measure::Persons { of } => self.count(of.as_ref(), Counted::Persons),
-            Measure::Events { of } => self.count(of.as_ref(), Counted::Rows),
+            Measure::Persons { of } => self.count(of.as_ref(), Counted::Persons)?,
+            Measure::Events { of } => self.count(of.as_ref(), Counted::Rows)?,
             Measure::Moments { column } => {
                 let (scale, low, high) = self.bounds(column)?;
-                let at = self.push(Function::Clamp { low, high }.call(column_of(column)));
+                let at = self.push(Function::Clamp { low, high }.call(self.book.expr(column)?));
                 Part::Moments {
                     at,
                     scale,
@@ -248,7 +260,7 @@ impl Columns<'_> {
             Measure::Products { left, right } => self.product(left, right)?,
             Measure::ValueCounts { column } => {
                 let (scale, domain) = self.domain(column)?;
-                let at = self.push(Function::Mantissa.call(column_of(column)));
+                let at = self.push(Function::Mantissa.call(self.book.expr(column)?));
                 Part::Values { at, scale, domain }
             }
         })
@@ -257,7 +269,7 @@ impl Columns<'_> {
     fn product(&mut self, left: &ColumnRef, right: &ColumnRef) -> Result<Part, LowerError> {
         let mut clamped = |of: &ColumnRef| {
             let (scale, low, high) = self.bounds(of)?;
-            let at = self.push(Function::Clamp { low, high }.call(column_of(of)));
+            let at = self.push(Function::Clamp { low, high }.call(self.book.expr(of)?));
             let most = low.checked_abs().zip(high.checked_abs());
             let (low_size, high_size) = most.ok_or(LowerError::Misfit)?;
             Ok::<_, LowerError>((at, scale, low_size.max(high_size)))
@@ -278,14 +290,14 @@ impl Columns<'_> {
         })
     }
 
-    fn count(&mut self, column: Option<&ColumnRef>, of: Counted) -> Part {
-        match column {
+    fn count(&mut self, column: Option<&ColumnRef>, of: Counted) -> Result<Part, LowerError> {
+        Ok(match column {
             None => Part::All { of },
             Some(column) => Part::Present {
-                at: self.push(column_of(column).is_not_null()),
+                at: self.push(self.book.expr(column)?.is_not_null()),
                 of,
             },
-        }
+        })
     }
 
     /// Appends a column and returns its index.
@@ -313,7 +325,7 @@ impl Columns<'_> {
     }
 }
 
-fn at(number: Number, scale: u32) -> Result<i128, LowerError> {
+pub(super) fn at(number: Number, scale: u32) -> Result<i128, LowerError> {
     number.at_scale(scale).ok_or(LowerError::Misfit)
 }
 

@@ -1,11 +1,13 @@
 //! Fifth step: a plan of the node's own, from the typed question alone, over typed tables.
 
+mod derived;
 mod functions;
 #[cfg(test)]
 mod golden;
 mod lower;
 mod person;
 mod predicate;
+mod scalars;
 #[cfg(test)]
 mod tests;
 
@@ -139,7 +141,7 @@ pub async fn plan<'a>(node: &Node, approved: Approved<'a>) -> Result<Planned<'a>
     let params = node.policy.release_for(codebook);
     let sizes = tables
         .iter()
-        .map(|table| domain::count(table, codebook).unwrap_or(0));
+        .map(|table| domain::count(table, question.book()).unwrap_or(0));
     let cells = sizes.max().unwrap_or(0);
     if cells > u64::from(params.max_cells) && !node.policy.population.synthetic {
         return Err(PlanError::TooManyCells {
@@ -163,7 +165,7 @@ pub async fn plan<'a>(node: &Node, approved: Approved<'a>) -> Result<Planned<'a>
     persons::notice(node, codebook, &snapshot).await?;
     let mut plans = Vec::with_capacity(tables.len());
     for table in tables {
-        let (plan, layout) = lower(table, codebook, &snapshot.tables, &node.persons)?;
+        let (plan, layout) = lower(table, question.book(), &snapshot.tables, &node.persons)?;
         measure::fits(&layout)?;
         plans.push(Task { plan, layout });
     }

@@ -19,12 +19,11 @@ pub(super) fn column_of(column_ref: &ColumnRef) -> Expr {
     column(&column_ref.table, &column_ref.column)
 }
 
-/// Whether the column lies in the set; `None` if a value does not fit the column's type.
-pub(super) fn lies_in(column_ref: &ColumnRef, ty: ColumnType, set: &Set) -> Option<Expr> {
-    let column = column_of(column_ref);
+/// Whether a column lies in the set; `None` if a value does not fit the column's type.
+pub(super) fn lies_in(column: &Expr, ty: ColumnType, set: &Set) -> Option<Expr> {
     let inside = match &set.values {
         Values::All => column.clone().is_not_null(),
-        Values::Ranges(ranges) => in_ranges(&column, ty, ranges)?,
+        Values::Ranges(ranges) => in_ranges(column, ty, ranges)?,
         Values::Texts(texts) => in_list(column.clone(), text_literals(texts), false),
         Values::NotTexts(texts) => {
             column
@@ -34,7 +33,7 @@ pub(super) fn lies_in(column_ref: &ColumnRef, ty: ColumnType, set: &Set) -> Opti
         }
     };
     Some(if set.null {
-        inside.or(column.is_null())
+        inside.or(column.clone().is_null())
     } else {
         inside
     })
@@ -104,7 +103,7 @@ fn any_of(mut parts: Vec<Expr>) -> Expr {
 }
 
 /// The value with this ordinal; `None` if the column's type cannot hold it.
-fn literal(ty: ColumnType, ordinal: i128) -> Option<Expr> {
+pub(super) fn literal(ty: ColumnType, ordinal: i128) -> Option<Expr> {
     let value = match ty {
         ColumnType::Int => ScalarValue::Int64(Some(i64::try_from(ordinal).ok()?)),
         ColumnType::Decimal { scale } => {

@@ -46,6 +46,7 @@ pub struct TableExplanation {
 /// Explains a question that was read against this codebook.
 #[must_use]
 pub fn explain(q: &Question, cb: &Codebook) -> Explanation {
+    let cb = &*q.book(cb);
     let tables = q.tables().into_iter();
     let explained = tables.map(|(name, table)| TableExplanation {
         name: name.to_owned(),

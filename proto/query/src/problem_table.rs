@@ -51,14 +51,14 @@ pub(crate) static TABLE: &[Entry] = &[
         "V201",
         Researcher,
         "join",
-        "tables are joined by INNER JOIN on the unit key only",
+        "tables are joined by INNER JOIN on the unit key only, a query grouped by person also by LEFT JOIN",
         "the text had a join other than an inner join on the unit key",
     ),
     entry(
         "V202",
         Researcher,
         "subquery",
-        "a subquery may only be a cohort, unit_key IN (SELECT unit_key FROM ...), or rename and filter a table",
+        "a subquery may only be a cohort, unit_key IN (SELECT unit_key FROM ...), or rename and filter a table, derive columns, or group by person",
         "the text had a subquery outside the allowed forms",
     ),
     entry(

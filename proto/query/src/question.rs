@@ -1,11 +1,14 @@
 //! The typed question: everything that can be asked, and nothing else.
 //!
-//! What has no variant here cannot be run. Typed analyses expand to a table (`analyses`). A later issue
-//! adds person-level derived columns beside [`ColumnRef`].
+//! What has no variant here cannot be run. Typed analyses expand to a table (`analyses`). Columns that
+//! a question derives from others are columns of its tables like any ([`crate::derived`]).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::codebook::Codebook;
 pub use crate::codebook::ColumnRef;
+use crate::derived::Columns;
 use crate::number::Number;
 use crate::value::Scalar;
 
@@ -26,10 +29,24 @@ pub enum ParamValue {
 pub struct Question {
     /// Digest of the codebook it was read against.
     pub codebook: String,
+    /// The derived columns that the body names, and those that these are derived from.
+    pub derived: Columns,
     /// What is asked.
     pub body: Body,
 }
 
+impl Question {
+    /// The codebook it was read against, with the columns that it derives: what domains, facts and
+    /// rules of its tables are looked up in. Sources know nothing of these columns.
+    #[must_use]
+    pub fn book<'c>(&self, codebook: &'c Codebook) -> Cow<'c, Codebook> {
+        if self.derived.is_empty() {
+            Cow::Borrowed(codebook)
+        } else {
+            Cow::Owned(codebook.with(&self.derived))
+        }
+    }
+}
 /// Most tables that one question may come to.
 pub const MAX_TABLES: usize = 64;
 

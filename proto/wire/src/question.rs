@@ -6,6 +6,7 @@ use prost::Message;
 use quorate_identity::Role;
 use quorate_identity::envelope::kind;
 use quorate_query::analyses::{Analysis, Request};
+use quorate_query::cohort::Cohort;
 use quorate_query::problem::{Code, Problem};
 use quorate_query::question::Params;
 
@@ -107,13 +108,17 @@ impl Payload for QuestionPayload {
             expires: self.expires,
             must_understand: self.must_understand.iter().cloned().collect(),
             min_nodes: self.min_nodes,
+            cohort: self.request.cohort().map(cohort_to_wire),
         }
         .encode_to_vec()
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let wire = v1::QuestionPayload::decode(bytes).map_err(|_| WireError::Malformed)?;
-        let request = body_from_wire(check::some(wire.body, "body")?)?;
+        let mut request = body_from_wire(check::some(wire.body, "body")?)?;
+        if let Some(cohort) = wire.cohort {
+            request = Request::Of(cohort_from_wire(cohort)?, Box::new(request));
+        }
         at_most(&wire.nodes, "nodes", 1024)?;
         at_most(&wire.must_understand, "must_understand", 32)?;
         let (not_before, expires) = (
@@ -161,7 +166,30 @@ fn body_to_wire(request: &Request) -> v1::question_payload::Body {
                 arguments: arguments.map(argument).collect(),
             })
         }
+        // Beside the cohort, which has a field of its own.
+        Request::Of(_, request) => body_to_wire(request),
     }
+}
+
+fn cohort_to_wire(cohort: &Cohort) -> v1::Cohort {
+    v1::Cohort {
+        sql: cohort.sql.clone(),
+        complete: cohort.complete.clone(),
+    }
+}
+
+fn cohort_from_wire(cohort: v1::Cohort) -> Result<Cohort, WireError> {
+    if cohort.sql.is_empty() {
+        return Err(WireError::Missing("cohort"));
+    }
+    at_most(&cohort.complete, "cohort", 64)?;
+    let complete = cohort.complete.into_iter();
+    Ok(Cohort {
+        sql: text(cohort.sql, "cohort", MAX_SQL)?,
+        complete: complete
+            .map(|column| word(column, "cohort"))
+            .collect::<Result<_, _>>()?,
+    })
 }
 
 fn body_from_wire(body: v1::question_payload::Body) -> Result<Request, WireError> {

@@ -43,6 +43,7 @@ pub(crate) async fn run(home: &Path, args: &AnalyseArgs) -> Result<Exit, Failure
             disclosure: args.disclosure,
             as_json: show::format(&args.ask.show) == Format::Json,
         };
+        let request = text::of_cohort(request, &args.ask.cohort)?;
         return check::explained(home, &request, &given, &how);
     }
     query::ask(home, request, given, &args.ask).await

@@ -119,6 +119,8 @@ pub(crate) struct CheckArgs {
     pub(crate) text: TextArgs,
     #[command(flatten)]
     pub(crate) codebook: CodebookArg,
+    #[command(flatten)]
+    pub(crate) cohort: CohortArgs,
     /// Say what could be withheld, by which rule, and what to ask instead
     #[arg(long)]
     pub(crate) disclosure: bool,
@@ -150,6 +152,8 @@ pub(crate) struct QueryArgs {
 pub(crate) struct AskArgs {
     #[command(flatten)]
     pub(crate) codebook: CodebookArg,
+    #[command(flatten)]
+    pub(crate) cohort: CohortArgs,
     /// Project to ask for
     #[arg(long, value_name = "P")]
     pub(crate) project: Option<String>,
@@ -170,6 +174,17 @@ pub(crate) struct AskArgs {
     pub(crate) no_wait: bool,
     #[command(flatten)]
     pub(crate) show: ShowArgs,
+}
+
+/// Whom to ask about.
+#[derive(Debug, Args)]
+pub(crate) struct CohortArgs {
+    /// A file with the statement of a cohort, to be used as the table `cohort`
+    #[arg(long, value_name = "F")]
+    pub(crate) cohort: Option<PathBuf>,
+    /// Columns of the cohort that none of its persons may lack
+    #[arg(long, value_delimiter = ',', value_name = "A,B", requires = "cohort")]
+    pub(crate) complete: Vec<String>,
 }
 
 /// How to show a result.

@@ -21,7 +21,8 @@ pub(crate) fn run(home: &Path, args: &CheckArgs) -> Result<Exit, Failure> {
         disclosure: args.disclosure,
         as_json: args.format == CheckFormat::Json,
     };
-    explained(home, &sql.into(), &given, &how)
+    let request = text::of_cohort(sql.into(), &args.cohort)?;
+    explained(home, &request, &given, &how)
 }
 
 /// How a question is explained.

@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::{clock, show, text, ui};
 use crate::ask::{self, AskError, Asked, Draft};
 use crate::client::{Client, ClientError, Event};
-use crate::document::{Document, QuestionInfo, SCHEMA};
+use crate::document::{CohortInfo, Document, QuestionInfo, SCHEMA};
 use crate::profile::Profile;
 use crate::{params, problems, report};
 
@@ -32,6 +32,7 @@ pub(crate) async fn ask(
     args: &AskArgs,
 ) -> Result<Exit, Failure> {
     show::check(&args.show)?;
+    let request = text::of_cohort(request, &args.cohort)?;
     let profile = Profile::open(home)?;
     let key = profile.identity()?;
     let draft = draft(args, &profile, request, given)?;
@@ -219,6 +220,7 @@ fn waiting(sent: &Sent, args: &ShowArgs) -> Result<Exit, Failure> {
                 .map(|(name, value)| (name.clone(), params::to_json(value)))
                 .collect(),
             codebook: asked.meaning.codebook.clone(),
+            cohort: draft.request.cohort().map(CohortInfo::of),
             ..QuestionInfo::default()
         };
         let document = Document {

@@ -5,10 +5,12 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use quorate_query::analyses::Request;
 use quorate_query::codebook::{self, Codebook};
+use quorate_query::cohort::Cohort;
 use quorate_query::question::{ParamValue, Params};
 
-use super::args::{ParamArgs, TextArgs};
+use super::args::{CohortArgs, ParamArgs, TextArgs};
 use super::exit::{Exit, Failure};
 use crate::params;
 use crate::profile::{Profile, ProfileError};
@@ -52,6 +54,18 @@ pub(crate) fn params(args: &ParamArgs) -> Result<Params, Failure> {
 
 fn usage(error: params::ParamError) -> Failure {
     Failure::usage(error.to_string())
+}
+
+/// The question, of the cohort of a file if one is named.
+pub(crate) fn of_cohort(request: Request, args: &CohortArgs) -> Result<Request, Failure> {
+    let Some(path) = &args.cohort else {
+        return Ok(request);
+    };
+    let cohort = Cohort {
+        sql: read_file(path)?.trim_end().to_owned(),
+        complete: args.complete.clone(),
+    };
+    Ok(Request::Of(cohort, Box::new(request)))
 }
 
 /// Reads a file, and names it where that fails.

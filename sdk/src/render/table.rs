@@ -113,6 +113,9 @@ pub fn footer(document: &Document) -> String {
     if let Some(question) = &document.question {
         let hash = short_hash(&question.hash);
         say(&mut text, "Question", &format!("{}  {hash}", question.id));
+        if let Some(cohort) = &question.cohort {
+            say(&mut text, "Cohort", &short_hash(&cohort.hash));
+        }
     }
     text
 }

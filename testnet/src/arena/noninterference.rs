@@ -90,6 +90,7 @@ impl<'a> Scene<'a> {
         let codebook = quorate_query::codebook::read(text, name)?;
         let read = quorate_query::sql::read(&ask.sql, &ask.params, &codebook);
         let read = read.map_err(|_| anyhow!("step {step} cannot be read"))?;
+        let codebook = read.book(&codebook).into_owned();
         let question = read.into_sole().context("it has several tables")?;
         let [zero, one] = sides;
         let said = |bout: &'a Bout| bout.said.get(&step).context("nothing said");

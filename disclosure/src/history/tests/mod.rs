@@ -1,6 +1,7 @@
 //! Attacks and laws of the rules about earlier releases, over small invented populations.
 
 mod cases;
+mod derived;
 mod law;
 mod means;
 mod products;

@@ -43,6 +43,7 @@ fn candidate(facet: Facet) -> FacetCandidate<'static> {
         contributions: None,
         clamp: 1000,
         exact: true,
+        across: Default::default(),
     }
 }
 

@@ -52,7 +52,9 @@ use arguments::{Arguments, refuse};
 pub use report::{Entry, Grid, Line, Report};
 
 use crate::codebook::Codebook;
+use crate::cohort::{self, Cohort};
 use crate::combine::{Released, ReleasedTables};
+use crate::derived::Columns;
 use crate::problem::{Problem, Span};
 use crate::question::{Body, MAX_TABLES, NamedTable, Params, Question, TableQuestion};
 use crate::sql;
@@ -180,10 +182,29 @@ impl Analysis {
         Ok(tables)
     }
 
+    /// Of the cohort, unless another table is named.
+    fn of_cohort(&self) -> Self {
+        let mut own = self.clone();
+        let table = own.arguments.entry("table".to_owned());
+        table.or_insert_with(|| cohort::TABLE.to_owned());
+        own
+    }
+
     /// Reads the expansion as a text is read, table by table.
-    fn read(&self, params: &Params, codebook: &Codebook) -> Result<Question, Problem> {
+    fn read(
+        &self,
+        of: Option<&Cohort>,
+        params: &Params,
+        codebook: &Codebook,
+    ) -> Result<Question, Problem> {
         let (mut tables, mut offset) = (Vec::new(), 0);
-        let expanded = self.expand(codebook)?;
+        let expanded = match of {
+            None => self.expand(codebook)?,
+            Some(cohort) => self
+                .of_cohort()
+                .expand(&sql::with_cohort(cohort, codebook)?)?,
+        };
+        let mut derived = Columns::new();
         let many = expanded.len() > 1;
         for named in expanded {
             let start = if many {
@@ -191,8 +212,9 @@ impl Analysis {
             } else {
                 0
             };
-            let table = named.expansion.read(params, codebook);
-            let table = table.map_err(|problem| shift(problem, start))?;
+            let table = named.expansion.read(of, params, codebook);
+            let (table, columns) = table.map_err(|problem| shift(problem, start))?;
+            derived.extend(columns);
             offset += named.text().len();
             tables.push(NamedTable {
                 name: named.name,
@@ -201,6 +223,7 @@ impl Analysis {
         }
         Ok(Question {
             codebook: codebook.digest.clone(),
+            derived,
             body: Body::of(tables).ok_or_else(|| refuse("it comes to no table"))?,
         })
     }
@@ -250,15 +273,22 @@ impl Named {
 
 impl Expansion {
     /// Reads it as a text is read.
-    fn read(&self, params: &Params, codebook: &Codebook) -> Result<TableQuestion, Problem> {
-        let question = sql::read_typed(&self.sql, params, codebook)?;
+    fn read(
+        &self,
+        of: Option<&Cohort>,
+        params: &Params,
+        codebook: &Codebook,
+    ) -> Result<(TableQuestion, Columns), Problem> {
+        let mut question = sql::read_typed(of, &self.sql, params, codebook)?;
+        let derived = std::mem::take(&mut question.derived);
         let plain = |table: &TableQuestion| {
             let output = &table.output;
             let whole = output.having.is_none() && output.limit.is_none();
             whole && output.order.is_empty() && table.keys.len() == self.keys
         };
         let table = question.into_sole().filter(plain);
-        table.ok_or_else(|| refuse("`where` holds conditions and nothing else"))
+        let table = table.ok_or_else(|| refuse("`where` holds conditions and nothing else"))?;
+        Ok((table, derived))
     }
 }
 
@@ -278,6 +308,8 @@ pub enum Request {
     Sql(String),
     /// A typed analysis.
     Analysis(Analysis),
+    /// Either of them, of a cohort.
+    Of(Cohort, Box<Request>),
 }
 
 impl Default for Request {
@@ -305,9 +337,19 @@ impl Request {
     /// # Errors
     /// A [`Problem`] with a V code. Its place is one in [`Self::text`].
     pub fn read(&self, params: &Params, codebook: &Codebook) -> Result<Question, Problem> {
+        self.read_of(None, params, codebook)
+    }
+
+    fn read_of(
+        &self,
+        of: Option<&Cohort>,
+        params: &Params,
+        codebook: &Codebook,
+    ) -> Result<Question, Problem> {
         match self {
-            Self::Sql(sql) => sql::read(sql, params, codebook),
-            Self::Analysis(analysis) => analysis.read(params, codebook),
+            Self::Sql(sql) => sql::read_of(of, sql, params, codebook),
+            Self::Analysis(analysis) => analysis.read(of, params, codebook),
+            Self::Of(cohort, request) => request.read_of(Some(cohort), params, codebook),
         }
     }
 
@@ -317,6 +359,12 @@ impl Request {
         match self {
             Self::Sql(sql) => sql.clone(),
             Self::Analysis(analysis) => analysis.sql(codebook).unwrap_or_default(),
+            Self::Of(cohort, request) => match (&**request, sql::with_cohort(cohort, codebook)) {
+                (Self::Analysis(analysis), Ok(book)) => {
+                    Self::Analysis(analysis.of_cohort()).text(&book)
+                }
+                (request, _) => request.text(codebook),
+            },
         }
     }
 
@@ -326,6 +374,16 @@ impl Request {
         match self {
             Self::Sql(_) => None,
             Self::Analysis(analysis) => Some(analysis),
+            Self::Of(_, request) => request.analysis(),
+        }
+    }
+
+    /// The cohort that it is asked of, if of one.
+    #[must_use]
+    pub fn cohort(&self) -> Option<&Cohort> {
+        match self {
+            Self::Of(cohort, _) => Some(cohort),
+            Self::Sql(_) | Self::Analysis(_) => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::VERSION;
+use super::{VERSION, derived};
 use crate::codebook::ColumnRef;
 use crate::number::Number;
 use crate::question::{
@@ -16,6 +16,7 @@ pub(super) mod tag {
     pub(crate) const VERSION: u8 = 0x01;
     pub(crate) const TABLE: u8 = 0x02;
     pub(crate) const TABLES: u8 = 0x03;
+    pub(crate) const DERIVED: u8 = 0x0D;
     pub(crate) const ROWS: u8 = 0x10;
     pub(crate) const JOINED: u8 = 0x11;
     pub(crate) const PREDICATE: u8 = 0x12;
@@ -74,6 +75,17 @@ pub(super) mod tag {
     pub(crate) const DOMAIN: u8 = 0xC4;
     pub(crate) const INCOMPLETE: u8 = 0xC5;
     pub(crate) const CENTRE: u8 = 0xC6;
+    pub(crate) const FRAME: u8 = 0xD0;
+    pub(crate) const AGGREGATE: u8 = 0xD1;
+    pub(crate) const DAYS: u8 = 0xD2;
+    pub(crate) const YEARS: u8 = 0xD3;
+    pub(crate) const YEAR: u8 = 0xD4;
+    pub(crate) const LEAST: u8 = 0xD5;
+    pub(crate) const GREATEST: u8 = 0xD6;
+    pub(crate) const COALESCE: u8 = 0xD7;
+    pub(crate) const CASE: u8 = 0xD8;
+    pub(crate) const ARM: u8 = 0xD9;
+    pub(crate) const DAY: u8 = 0xDA;
 }
 
 /// Appends fields: tag, length, content.
@@ -87,7 +99,7 @@ impl Writer {
         &self.bytes
     }
 
-    fn raw(&mut self, tag: u8, content: &[u8]) {
+    pub(super) fn raw(&mut self, tag: u8, content: &[u8]) {
         // Texts are limited to kilobytes and lists to thousands, so lengths always fit.
         let length = u32::try_from(content.len()).unwrap_or(u32::MAX);
         self.bytes.push(tag);
@@ -95,7 +107,7 @@ impl Writer {
         self.bytes.extend(content);
     }
 
-    fn nested(&mut self, tag: u8, write: impl FnOnce(&mut Self)) {
+    pub(super) fn nested(&mut self, tag: u8, write: impl FnOnce(&mut Self)) {
         let mut inner = Self::default();
         write(&mut inner);
         self.raw(tag, &inner.bytes);
@@ -127,6 +139,12 @@ impl Writer {
 pub(super) fn question(question: &Question) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.raw(tag::VERSION, &VERSION.to_be_bytes());
+    for (column, derived) in &question.derived {
+        writer.nested(tag::DERIVED, |w| {
+            column_ref(w, column);
+            derived::definition(w, derived);
+        });
+    }
     match &question.body {
         Body::Table(table) => writer.nested(tag::TABLE, |w| table_question(w, table)),
         // Names mean nothing, order does: a table is decided beside those before it.
@@ -158,7 +176,7 @@ pub(super) fn rows(w: &mut Writer, rows: &str, joined: &BTreeSet<String>, p: &Pr
     w.nested(tag::PREDICATE, |w| predicate(w, p));
 }
 
-fn predicate(w: &mut Writer, p: &Predicate) {
+pub(super) fn predicate(w: &mut Writer, p: &Predicate) {
     for (column, set) in &p.boxes {
         w.nested(tag::BOX, |w| {
             column_ref(w, column);
@@ -175,7 +193,7 @@ fn cohort_of(w: &mut Writer, cohort: &Cohort) {
     rows(w, &cohort.rows, &cohort.joined, &cohort.filter);
 }
 
-fn column_ref(w: &mut Writer, column: &ColumnRef) {
+pub(super) fn column_ref(w: &mut Writer, column: &ColumnRef) {
     w.nested(tag::COLUMN, |w| {
         w.text(tag::COLUMN_TABLE, &column.table);
         w.text(tag::COLUMN_NAME, &column.column);
@@ -341,7 +359,7 @@ fn compare_code(op: CompareOp) -> u8 {
     }
 }
 
-fn scalar(w: &mut Writer, value: &Scalar) {
+pub(super) fn scalar(w: &mut Writer, value: &Scalar) {
     match value {
         Scalar::Null => w.raw(tag::SCALAR_NULL, &[]),
         Scalar::Bool(b) => w.flag(tag::SCALAR_BOOL, *b),

@@ -7,6 +7,7 @@
 //! that is computed. What this module must not know: SQL text, and who approves what.
 
 mod decode;
+mod derived;
 mod encode;
 pub(crate) mod text;
 

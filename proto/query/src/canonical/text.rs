@@ -4,18 +4,21 @@
 use std::fmt::Write as _;
 
 use crate::codebook::ColumnRef;
+use crate::derived::{Derived, shown};
 use crate::question::{
     BinaryOp, Body, Cohort, CompareOp, Condition, Expr, Grain, GroupKey, Measure, OrderBy,
     Predicate, Question, Set, Stat, TableQuestion, Values,
 };
 use crate::set::Range;
 use crate::spell;
+use crate::value::Scalar;
 
 /// Sets with more parts than this are shown by their beginning and their size.
 const SHOWN: usize = 12;
 
 pub(super) fn question(question: &Question) -> String {
-    match &question.body {
+    let mut lines: Vec<String> = question.derived.iter().map(definition).collect();
+    lines.push(match &question.body {
         Body::Table(table) => table_question(table),
         Body::Tables(tables) => {
             let all = tables.iter();
@@ -23,7 +26,48 @@ pub(super) fn question(question: &Question) -> String {
                 .collect::<Vec<_>>()
                 .join("\n")
         }
-    }
+    });
+    lines.join("\n")
+}
+
+fn definition((name, derived): (&ColumnRef, &Derived)) -> String {
+    let all = |columns: Vec<&ColumnRef>| {
+        let columns: Vec<String> = columns.into_iter().map(column).collect();
+        columns.join(", ")
+    };
+    let how = match derived {
+        Derived::Frame { frame, of } => {
+            let rows = cohort_rows(&frame.cohort(false));
+            format!("{}({}) of {rows}", of.word(), all(of.inputs()))
+        }
+        Derived::Day(day) => format!("the day {}", Scalar::Date(*day)),
+        Derived::Days { from, to } => format!("days from {} to {}", column(from), column(to)),
+        Derived::Years { from, to } => {
+            format!("full years from {} to {}", column(from), column(to))
+        }
+        Derived::Year { of } => format!("year of {}", column(of)),
+        Derived::Least(of) => format!("earliest of {}", all(of.iter().collect())),
+        Derived::Greatest(of) => format!("latest of {}", all(of.iter().collect())),
+        Derived::Coalesce { of, otherwise } => {
+            format!(
+                "{}, where missing {}",
+                column(of),
+                spell::literal(otherwise)
+            )
+        }
+        Derived::Case { arms, otherwise } => {
+            let arms = arms.iter().map(|(condition, result)| {
+                let condition = conditions(condition).join("; ");
+                format!("{} if {condition}, ", spell::literal(result))
+            });
+            format!(
+                "{}else {}",
+                arms.collect::<String>(),
+                spell::literal(otherwise)
+            )
+        }
+    };
+    format!("derive   {}: {how}", column(name))
 }
 
 fn table_question(q: &TableQuestion) -> String {
@@ -81,17 +125,22 @@ fn conditions(p: &Predicate) -> Vec<String> {
 
 fn cohort(c: &Cohort) -> String {
     let not = if c.negated { "not " } else { "" };
+    format!("person {not}in ({})", cohort_rows(c))
+}
+
+/// The rows of a cohort or a frame.
+fn cohort_rows(c: &Cohort) -> String {
     let inner = conditions(&c.filter).join("; ");
     let inner = if inner.is_empty() {
         inner
     } else {
         format!(" where {inner}")
     };
-    format!("person {not}in ({}{inner})", tables(&c.rows, &c.joined))
+    format!("{}{inner}", tables(&c.rows, &c.joined))
 }
 
 fn column(name: &ColumnRef) -> String {
-    format!("{}.{}", name.table, name.column)
+    shown(name)
 }
 
 fn set_text(set: &Set) -> String {

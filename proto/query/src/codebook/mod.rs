@@ -15,6 +15,7 @@ pub use fuzz::fuzz;
 pub use inline::inline_sets;
 pub use read::{digest, read};
 
+use crate::derived::Columns;
 use crate::number::Number;
 use crate::release::ReleaseParams;
 use crate::value::{ColumnType, Scalar};
@@ -38,6 +39,8 @@ pub struct Codebook {
     pub tables: BTreeMap<String, Table>,
     /// Core tables released to history at the start of an epoch, as SQL.
     pub core: Vec<String>,
+    /// Columns that a question defines, among those of the tables; none in a published codebook.
+    pub derived: Columns,
 }
 
 /// A column of a table, by name.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::{Codebook, ColumnRef, ConceptSet, RowsPer, Table, check, column};
+use crate::derived::Columns;
 use crate::number::Number;
 use crate::problem::Code;
 use crate::question::Params;
@@ -73,6 +74,7 @@ fn read_root(root: &Section<'_>, text: &str) -> Option<Codebook> {
         sets,
         tables,
         core,
+        derived: Columns::new(),
     });
     core_questions(root, &codebook);
     Some(codebook)

@@ -210,7 +210,7 @@ pub fn combine(
     let question = q.sole().ok_or(CombineError::Question {
         what: "it has several tables",
     })?;
-    combine_one(question, cb, sites)
+    combine_one(question, &q.book(cb), sites)
 }
 
 /// Combines all tables of all eligible nodes, each by itself.
@@ -222,6 +222,7 @@ pub fn combine_tables(
     cb: &Codebook,
     sites: &[SiteTables<'_>],
 ) -> Result<CombinedTables, CombineError> {
+    let cb = &*q.book(cb);
     let asked = q.tables();
     let count = asked.len();
     let mut tables = Vec::with_capacity(count);

@@ -7,6 +7,7 @@ use super::merge::Merged;
 use super::{CombinedRow, Note};
 use crate::answer::Mode;
 use crate::codebook::Codebook;
+use crate::derived::shown_column;
 use crate::question::{Expr, GroupKey, Measure, Stat, TableQuestion};
 
 /// All notes, in order of their codes.
@@ -49,7 +50,7 @@ pub(super) fn notes(
                 .as_ref()
                 .map(|unit| format!(" {unit}"))
                 .unwrap_or_default();
-            let name = &column.column;
+            let name = shown_column(column);
             add(
                 "N102",
                 format!(
@@ -66,7 +67,7 @@ pub(super) fn notes(
             .column(column)
             .is_some_and(|column| !column.missing_public && !column.required)
         {
-            let name = &column.column;
+            let name = shown_column(column);
             add(
                 "N103",
                 format!("Rows without a value of `{name}` are in no group."),
@@ -124,7 +125,7 @@ fn protected(
             else {
                 continue;
             };
-            let name = &column.column;
+            let name = shown_column(column);
             if stat == Stat::Sum {
                 add(
                     "N113",

@@ -129,6 +129,7 @@ fn asks(keys: Vec<GroupKey>, measures: Vec<Measure>, exprs: Vec<Expr>, output: O
     });
     Question {
         codebook: String::new(),
+        derived: Default::default(),
         body,
     }
 }

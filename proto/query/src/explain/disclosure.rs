@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::canonical::text;
 use crate::codebook::{Codebook, ColumnRef};
+use crate::derived::shown_column;
 use crate::domain;
 use crate::measure::facts::column_of;
 use crate::number::Number;
@@ -38,6 +39,7 @@ pub struct TableDisclosure {
 /// Looks at a question that was read against this codebook. Nodes may be stricter.
 #[must_use]
 pub fn disclosure(q: &Question, cb: &Codebook) -> Disclosure {
+    let cb = &*q.book(cb);
     let tables = q.tables().into_iter().enumerate();
     let asked = tables.map(|(place, (name, table))| TableDisclosure {
         name: name.to_owned(),
@@ -113,14 +115,14 @@ fn needs(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
             }
             Measure::Moments { column } => lines.push(format!(
                 "R1b: {least} persons with a value of {} other than zero",
-                column.column
+                shown_column(column)
             )),
             Measure::ValueCounts { column } => {
                 let values = cb.column(column).and_then(|c| c.domain.as_ref());
                 let values = values.map_or(0, Vec::len);
                 lines.push(format!(
                     "small domain: {least} persons for each of the {values} values of {}, since its sums and means are counts per value",
-                    column.column
+                    shown_column(column)
                 ));
             }
             Measure::Products { left, right } => lines.push(format!(
@@ -146,7 +148,7 @@ fn bites(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, measure) in q.measures.iter().enumerate() {
         if let Measure::Moments { column } = measure {
-            let (name, (n, share)) = (&column.column, release.nk);
+            let (name, (n, share)) = (shown_column(column), release.nk);
             lines.push(format!(
                 "R4, R5: few persons who make up nearly all of {name}: all but the largest two must add more than {} % of the largest, and the largest {n} less than {share} %",
                 release.p_pct
@@ -171,7 +173,7 @@ fn bites(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
     for column in sensitive(q, cb) {
         lines.push(format!(
             "R7: a group of whom {} % or more share a sensitive value of {}; the whole group is withheld then",
-            release.group_share, column.column
+            release.group_share, shown_column(column)
         ));
     }
     if let (Some(share), Some(_)) = (release.sparse, domain::count(q, cb)) {
@@ -295,7 +297,7 @@ fn narrow(filter: &Predicate, cb: &Codebook) -> Vec<String> {
         } else {
             ""
         };
-        format!("{}{mark}", column.column)
+        format!("{}{mark}", shown_column(column))
     });
     let cohorts = filter
         .cohorts
@@ -336,7 +338,7 @@ fn instead(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
     for column in q.filter.boxes.keys() {
         lines.push(format!(
             "leave out the condition on {}: every cell has more persons",
-            column.column
+            shown_column(column)
         ));
     }
     lines.extend(
@@ -349,7 +351,7 @@ fn instead(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
                 spread.then(|| {
                     format!(
                         "avg({0}) without its deviation or variance: R8 does not apply",
-                        column.column
+                        shown_column(column)
                     )
                 })
             }),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::canonical::text;
 use crate::codebook::{Codebook, Column, ColumnRef, RowsPer};
+use crate::derived;
 use crate::domain;
 use crate::measure::facts::facts;
 use crate::number::Number;
@@ -19,6 +20,9 @@ const SHOWN: usize = 8;
 pub(super) fn columns(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
     let mut uses: BTreeMap<&ColumnRef, BTreeSet<&'static str>> = BTreeMap::new();
     filter_uses(&q.filter, &mut uses);
+    for input in cb.derived.values().flat_map(derived::Derived::inputs) {
+        uses.entry(input).or_default().insert("derived from");
+    }
     for key in &q.keys {
         uses.entry(key.column()).or_default().insert("group key");
     }
@@ -44,9 +48,8 @@ pub(super) fn columns(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
         .map(|(name, words)| {
             let words = words.into_iter().collect::<Vec<_>>().join(", ");
             format!(
-                "{}.{}{}: {words}",
-                name.table,
-                name.column,
+                "{}{}: {words}",
+                derived::shown(name),
                 about(cb.column(name))
             )
         })
@@ -148,7 +151,7 @@ fn measured(measure: &Measure, q: &TableQuestion, cb: &Codebook) -> String {
 
 fn conditions(p: &Predicate, cb: &Codebook) -> Vec<String> {
     let boxes = p.boxes.iter().map(|(name, set)| {
-        let column = format!("{}.{}", name.table, name.column);
+        let column = derived::shown(name);
         cb.column(name).map_or_else(
             || column.clone(),
             |c| format!("{column} {}", set_words(set, c)),
@@ -243,10 +246,10 @@ pub(super) fn sends(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
             Measure::Events { .. } => format!("the number of rows, rounded to {base}"),
             Measure::Moments { column } => format!(
                 "mean and standard deviation of {}, rounded to a grid that follows from bounds and rounded number of persons",
-                column.column
+                derived::shown_column(column)
             ),
             Measure::ValueCounts { column } => {
-                format!("the count of each value of {}, rounded to {base}", column.column)
+                format!("the count of each value of {}, rounded to {base}", derived::shown_column(column))
             }
             Measure::Products { left, right } => format!(
                 "the mean product of {} and {}, rounded to a grid that follows from bounds and rounded number of persons",

@@ -267,7 +267,7 @@ fn key_name(scope: &Scope, ctx: &Context<'_>) -> String {
         .into_iter()
         .find(|(_, column)| ctx.is_unit_key(column));
     key.map_or_else(
-        || ctx.codebook.unit.column.clone(),
+        || ctx.codebook().unit.column.clone(),
         |(name, _)| name.clone(),
     )
 }
@@ -309,7 +309,7 @@ fn values(
     if is_value_counts(column) {
         return Ok(Measure::ValueCounts { column: name });
     }
-    if limits(&name, &scope.relation.filter, ctx.codebook).is_some() {
+    if limits(&name, &scope.relation.filter, ctx.codebook()).is_some() {
         return Ok(Measure::Moments { column: name });
     }
     Err(without_bounds(&name, column, expr, ctx))
@@ -345,7 +345,7 @@ fn without_bounds(name: &ColumnRef, column: &Column, expr: &Expr, ctx: &Context<
         super::names::listed(sets.into_iter())
     );
     let problem = ctx.refuse("V501", expr, message);
-    match ctx.codebook.sets.get(&when.set) {
+    match ctx.codebook().sets.get(&when.set) {
         Some(set) => problem.write(format!("WHERE {} IN set.{}", set.column.column, when.set)),
         None => problem,
     }

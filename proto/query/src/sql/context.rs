@@ -1,32 +1,37 @@
 //! What every step of the conversion needs: the text, the parameters and the codebook.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlparser::ast::{Ident, Spanned};
 
+use super::MAX_DERIVED;
+use super::books::Books;
 use super::names::{closest, listed};
 use super::text::{Text, is_plain_name};
 use super::{MAX_LIST_PARAM, refuse};
 use crate::codebook::{Codebook, Column, ColumnRef, RowsPer, Table};
+use crate::derived::Derived;
 use crate::problem::{Problem, Span};
 use crate::question::{ParamValue, Params};
 
 /// Shared by all steps; remembers which parameters were used.
 pub(super) struct Context<'a> {
     pub(super) text: &'a Text<'a>,
-    pub(super) codebook: &'a Codebook,
     /// Whether the text is what a typed analysis comes to: it may ask for products.
     pub(super) typed: bool,
+    books: &'a Books<'a>,
     params: &'a Params,
     used: RefCell<BTreeSet<String>>,
+    named: RefCell<BTreeSet<String>>,
+    called: RefCell<BTreeMap<String, String>>,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(
         text: &'a Text<'a>,
         params: &'a Params,
-        codebook: &'a Codebook,
+        books: &'a Books<'a>,
     ) -> Result<Self, Problem> {
         for (name, value) in params {
             if !is_plain_name(name) {
@@ -40,11 +45,60 @@ impl<'a> Context<'a> {
         }
         Ok(Self {
             text,
-            codebook,
             typed: false,
+            books,
             params,
             used: RefCell::default(),
+            named: RefCell::default(),
+            called: RefCell::default(),
         })
+    }
+
+    /// The codebook, with the columns derived so far.
+    pub(super) fn codebook(&self) -> &'a Codebook {
+        self.books.present()
+    }
+
+    /// A derived column, new or known; refused with `otherwise` if the codebook does not bear it.
+    pub(super) fn derive(
+        &self,
+        derived: &Derived,
+        node: &impl Spanned,
+        otherwise: &str,
+    ) -> Result<ColumnRef, Problem> {
+        if self.codebook().derived.len() >= MAX_DERIVED {
+            let message = format!("a question derives more than {MAX_DERIVED} columns");
+            return Err(self.refuse("V800", node, message));
+        }
+        let found = self.books.derive(derived);
+        found.ok_or_else(|| self.refuse("V501", node, otherwise))
+    }
+
+    /// Notes that FROM names a relation.
+    pub(super) fn name(&self, relation: &str) {
+        self.named.borrow_mut().insert(relation.to_owned());
+    }
+
+    /// Notes what the text calls a derived column.
+    pub(super) fn call(&self, column: &ColumnRef, name: &str) {
+        if self.codebook().derived.contains_key(column) {
+            let mut called = self.called.borrow_mut();
+            called.insert(column.column.clone(), name.to_owned());
+        }
+    }
+
+    /// The problem with derived columns as the text calls them.
+    pub(super) fn in_its_words(&self, mut problem: Problem) -> Problem {
+        for (column, name) in self.called.borrow().iter() {
+            problem.message = problem.message.replace(column, name);
+            problem.write = problem.write.map(|write| write.replace(column, name));
+        }
+        problem
+    }
+
+    /// Whether FROM names a relation anywhere in the text.
+    pub(super) fn has_named(&self, relation: &str) -> bool {
+        self.named.borrow().contains(relation)
     }
 
     /// The place of a syntax node.
@@ -111,7 +165,7 @@ impl<'a> Context<'a> {
 
     /// A table of the codebook by name.
     pub(super) fn table(&self, name: &str, node: &impl Spanned) -> Result<&'a Table, Problem> {
-        if let Some(table) = self.codebook.tables.get(name) {
+        if let Some(table) = self.codebook().tables.get(name) {
             if !table.columns.contains_key(&table.unit_key) {
                 let message =
                     format!("table `{name}` has no privacy unit, so it cannot be asked about");
@@ -119,7 +173,7 @@ impl<'a> Context<'a> {
             }
             return Ok(table);
         }
-        let known = self.codebook.tables.keys().map(String::as_str);
+        let known = self.codebook().tables.keys().map(String::as_str);
         let problem = match closest(name, known.clone()) {
             Some(near) => {
                 let message = format!("the codebook has no table `{name}`; did you mean `{near}`?");
@@ -138,7 +192,7 @@ impl<'a> Context<'a> {
 
     /// A resolved column; resolving guarantees that it exists.
     pub(super) fn column(&self, column: &ColumnRef) -> Option<&'a Column> {
-        self.codebook
+        self.codebook()
             .tables
             .get(&column.table)?
             .columns
@@ -147,7 +201,7 @@ impl<'a> Context<'a> {
 
     /// Whether this column holds the privacy unit of its table.
     pub(super) fn is_unit_key(&self, column: &ColumnRef) -> bool {
-        self.codebook
+        self.codebook()
             .tables
             .get(&column.table)
             .is_some_and(|t| t.unit_key == column.column)
@@ -155,7 +209,7 @@ impl<'a> Context<'a> {
 
     /// Whether this table has many rows per unit.
     pub(super) fn is_event_table(&self, table: &str) -> bool {
-        let rows = self.codebook.tables.get(table).map(|t| t.rows);
+        let rows = self.codebook().tables.get(table).map(|t| t.rows);
         matches!(rows, Some(RowsPer::Many { .. }))
     }
 }

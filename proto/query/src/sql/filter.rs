@@ -4,6 +4,7 @@ use sqlparser::ast::{BinaryOperator, Expr, Query, Spanned, UnaryOperator};
 
 use super::aggregate::function_refusal;
 use super::context::Context;
+use super::dates;
 use super::literal::{one, several};
 use super::relation::subselect;
 use super::scope::{Env, Scope, bare, column_name, fold};
@@ -135,6 +136,7 @@ fn condition_of(
     }
 }
 
+/// `expr BETWEEN low AND high`.
 fn between(
     atom: &Expr,
     (expr, low, high): (&Expr, &Expr, &Expr),
@@ -142,6 +144,14 @@ fn between(
     scope: &Scope,
     ctx: &Context<'_>,
 ) -> Result<Predicate, Problem> {
+    if !negated && let Some(first) = dates::compared(atom, (expr, CompareOp::Ge, low), scope, ctx)?
+    {
+        let mut both = first;
+        if let Some(second) = dates::compared(atom, (expr, CompareOp::Le, high), scope, ctx)? {
+            restrict(&mut both, second, Some(atom), ctx)?;
+            return Ok(both);
+        }
+    }
     let (name, column) = filterable(expr, scope, ctx)?;
     let low = one(low, &name, column, ctx)?;
     let low = range(CompareOp::Ge, &low, column, atom, ctx)?;
@@ -152,7 +162,7 @@ fn between(
     boxed(name, column, values, atom, ctx)
 }
 
-fn only(column: ColumnRef, set: Set) -> Predicate {
+pub(super) fn only(column: ColumnRef, set: Set) -> Predicate {
     Predicate {
         boxes: [(column, set)].into(),
         ..Predicate::default()
@@ -250,6 +260,9 @@ fn comparison(
     scope: &Scope,
     ctx: &Context<'_>,
 ) -> Result<Predicate, Problem> {
+    if let Some(dates) = dates::compared(atom, (left, op, right), scope, ctx)? {
+        return Ok(dates);
+    }
     let literal_first = matches!(
         bare(left),
         Expr::Value(_) | Expr::UnaryOp { .. } | Expr::TypedString(_)
@@ -276,7 +289,7 @@ fn comparison(
 }
 
 /// The values that stand in this relation to a literal of the column's type.
-fn range(
+pub(super) fn range(
     op: CompareOp,
     value: &Scalar,
     column: &Column,

@@ -60,7 +60,7 @@ pub(super) fn keys(
 }
 
 /// The expression behind an ordinal or an alias of the SELECT list.
-fn selected<'q>(
+pub(super) fn selected<'q>(
     item: &'q Expr,
     items: &'q [SelectItem],
     scope: &Scope,

@@ -7,12 +7,13 @@ use super::filter;
 use super::scope::{Relation, Scope, bare, fold};
 use crate::codebook::ColumnRef;
 use crate::problem::Problem;
+use crate::question::Predicate;
 
 /// Adds a relation to the scope.
 pub(super) fn join(
     scope: &mut Scope,
     name: String,
-    relation: Relation,
+    mut relation: Relation,
     join: &Join,
     ctx: &Context<'_>,
 ) -> Result<(), Problem> {
@@ -20,7 +21,7 @@ pub(super) fn join(
         let message = format!("two tables are called `{name}`; give one an alias");
         return Err(ctx.refuse("V200", &join.relation, message));
     }
-    let constraint = constraint(join, ctx)?;
+    let (constraint, outer) = constraint(join, &relation, ctx)?;
     scope.sources.push((name, relation.columns.clone()));
     match constraint {
         JoinConstraint::On(condition) => on_keys(condition, scope, ctx)?,
@@ -32,20 +33,52 @@ pub(super) fn join(
                 .write(suggestion(scope, ctx)));
         }
     }
+    if outer {
+        // Where there is no row there is no key: it cannot be named, and nobody is left out.
+        if let Some((_, columns)) = scope.sources.last_mut() {
+            columns.retain(|(_, column)| !ctx.is_unit_key(column));
+        }
+        relation.filter = Predicate::default();
+    }
     merge(scope, relation, join, ctx)
 }
 
-fn constraint<'q>(join: &'q Join, ctx: &Context<'_>) -> Result<&'q JoinConstraint, Problem> {
+/// Derived columns of the person are columns of the unit table: it belongs to the tables of a
+/// relation that names one. Everybody is in it, so it restricts nothing.
+pub(super) fn reach(relation: &mut Relation, columns: &[ColumnRef], ctx: &Context<'_>) {
+    let unit = &ctx.codebook().unit.table;
+    let named = columns.iter().any(|column| column.table == *unit);
+    if named && relation.rows != *unit && !relation.joined.contains(unit) {
+        let mut tables = std::mem::take(&mut relation.joined);
+        tables.insert(std::mem::take(&mut relation.rows));
+        tables.insert(unit.clone());
+        relation.rows = principal(&tables, ctx);
+        tables.remove(&relation.rows);
+        relation.joined = tables;
+    }
+}
+
+/// The condition of a join, and whether it keeps persons without a row: so does LEFT JOIN of a frame.
+fn constraint<'q>(
+    join: &'q Join,
+    relation: &Relation,
+    ctx: &Context<'_>,
+) -> Result<(&'q JoinConstraint, bool), Problem> {
     match &join.join_operator {
         JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) if !join.global => {
-            Ok(constraint)
+            Ok((constraint, false))
+        }
+        JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint)
+            if !join.global && relation.frame.is_some() =>
+        {
+            Ok((constraint, true))
         }
         JoinOperator::Left(_)
         | JoinOperator::LeftOuter(_)
         | JoinOperator::Right(_)
         | JoinOperator::RightOuter(_)
         | JoinOperator::FullOuter(_) => {
-            let message = "only inner joins are part of the language; persons without a row are counted by NOT IN (SELECT ...)";
+            let message = "tables are joined by inner joins, LEFT JOIN adds a query that is grouped by person; persons without a row are counted by NOT IN (SELECT ...)";
             Err(ctx.refuse("V201", join, message).write("JOIN"))
         }
         JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => {
@@ -173,7 +206,7 @@ fn merge(
 
 /// The table whose rows are counted: the event table, else the unit table, else the first.
 fn principal(tables: &std::collections::BTreeSet<String>, ctx: &Context<'_>) -> String {
-    let unit = &ctx.codebook.unit.table;
+    let unit = &ctx.codebook().unit.table;
     let events = tables.iter().find(|table| ctx.is_event_table(table));
     let choice = events
         .or_else(|| tables.get(unit))

@@ -154,8 +154,8 @@ fn named_set(
     node: &impl Spanned,
     ctx: &Context<'_>,
 ) -> Result<Vec<Scalar>, Problem> {
-    let Some(found) = ctx.codebook.sets.get(set) else {
-        let near = closest(set, ctx.codebook.sets.keys().map(String::as_str));
+    let Some(found) = ctx.codebook().sets.get(set) else {
+        let near = closest(set, ctx.codebook().sets.keys().map(String::as_str));
         let problem = ctx.refuse("V401", node, format!("the codebook has no set `{set}`"));
         return Err(match near {
             Some(near) => problem.write(format!("set.{near}")),

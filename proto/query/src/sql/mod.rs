@@ -7,8 +7,12 @@
 //! values. What this folder must not know: nodes, engines, and data.
 
 mod aggregate;
+mod books;
+mod cohort;
 mod context;
+mod dates;
 mod filter;
+mod frame;
 mod group;
 mod join;
 mod literal;
@@ -17,6 +21,7 @@ mod outline;
 mod output;
 mod product;
 mod relation;
+mod scalar;
 mod scope;
 mod select;
 mod shape;
@@ -28,6 +33,8 @@ use std::collections::BTreeMap;
 pub use text::{MAX_DEPTH, MAX_TEXT, MAX_TOKENS};
 
 use crate::codebook::Codebook;
+use crate::cohort::Cohort;
+use crate::derived;
 use crate::problem::{Code, Problem};
 use crate::question::{Body, Params, Question};
 
@@ -43,6 +50,8 @@ pub const MAX_IN_LIST: usize = 50;
 pub const MAX_CONDITIONS: usize = 8;
 /// Most group keys.
 pub const MAX_KEYS: usize = 4;
+/// Most derived columns, those included that others are derived from.
+pub const MAX_DERIVED: usize = 40;
 /// Most output columns.
 pub const MAX_OUTPUTS: usize = 40;
 
@@ -51,19 +60,46 @@ pub const MAX_OUTPUTS: usize = 40;
 /// # Errors
 /// A [`Problem`] with a V code, a sentence, the place, and the nearest allowed form.
 pub fn read(sql: &str, params: &Params, codebook: &Codebook) -> Result<Question, Problem> {
-    stacker::maybe_grow(STACK, STACK, || read_here(sql, params, codebook, false))
+    read_of(None, sql, params, codebook)
 }
 
-/// Reads what a typed analysis comes to: a text that may also ask for products of two columns.
-pub(crate) fn read_typed(
+/// Reads a question that may use a cohort as the table `cohort`.
+///
+/// # Errors
+/// As [`read`]; V202 if the cohort is no set of persons, V700 if the text does not use it.
+pub fn read_of(
+    cohort: Option<&Cohort>,
     sql: &str,
     params: &Params,
     codebook: &Codebook,
 ) -> Result<Question, Problem> {
-    stacker::maybe_grow(STACK, STACK, || read_here(sql, params, codebook, true))
+    stacker::maybe_grow(STACK, STACK, || {
+        read_here(cohort, sql, params, codebook, false)
+    })
+}
+
+/// Reads what a typed analysis comes to: a text that may also ask for products of two columns.
+pub(crate) fn read_typed(
+    cohort: Option<&Cohort>,
+    sql: &str,
+    params: &Params,
+    codebook: &Codebook,
+) -> Result<Question, Problem> {
+    stacker::maybe_grow(STACK, STACK, || {
+        read_here(cohort, sql, params, codebook, true)
+    })
+}
+
+/// The codebook with a cohort as a table with one row per person, for those who only name columns.
+///
+/// # Errors
+/// As [`read_of`], of the cohort.
+pub fn with_cohort(cohort: &Cohort, codebook: &Codebook) -> Result<Codebook, Problem> {
+    stacker::maybe_grow(STACK, STACK, || cohort::as_table(cohort, codebook))
 }
 
 fn read_here(
+    cohort: Option<&Cohort>,
     sql: &str,
     params: &Params,
     codebook: &Codebook,
@@ -71,12 +107,23 @@ fn read_here(
 ) -> Result<Question, Problem> {
     let text = text::Text::new(sql);
     let query = outline::query(&text)?;
-    let mut context = context::Context::new(&text, params, codebook)?;
+    let books = books::Books::new(codebook);
+    let mut context = context::Context::new(&text, params, &books)?;
     context.typed = typed;
-    let table = select::table(&query, &context)?;
+    let env = match cohort {
+        Some(cohort) => cohort::environment(cohort, &books)?,
+        None => scope::Env::default(),
+    };
+    let table = select::table(&query, &env, &context);
+    let table = table.map_err(|problem| context.in_its_words(problem))?;
     context.check_params_used()?;
+    if cohort.is_some() && !context.has_named(crate::cohort::TABLE) {
+        let message = "the text does not use the table `cohort`";
+        return Err(refuse("V700", message).at(Some(text.whole())));
+    }
     Ok(Question {
         codebook: codebook.digest.clone(),
+        derived: derived::used(&table, &context.codebook().derived),
         body: Body::Table(table),
     })
 }

@@ -43,6 +43,11 @@ pub(super) fn product(
         let message = "a product is of a table with one row per person";
         return Err(ctx.refuse("V501", expr, message));
     }
+    let derived = &ctx.codebook().derived;
+    if derived.contains_key(&left) || derived.contains_key(&right) {
+        let message = "a product of derived columns is not part of the language yet";
+        return Err(ctx.refuse("V501", expr, message));
+    }
     let (left, right) = (left.clone().min(right.clone()), left.max(right));
     Ok(Some(Measure::Products { left, right }))
 }
@@ -65,7 +70,7 @@ fn factor(expr: &Expr, scope: &Scope, ctx: &Context<'_>) -> Result<Option<Column
     };
     check_aggregatable(&name, column, left, ctx)?;
     let filter = &scope.relation.filter;
-    let bounds = limits(&name, filter, ctx.codebook).map(|(bounds, _)| bounds);
+    let bounds = limits(&name, filter, ctx.codebook()).map(|(bounds, _)| bounds);
     let centre = bounds.and_then(|bounds| centre(bounds, column.ty.scale()?));
     let written = match given(right, ctx)? {
         Given::Literal(Scalar::Number(number)) => {
@@ -86,7 +91,7 @@ fn factor(expr: &Expr, scope: &Scope, ctx: &Context<'_>) -> Result<Option<Column
         measures: Vec::new(),
         output: Output::default(),
     };
-    if !is_never_missing(&name, &rows, ctx.codebook) {
+    if !is_never_missing(&name, &rows, ctx.codebook()) {
         let message = format!(
             "`{}` may be missing, and a product is of persons with both",
             name.column

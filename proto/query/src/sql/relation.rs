@@ -9,7 +9,7 @@ use sqlparser::ast::{
 use super::context::Context;
 use super::scope::{Env, Relation, Scope, alias, column_name, fold};
 use super::shape::{Parts, parts};
-use super::{filter, join};
+use super::{filter, frame, join, scalar};
 use crate::codebook::ColumnRef;
 use crate::problem::Problem;
 use crate::question::Predicate;
@@ -62,12 +62,16 @@ pub(super) fn scope(parts: &Parts<'_>, env: &Env, ctx: &Context<'_>) -> Result<S
         outer: env.outer.clone(),
     };
     for joined in &from.joins {
+        scope.relation.frame = None;
         let (name, relation) = factor(&joined.relation, env, ctx)?;
         join::join(&mut scope, name, relation, joined, ctx)?;
     }
     if let Some(condition) = parts.filter {
+        scope.relation.frame = None;
         let condition = filter::conditions(condition, &scope, env, ctx)?;
         filter::restrict(&mut scope.relation.filter, condition, parts.filter, ctx)?;
+        let restricted: Vec<ColumnRef> = scope.relation.filter.boxes.keys().cloned().collect();
+        join::reach(&mut scope.relation, &restricted, ctx);
     }
     Ok(scope)
 }
@@ -170,7 +174,10 @@ fn named_table(
         .map(|a| alias(&a.name, ctx))
         .transpose()?;
     let relation = match env.ctes.get(&name) {
-        Some(relation) => relation.clone(),
+        Some(relation) => {
+            ctx.name(&name);
+            relation.clone()
+        }
         None => base(&name, factor, ctx)?,
     };
     let relation = rename(relation, table_alias.as_ref(), ctx)?;
@@ -208,6 +215,7 @@ fn base(name: &str, node: &impl Spanned, ctx: &Context<'_>) -> Result<Relation, 
         joined: BTreeSet::new(),
         filter: Predicate::default(),
         columns: columns.collect(),
+        frame: None,
     })
 }
 
@@ -245,37 +253,68 @@ fn rename(
     Ok(relation)
 }
 
-/// A query that only renames and filters; anything more is V202.
+/// A query that only renames, filters and derives, or groups by person; anything more is V202.
 pub(super) fn subselect(query: &Query, env: &Env, ctx: &Context<'_>) -> Result<Relation, Problem> {
     let parts = parts(query, ctx)?;
-    let more = parts.group_by.first().or(parts.having).or(parts.limit);
+    let more = parts.having.or(parts.limit);
     let more = more.or(parts.order_by.first().map(|o| &o.expr));
     if let Some(more) = more {
-        let message = "a query inside a query may only name and filter columns: no GROUP BY, HAVING, ORDER BY or LIMIT";
+        let message = "a query inside a query has no HAVING, ORDER BY or LIMIT; filter it by WHERE in a further one";
         return Err(ctx.refuse("V202", more, message));
     }
     let env = environment(parts.with, env, ctx)?;
-    let scope = scope(&parts, &env, ctx)?;
+    let mut scope = scope(&parts, &env, ctx)?;
+    if !parts.group_by.is_empty() {
+        return frame::frame(&parts, &scope, ctx);
+    }
     let mut columns: Vec<(String, ColumnRef)> = Vec::new();
     for item in parts.items {
-        let (name, column) = plain_column(item, &scope, ctx)?;
+        let (name, column, derived) = column_of(item, &scope, ctx)?;
+        if derived {
+            // Where there is no row it may have a value all the same.
+            scope.relation.frame = None;
+        }
         if columns.iter().any(|(n, _)| *n == name) {
             return Err(ctx.refuse("V101", item, format!("two columns are called `{name}`")));
         }
+        ctx.call(&column, &name);
         columns.push((name, column));
     }
+    let offered: Vec<ColumnRef> = columns.iter().map(|(_, column)| column.clone()).collect();
+    join::reach(&mut scope.relation, &offered, ctx);
     Ok(Relation {
         columns,
         ..scope.relation
     })
 }
 
-fn plain_column(
+/// A column of the query, by name or derived here.
+fn column_of(
     item: &SelectItem,
     scope: &Scope,
     ctx: &Context<'_>,
-) -> Result<(String, ColumnRef), Problem> {
-    let (expr, name): (&Expr, Option<String>) = match item {
+) -> Result<(String, ColumnRef, bool), Problem> {
+    let (expr, name) = named(item, ctx)?;
+    let Some(column) = scope.column(expr, ctx)? else {
+        let column = scalar::derived(expr, scope, ctx)?;
+        let name = name.ok_or_else(|| {
+            let message = "a derived column needs a name";
+            ctx.refuse("V101", expr, message)
+                .write(format!("{expr} AS a"))
+        })?;
+        return Ok((name, column, true));
+    };
+    let own = column_name(expr).and_then(<[_]>::last).map(fold);
+    let name = name.or(own).unwrap_or_else(|| column.column.clone());
+    Ok((name, column, false))
+}
+
+/// The expression of an item, and its alias.
+pub(super) fn named<'q>(
+    item: &'q SelectItem,
+    ctx: &Context<'_>,
+) -> Result<(&'q Expr, Option<String>), Problem> {
+    Ok(match item {
         SelectItem::UnnamedExpr(expr) => (expr, None),
         SelectItem::ExprWithAlias { expr, alias: name } => (expr, Some(alias(name, ctx)?)),
         SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
@@ -288,12 +327,5 @@ fn plain_column(
         SelectItem::ExprWithAliases { .. } => {
             return Err(ctx.refuse("V101", item, "a column has one alias"));
         }
-    };
-    let Some(column) = scope.column(expr, ctx)? else {
-        let message = "a query inside a query may only name columns: no expressions, no aggregates";
-        return Err(ctx.refuse("V202", expr, message));
-    };
-    let own = column_name(expr).and_then(<[_]>::last).map(fold);
-    let name = name.or(own).unwrap_or_else(|| column.column.clone());
-    Ok((name, column))
+    })
 }

@@ -9,7 +9,7 @@ use super::names::{closest, listed};
 use super::text::is_plain_name;
 use crate::codebook::ColumnRef;
 use crate::problem::Problem;
-use crate::question::Predicate;
+use crate::question::{Cohort, Predicate};
 
 /// A table, or a query that only renames and filters tables: always inlined.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub(super) struct Relation {
     pub(super) filter: Predicate,
     /// Columns it offers, by name.
     pub(super) columns: Vec<(String, ColumnRef)>,
+    /// It is a person frame and nothing else: its rows are these persons, its columns theirs.
+    pub(super) frame: Option<Cohort>,
 }
 
 /// Relations that a WITH has named, and names of the queries around this one.

@@ -10,9 +10,9 @@ use crate::problem::Problem;
 use crate::question::{Condition, Expr, Measure, Output, TableQuestion};
 
 /// Converts the query of the text.
-pub(super) fn table(query: &Query, ctx: &Context<'_>) -> Result<TableQuestion, Problem> {
+pub(super) fn table(query: &Query, env: &Env, ctx: &Context<'_>) -> Result<TableQuestion, Problem> {
     let parts = shape::parts(query, ctx)?;
-    let env = relation::environment(parts.with, &Env::default(), ctx)?;
+    let env = relation::environment(parts.with, env, ctx)?;
     let scope = relation::scope(&parts, &env, ctx)?;
     let keys = group::keys(&parts, &scope, ctx)?;
     let (measures, output) = output::outputs(&parts, &keys, &scope, ctx)?;
@@ -76,8 +76,8 @@ fn renumber_condition(condition: &mut Condition, place: &impl Fn(usize) -> usize
 }
 
 fn check_size(question: &TableQuestion, ctx: &Context<'_>) -> Result<(), Problem> {
-    let most = u64::from(ctx.codebook.release.max_cells);
-    match domain::count(question, ctx.codebook) {
+    let most = u64::from(ctx.codebook().release.max_cells);
+    match domain::count(question, ctx.codebook()) {
         Some(cells) if cells > most => {
             let message = format!(
                 "the table would have {cells} cells; at most {most} are allowed: use fewer or coarser group keys"

@@ -11,7 +11,7 @@ use quorate_query::question::{Body, NamedTable, Question};
 use crate::common::{language, path, read, text};
 
 /// Texts of the vectors: every variant of the typed question is in at least one of them.
-const TEXTS: [&str; 8] = [
+const TEXTS: [&str; 10] = [
     "SELECT count(*) FROM person",
     "SELECT sex, count(*) FROM person GROUP BY sex",
     "SELECT floor(age/5)*5 AS band, count(chol), avg(chol), stddev_pop(chol), sum(disease) FROM person WHERE age >= 50 AND region IN ('n', 'nw') AND chol IS NOT NULL AND bmi < 30 GROUP BY band",
@@ -20,6 +20,8 @@ const TEXTS: [&str; 8] = [
     "SELECT smoker, 100.5 * sum(disease) / count(*) - 1 + avg(disease) AS x, var(chol), var_pop(chol), stddev(chol) FROM person WHERE smoker = true AND chol IS NULL GROUP BY smoker HAVING x <> 3 AND x < 9 AND x <= 9 AND x >= 1 AND count(*) = count(*)",
     "SELECT date_trunc('month', death_date), date_trunc('year', death_date), count(*) FROM death GROUP BY 1, 2",
     "SELECT smoker, avg(value_as_number), count(measurement_date) FROM measurement m JOIN person p ON m.person_id = p.person_id WHERE measurement_concept_id IN set.sbp GROUP BY smoker HAVING smoker = false",
+    "WITH f AS (SELECT person_id, min(condition_start_date) AS a, max(condition_start_date) AS b, count(*) AS n FROM condition_occurrence WHERE condition_concept_id IN set.diabetes GROUP BY person_id), s AS (SELECT p.person_id, greatest(f.a, DATE '2015-01-01') - least(f.a, f.b) AS days, date_sub('year', f.a, f.b) AS years, year(f.b) AS y, coalesce(f.n, 0) AS n, CASE WHEN p.age < 50 THEN 'young' END AS band FROM person p LEFT JOIN f ON p.person_id = f.person_id) SELECT band, avg(days), avg(n) FROM s WHERE years >= 5 AND y < 2020 GROUP BY band",
+    "WITH f AS (SELECT person_id, last(value_as_number ORDER BY measurement_date, value_as_number) AS sbp, max(measurement_date) AS d FROM measurement WHERE measurement_concept_id IN set.sbp GROUP BY person_id) SELECT count(*), avg(sbp) FROM condition_occurrence c JOIN f ON c.person_id = f.person_id WHERE c.condition_start_date <= f.d + 30",
 ];
 
 fn asked(sql: &str) -> Question {
@@ -57,7 +59,7 @@ fn vectors() -> String {
             let _ = writeln!(
                 out,
                 "vec {}",
-                show_digest(&vec_id(measure, table, &codebook))
+                show_digest(&vec_id(measure, table, &question.book(&codebook)))
             );
         }
         out.push('\n');

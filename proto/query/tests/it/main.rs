@@ -11,6 +11,8 @@ mod codebook_corpus;
 #[cfg(test)]
 mod codebook_page;
 #[cfg(test)]
+mod cohorts;
+#[cfg(test)]
 mod combine;
 #[cfg(test)]
 mod common;

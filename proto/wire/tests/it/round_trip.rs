@@ -5,6 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use quorate_query::analyses::{Analysis, Request};
 use quorate_query::answer::{Cell, Mode, NodeRow, NodeTable, Protection};
+use quorate_query::cohort::Cohort;
 use quorate_query::number::Number;
 use quorate_query::question::ParamValue;
 use quorate_query::value::Scalar;
@@ -67,10 +68,16 @@ fn id() -> impl Strategy<Value = QuestionId> {
 fn request() -> impl Strategy<Value = Request> {
     let arguments = btree_map("[a-z]{1,8}", "\\PC{0,40}", 0..5);
     let analysis = ("[a-z]{1,8}/[1-9]", arguments);
-    prop_oneof![
+    let plain = prop_oneof![
         "\\PC{1,200}".prop_map(Request::Sql),
         analysis.prop_map(|(name, arguments)| Request::Analysis(Analysis { name, arguments })),
-    ]
+    ];
+    let cohort = ("\\PC{1,200}", vec("[a-z]{1,8}", 0..4));
+    let cohort = cohort.prop_map(|(sql, complete)| Cohort { sql, complete });
+    (plain, proptest::option::of(cohort)).prop_map(|(request, cohort)| match cohort {
+        Some(cohort) => Request::Of(cohort, Box::new(request)),
+        None => request,
+    })
 }
 
 prop_compose! {

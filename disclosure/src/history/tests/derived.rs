@@ -1,0 +1,161 @@
+//! Sums of different derived columns beside each other: what a person adds to one may be all but what
+//! they add to another.
+
+use std::collections::BTreeMap;
+
+use quorate_query::release::ReleaseParams;
+
+use super::*;
+use crate::evidence::Contributions;
+use crate::history::{
+    Across, Entry, Facet, FacetCandidate, Footprint, Form, ReleaseId, Shape, State, derived_vec,
+};
+
+type Adds = BTreeMap<u32, i128>;
+
+fn shape(sql: &str) -> Shape {
+    let question = question(sql);
+    Shape {
+        rows: question.rows,
+        joined: question.joined,
+        predicate: question.filter,
+    }
+}
+
+fn candidate(column: u8, adds: &Adds) -> FacetCandidate<'static> {
+    let pairs = adds.iter().map(|(id, add)| (*id, *add)).collect();
+    let contributions = Contributions::of(pairs).unwrap();
+    let shape = shape("SELECT count(*) FROM person");
+    FacetCandidate {
+        facet: Facet {
+            vec: derived_vec([column; 32]),
+            form: Form::Sum([column; 32]),
+            shape: shape.clone(),
+            footprint: Footprint::of(&contributions),
+        },
+        asked: shape,
+        first_vec: None,
+        contributions: Some(std::borrow::Cow::Owned(contributions)),
+        clamp: 1_000_000,
+        same_in_every_box: true,
+        exact: true,
+        across: Across {
+            compared: true,
+            ..Across::default()
+        },
+    }
+}
+
+/// The rules against a sum of a column beside those that left; it leaves if there are none.
+fn ask(history: &mut History, candidate: FacetCandidate<'_>) -> Vec<&'static str> {
+    let (book, params) = (book(), ReleaseParams::default());
+    let from = history.standpoint(&book, &params, "e0");
+    let hits = history.find(&from, &candidate, None);
+    if hits.is_empty() {
+        let left = u64::try_from(history.entries().len()).unwrap();
+        let mut predicate = [0; 32];
+        predicate[..8].copy_from_slice(&left.to_be_bytes());
+        history.add(Entry {
+            id: ReleaseId {
+                predicate,
+                vec: [0; 32],
+                epoch: "e0".to_owned(),
+                protection: "p".to_owned(),
+            },
+            shape: candidate.facet.shape.clone(),
+            state: State::Released(Vec::new()),
+            project: "p".to_owned(),
+            core: false,
+            facets: vec![candidate.facet],
+        });
+    }
+    hits.into_iter().map(|hit| hit.rule).collect()
+}
+
+fn history() -> History {
+    let mut history = History::new();
+    history.begin_epoch("e0".to_owned(), RoaringBitmap::new());
+    history
+}
+
+/// Somewhat different values of sixty persons.
+fn values(times: i128) -> Adds {
+    (0..60)
+        .map(|id| (id, times * (100 + i128::from(id * 37 % 50))))
+        .collect()
+}
+
+#[test]
+fn a_column_that_is_all_but_another_is_withheld() {
+    for (differ, withheld) in [(0, true), (1, true), (7, true), (8, false), (40, false)] {
+        let mut history = history();
+        assert_eq!(ask(&mut history, candidate(1, &values(1))), [""; 0]);
+        let mut other = values(1);
+        for id in 0..differ {
+            *other.get_mut(&id).unwrap() += 30;
+        }
+        let found = ask(&mut history, candidate(2, &other));
+        assert_eq!(!found.is_empty(), withheld, "{differ}: {found:?}");
+        assert!(found.iter().all(|rule| *rule == "H1s"));
+    }
+}
+
+#[test]
+fn one_person_who_makes_the_difference_dominates_it() {
+    let mut history = history();
+    assert_eq!(ask(&mut history, candidate(1, &values(1))), [""; 0]);
+    let mut other = values(1);
+    for id in 0..20 {
+        *other.get_mut(&id).unwrap() += 1;
+    }
+    *other.get_mut(&30).unwrap() += 100_000;
+    assert_eq!(ask(&mut history, candidate(2, &other)), ["H1s"]);
+}
+
+#[test]
+fn signs_and_small_multiples_hide_nothing() {
+    for times in [-1, 2, -2, 3, 4] {
+        let mut history = history();
+        assert_eq!(ask(&mut history, candidate(1, &values(1))), [""; 0]);
+        let mut other = values(times);
+        *other.get_mut(&5).unwrap() += 40;
+        assert_eq!(ask(&mut history, candidate(2, &other)), ["H1s"], "{times}");
+    }
+}
+
+#[test]
+fn two_columns_that_add_up_to_a_third_leave_nobody_alone() {
+    let second: Adds = (0..60)
+        .map(|id| (id, i128::from(id * id % 83) + 7))
+        .collect();
+    let sum = |more: i128| -> Adds {
+        let each = values(1)
+            .into_iter()
+            .map(|(id, add)| (id, add + second[&id]));
+        each.map(|(id, add)| (id, add + if id == 9 { more } else { 0 }))
+            .collect()
+    };
+    for more in [0, 500] {
+        let mut history = history();
+        assert_eq!(ask(&mut history, candidate(1, &values(1))), [""; 0]);
+        assert_eq!(ask(&mut history, candidate(2, &second)), [""; 0]);
+        assert_eq!(ask(&mut history, candidate(3, &sum(more))), ["H1s"]);
+    }
+    // other persons, other values
+    let other: Adds = (0..60)
+        .map(|id| (id, i128::from(id * 71 % 97) + 3))
+        .collect();
+    let mut history = history();
+    assert_eq!(ask(&mut history, candidate(1, &values(1))), [""; 0]);
+    assert_eq!(ask(&mut history, candidate(2, &second)), [""; 0]);
+    assert_eq!(ask(&mut history, candidate(3, &other)), [""; 0]);
+}
+
+#[test]
+fn values_that_were_not_kept_are_not_taken_for_different() {
+    let mut history = history();
+    assert_eq!(ask(&mut history, candidate(1, &values(1))), [""; 0]);
+    let mut other = candidate(2, &values(5));
+    other.facet.footprint.spread = None;
+    assert_eq!(ask(&mut history, other), ["H1s"]);
+}

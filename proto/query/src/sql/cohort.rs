@@ -1,0 +1,118 @@
+//! The statement of a cohort as the table `cohort`: read once, by the code that reads a query inside
+//! WITH.
+
+use std::collections::BTreeMap;
+
+use sqlparser::ast::Expr;
+
+use super::books::Books;
+use super::context::Context;
+use super::relation::subselect;
+use super::scope::{Env, Relation};
+use super::text::Text;
+use super::{filter, join, outline, refuse};
+use crate::codebook::{Codebook, ColumnRef, Role, RowsPer, Table};
+use crate::cohort::{Cohort, TABLE};
+use crate::problem::Problem;
+use crate::question::{Params, Predicate, Set};
+
+/// Most columns that may be listed as complete.
+const MOST_COMPLETE: usize = 32;
+
+/// The names in force for a text that is asked of a cohort.
+pub(super) fn environment(cohort: &Cohort, books: &Books<'_>) -> Result<Env, Problem> {
+    let relation = relation(cohort, books).map_err(of_the_cohort)?;
+    Ok(Env {
+        ctes: [(TABLE.to_owned(), relation)].into(),
+        ..Env::default()
+    })
+}
+
+/// The codebook with the cohort as a table with one row per person, for those who only name columns.
+pub(super) fn as_table(cohort: &Cohort, codebook: &Codebook) -> Result<Codebook, Problem> {
+    let books = Books::new(codebook);
+    let relation = relation(cohort, &books).map_err(of_the_cohort)?;
+    let mut book = books.present().clone();
+    let is_key = |name: &ColumnRef| {
+        let table = book.tables.get(&name.table);
+        table.is_some_and(|table| table.unit_key == name.column)
+    };
+    let key = relation.columns.iter().find(|(_, column)| is_key(column));
+    let unit_key = key.map(|(name, _)| name.clone()).unwrap_or_default();
+    let columns: BTreeMap<_, _> = relation
+        .columns
+        .iter()
+        .filter_map(|(name, column)| Some((name.clone(), book.column(column)?.clone())))
+        .collect();
+    let table = Table {
+        rows: RowsPer::Unit,
+        unit_key,
+        date: None,
+        columns,
+    };
+    book.tables.insert(TABLE.to_owned(), table);
+    Ok(book)
+}
+
+/// Its text is not the one that is asked, so nothing can be pointed at.
+fn of_the_cohort(problem: Problem) -> Problem {
+    let message = format!("in the cohort: {}", problem.message);
+    Problem {
+        message,
+        span: None,
+        ..problem
+    }
+}
+
+fn relation(cohort: &Cohort, books: &Books<'_>) -> Result<Relation, Problem> {
+    let text = Text::new(&cohort.sql);
+    let query = outline::query(&text)?;
+    let none = Params::new();
+    let ctx = Context::new(&text, &none, books)?;
+    let relation = subselect(&query, &Env::default(), &ctx);
+    let mut relation = relation.map_err(|problem| ctx.in_its_words(problem))?;
+    if ctx.is_event_table(&relation.rows) {
+        let message = "a cohort has one row for each person; group the events by person";
+        return Err(refuse("V202", message));
+    }
+    if !relation.columns.iter().any(|(_, c)| ctx.is_unit_key(c)) {
+        return Err(refuse("V202", "a cohort selects the unit key"));
+    }
+    complete(&mut relation, &cohort.complete, &ctx)?;
+    // it is these persons, whatever joins it
+    relation.frame = None;
+    Ok(relation)
+}
+
+/// Leaves out persons of whom a listed column is missing, where that may be asked.
+fn complete(relation: &mut Relation, listed: &[String], ctx: &Context<'_>) -> Result<(), Problem> {
+    if listed.len() > MOST_COMPLETE {
+        let message = format!("at most {MOST_COMPLETE} columns can be complete");
+        return Err(refuse("V800", message));
+    }
+    for name in listed {
+        let found = relation.columns.iter().find(|(known, _)| known == name);
+        let Some((_, column)) = found else {
+            let message = format!("it has no column `{name}` that could be complete");
+            return Err(refuse("V400", message));
+        };
+        let Some(known) = ctx.column(column) else {
+            return Err(refuse("V400", "the codebook has no such column"));
+        };
+        let asked = known.has(Role::Filter) || known.has(Role::Date);
+        if !asked && !known.missing_public && !known.required {
+            let message = format!("how many values of `{name}` are missing is not public");
+            return Err(refuse("V400", message));
+        }
+        let set = Set::not_null().within(known);
+        let old = relation.filter.boxes.get(column);
+        let both = old.map_or_else(|| set.clone(), |old| old.intersect(&set).within(known));
+        if !both.is_anything() {
+            relation.filter.boxes.insert(column.clone(), both);
+        }
+    }
+    let restricted: Vec<ColumnRef> = relation.filter.boxes.keys().cloned().collect();
+    join::reach(relation, &restricted, ctx);
+    let nothing = Predicate::default();
+    filter::restrict(&mut relation.filter, nothing, None::<&Expr>, ctx)
+}
