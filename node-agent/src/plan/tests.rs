@@ -473,7 +473,16 @@ proptest! {
         let mut many = book();
         many.tables.get_mut("person").unwrap().rows =
             quorate_query::codebook::RowsPer::Many { max_rows: 1 };
-        let slow = run_on(&q, &many, &tables(&people), &persons);
+        let mut slow = run_on(&q, &many, &tables(&people), &persons);
+        // only events know how many rows each has: here one
+        for cell in slow.cells.values_mut() {
+            prop_assert!(cell.each.take().is_some_and(|each| each.is_one_each()));
+            for measure in &mut cell.measures {
+                if let MeasureEvidence::Moments(found) = measure {
+                    prop_assert!(found.each.take().is_some_and(|each| each.is_one_each()));
+                }
+            }
+        }
         prop_assert!(fast.cells == slow.cells);
     }
 }
