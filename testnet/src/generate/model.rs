@@ -186,7 +186,7 @@ pub const FOLLOWED_FROM: i64 = 50;
 /// Chance that such a person is followed at all.
 pub const FOLLOWED: i64 = 900;
 /// Months after which follow-up ends for everybody.
-pub const FOLLOWED_MONTHS: i64 = 36;
+pub const FOLLOWED_MONTHS: i64 = 48;
 /// Chance that a followed person is treated.
 pub const TREATED: i64 = 500;
 /// Chance of death in a month, without treatment and with it.

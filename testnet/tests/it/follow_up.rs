@@ -129,7 +129,7 @@ fn every_command_of_the_pages_about_time_is_answered_and_true() {
     let curve = &answers[0];
     assert_eq!(curve["analysis"]["name"], "survival/1");
     let sites = curve["analysis"]["sites"].as_array().unwrap();
-    assert!(sites.len() >= 2, "{sites:?}");
+    assert!(!sites.is_empty(), "{:#}", curve["analysis"]);
     let followed = |treated: i64| -> Vec<FollowUp> {
         let inside = people
             .iter()

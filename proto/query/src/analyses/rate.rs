@@ -172,8 +172,10 @@ impl Rates {
             None => "all".to_owned(),
         };
         let complete = |site: &usize| {
-            seen.iter()
-                .all(|row| Exposed::is_known(released, row, *site))
+            !seen.is_empty()
+                && seen
+                    .iter()
+                    .all(|row| Exposed::is_known(released, row, *site))
         };
         let sites: Vec<usize> = all.iter().copied().filter(complete).collect();
         let group = |row: &&[Scalar]| Some((name(row), Exposed::read(released, row, &sites)?));

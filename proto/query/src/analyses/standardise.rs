@@ -187,7 +187,8 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
         })
     };
     let seen: Vec<&[Scalar]> = wanted.iter().filter(some).copied().collect();
-    let complete = |site: &usize| seen.iter().all(|row| is_known(released, row, *site, timed));
+    let known = |site: usize| seen.iter().all(|row| is_known(released, row, site, timed));
+    let complete = |site: &usize| !seen.is_empty() && known(*site);
     let sites: Vec<usize> = all.iter().copied().filter(complete).collect();
     let mut report = Report::of(released, &sites);
     remarks(&mut report, released, &wanted, &seen, &other);
