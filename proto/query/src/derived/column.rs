@@ -221,7 +221,7 @@ fn cased<'a>(results: impl Iterator<Item = &'a Scalar>, otherwise: &'a Scalar) -
         false => of_type(ColumnType::Text, [Role::Filter, Role::Group]),
     };
     let numbers = || values.iter().filter_map(Scalar::as_number);
-    column.bounds = numbers().next().zip(numbers().last());
+    column.bounds = numbers().next().zip(numbers().next_back());
     column.domain = Some(listed(values.iter().cloned()));
     column.required = *otherwise != Scalar::Null;
     Some(column)
