@@ -19,8 +19,8 @@ use crate::decide::{Draft, Listed, withheld};
 use crate::evidence::Contributions;
 use crate::facets::narrow;
 use crate::history::{
-    Entry, Facet, FacetCandidate, Footprint, Form, History, Hit, Near, ReleaseId, Shape, State,
-    same,
+    Addends, Entry, Facet, FacetCandidate, Footprint, Form, History, Hit, Near, ReleaseId, Shape,
+    State, same,
 };
 use crate::table::Finding;
 
@@ -147,6 +147,52 @@ fn fixed(key: &[Scalar], varying: &[usize]) -> Vec<Scalar> {
     kept.map(|(_, value)| value.clone()).collect()
 }
 
+/// What facets of which nobody is in two add up to: nothing is looked at person by person.
+fn apart<'a>(
+    all: &[&FacetCandidate<'a>],
+    is_sum: bool,
+) -> Option<(Footprint, Option<Addends<'a>>)> {
+    let footprints = || all.iter().map(|one| &one.facet.footprint);
+    let mut people = RoaringBitmap::new();
+    footprints().for_each(|footprint| people |= &footprint.people);
+    let persons: u64 = footprints().map(|one| one.people.len()).sum();
+    if persons != people.len() {
+        return None;
+    }
+    let lists = all.iter().map(|one| one.contributions.as_ref()?.listed());
+    let lists = match is_sum {
+        true => Some(Addends::Apart(lists.collect::<Option<Vec<_>>>()?)),
+        false => None,
+    };
+    Some((Footprint::apart(people, footprints()), lists))
+}
+
+/// What facets add up to, person by person.
+fn together<'a>(
+    all: &[&FacetCandidate<'a>],
+    one_each: bool,
+    is_sum: bool,
+) -> Option<(Footprint, Option<Addends<'a>>)> {
+    let own = |one: &FacetCandidate<'_>| one.facet.footprint.people.clone();
+    let contributions = if one_each {
+        let mut people = RoaringBitmap::new();
+        all.iter().for_each(|one| people |= own(one));
+        Contributions::ones(people)
+    } else {
+        let parts = all.iter().map(|one| match &one.contributions {
+            Some(Addends::Of(list)) => Cow::Borrowed(list.as_ref()),
+            _ => Cow::Owned(Contributions::ones(own(one))),
+        });
+        // That every sum over the population fits was proven before anything ran.
+        Contributions::together(&parts.collect::<Vec<_>>()).ok()?
+    };
+    let footprint = Footprint::of(&contributions);
+    Some((
+        footprint,
+        is_sum.then_some(Addends::Of(Cow::Owned(contributions))),
+    ))
+}
+
 impl Margin {
     fn listed<'d, 'a>(
         &'d self,
@@ -247,39 +293,22 @@ impl Margin {
         let one_each = all.iter().all(persons) && !overlap;
         // Beside some means rows are told, beside others persons in their place.
         let mixed = all.iter().any(|other| other.facet.form != first.facet.form);
-        let mut known = true;
-        let mut people = RoaringBitmap::new();
-        let mut pairs = Vec::new();
-        let mut limited = false;
-        for candidate in &all {
-            let own = &candidate.facet.footprint.people;
-            people |= own;
-            match &candidate.contributions {
-                _ if one_each => {}
-                Some(addends) => {
-                    pairs.extend(addends.iter());
-                    limited |= addends.is_limited();
-                }
-                None => {
-                    pairs.extend(own.iter().map(|person| (person, 1)));
-                    known &= candidate.facet.form == Form::Persons;
-                }
-            }
-        }
-        let contributions = match one_each {
-            true => Contributions::ones(people),
-            // That every sum over the population fits was proven before anything ran.
-            false => Contributions::of(pairs).ok()?.limited(limited),
+        let addends = || all.iter().filter_map(|one| one.contributions.as_ref());
+        let limited = addends().any(Addends::is_limited);
+        let is_known = |one: &&FacetCandidate<'_>| one.contributions.is_some() || persons(one);
+        let known = all.iter().all(is_known);
+        let is_sum = !first.facet.form.is_count();
+        let (mut footprint, contributions) = match apart(&all, is_sum) {
+            Some(found) => found,
+            None => together(&all, one_each, is_sum)?,
         };
+        footprint.spread = footprint.spread.filter(|_| known);
         let shapes: Vec<&Shape> = all.iter().map(|candidate| &candidate.asked).collect();
         let asked = self.around(draft, &shapes)?;
         let form = match overlap || mixed {
             true => Form::Rows(0),
             false => first.facet.form,
         };
-        let mut footprint = Footprint::of(&contributions);
-        footprint.spread = footprint.spread.filter(|_| known);
-        let is_sum = !first.facet.form.is_count();
         Some(FacetCandidate {
             facet: Facet {
                 vec: first.facet.vec,
@@ -288,7 +317,7 @@ impl Margin {
                 footprint,
             },
             asked,
-            contributions: is_sum.then_some(Cow::Owned(contributions)),
+            contributions,
             first_vec: first.first_vec,
             clamp: first.clamp,
             across: first.across.clone(),

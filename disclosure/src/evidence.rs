@@ -4,6 +4,7 @@
 //! epoch. No `Debug`, no `Serialize` on what holds them: evidence cannot be printed or sent by
 //! accident.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use quorate_query::value::Scalar;
@@ -285,6 +286,46 @@ impl Contributions {
         })
     }
 
+    /// What persons add to several sums, added up.
+    ///
+    /// # Errors
+    /// If a sum does not fit.
+    pub fn together(parts: &[Cow<'_, Self>]) -> Result<Self, Overflow> {
+        let limited = parts.iter().any(|part| part.limited);
+        let small = Self::small_together(parts);
+        let found = match small {
+            Some(found) => Ok(found),
+            None => Self::of(parts.iter().flat_map(|part| part.iter()).collect()),
+        };
+        Ok(found?.limited(limited))
+    }
+
+    /// The same where all numbers and their totals have 64 bits.
+    fn small_together(parts: &[Cow<'_, Self>]) -> Option<Self> {
+        let mut people = RoaringBitmap::new();
+        let mut pairs: Vec<(u32, i64)> = Vec::new();
+        for part in parts {
+            people |= &part.people;
+            match &part.each {
+                Each::One => pairs.extend(part.people.iter().map(|person| (person, 1))),
+                Each::Small(each) => pairs.extend(part.people.iter().zip(each.iter().copied())),
+                Each::Large(_) => return None,
+            }
+        }
+        // Each part is in order already, which a stable sort makes use of.
+        pairs.sort_by_key(|pair| pair.0);
+        let mut each: Vec<i64> = Vec::with_capacity(pairs.len());
+        let mut last = None;
+        for (person, addend) in pairs {
+            match each.last_mut().filter(|_| last == Some(person)) {
+                Some(total) => *total = total.checked_add(addend)?,
+                None => each.push(addend),
+            }
+            last = Some(person);
+        }
+        Self::in_order(people, each).ok()
+    }
+
     /// The same, knowing whether limits (rows of a person, bounds of a value) took something off
     /// somebody. Then what persons add to parts of a cell is not what they add to the whole.
     #[must_use]
@@ -457,6 +498,24 @@ mod tests {
         let large = Contributions::of(vec![(1, i128::from(i64::MAX) + 1), (2, 1)]).unwrap();
         assert_eq!(large.largest(1), [(1, i128::from(i64::MAX) + 1)]);
         assert!(Contributions::in_order((0..3).collect(), vec![1]).is_err());
+    }
+
+    #[test]
+    fn sums_of_the_same_persons_add_up() {
+        let one = Contributions::of(vec![(1, 5), (2, 1), (9, -3)]).unwrap();
+        let two = Contributions::ones((2..4).collect()).limited(true);
+        let large = Contributions::of(vec![(3, i128::from(i64::MAX))]).unwrap();
+        let all = |parts: &[&Contributions]| {
+            let parts: Vec<_> = parts.iter().map(|part| Cow::Borrowed(*part)).collect();
+            let found = Contributions::together(&parts).unwrap();
+            (found.iter().collect::<Vec<_>>(), found.is_limited())
+        };
+        let expected = vec![(1, 5), (2, 2), (3, 1), (9, -3)];
+        assert_eq!(all(&[&one, &two]), (expected.clone(), true));
+        assert_eq!(all(&[&two, &one]), (expected, true));
+        let beyond = vec![(2, 1), (3, i128::from(i64::MAX) + 1)];
+        assert_eq!(all(&[&two, &large]), (beyond, true));
+        assert_eq!(all(&[]), (Vec::new(), false));
     }
 
     #[test]

@@ -21,7 +21,8 @@ use crate::evidence::{
     Values as Counted,
 };
 use crate::history::{
-    Across, DECIMALS, Facet, FacetCandidate, Footprint, Form, Shape, derived_vec, same, sources,
+    Across, Addends, DECIMALS, Facet, FacetCandidate, Footprint, Form, Shape, derived_vec, same,
+    sources,
 };
 use crate::rules::protect::told_rows;
 
@@ -104,7 +105,7 @@ impl<'a> Subject<'_, 'a> {
             },
             asked: present.clone(),
             first_vec: (!self.is_derived(column)).then_some(first_vec),
-            contributions: Some(totals),
+            contributions: Some(Addends::Of(totals)),
             clamp,
             same_in_every_box: self.max_rows().is_none(),
             exact: true,
@@ -192,7 +193,7 @@ impl<'a> Subject<'_, 'a> {
         FacetCandidate {
             facet: self.count_facet(Form::Rows(max), &shape, Footprint::of(each)),
             asked: shape,
-            contributions: Some(Cow::Borrowed(each)),
+            contributions: Some(Addends::Of(Cow::Borrowed(each))),
             first_vec: None,
             clamp: i128::from(max),
             same_in_every_box: false,
@@ -257,7 +258,7 @@ impl<'a> Subject<'_, 'a> {
             },
             asked: present.clone(),
             first_vec: None,
-            contributions: Some(Cow::Borrowed(sum)),
+            contributions: Some(Addends::Of(Cow::Borrowed(sum))),
             clamp,
             same_in_every_box: true,
             exact: true,
@@ -352,7 +353,7 @@ impl<'a> Subject<'_, 'a> {
         FacetCandidate {
             facet: self.count_facet(form, &shape, Footprint::of(counted)),
             asked: shape,
-            contributions: Some(Cow::Borrowed(counted)),
+            contributions: Some(Addends::Of(Cow::Borrowed(counted))),
             first_vec: None,
             clamp: self.max_rows().map_or(1, i128::from),
             same_in_every_box: form == Form::Persons,

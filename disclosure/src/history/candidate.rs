@@ -14,7 +14,7 @@ pub struct FacetCandidate<'a> {
     /// Another `vec` under which earlier records may have kept what adds up with it.
     pub first_vec: Option<[u8; 32]>,
     /// What each person adds; `None` if each adds one.
-    pub contributions: Option<Cow<'a, Contributions>>,
+    pub contributions: Option<Addends<'a>>,
     /// The largest size that one person's contribution can have, from public bounds.
     pub clamp: i128,
     /// Whether a person adds the same in whatever box: true of persons and of unit tables.
@@ -34,4 +34,48 @@ pub struct Across {
     pub short: u32,
     /// Sums of columns that a derived one comes from, by their `vec`, and what their units have less.
     pub related: Vec<([u8; 32], u32)>,
+}
+
+/// What each of some persons adds.
+pub enum Addends<'a> {
+    /// In one list.
+    Of(Cow<'a, Contributions>),
+    /// In several lists, nobody in two of them.
+    Apart(Vec<&'a Contributions>),
+}
+
+impl<'a> Addends<'a> {
+    /// The list, if it is one of the evidence's own.
+    #[must_use]
+    pub fn listed(&self) -> Option<&'a Contributions> {
+        match self {
+            Self::Of(Cow::Borrowed(list)) => Some(list),
+            Self::Of(Cow::Owned(_)) | Self::Apart(_) => None,
+        }
+    }
+
+    fn lists(&self) -> impl Iterator<Item = &Contributions> {
+        let (one, several) = match self {
+            Self::Of(list) => (Some(list.as_ref()), [].as_slice()),
+            Self::Apart(lists) => (None, lists.as_slice()),
+        };
+        one.into_iter().chain(several.iter().copied())
+    }
+
+    /// Persons and what they add; within each list in ascending order of person.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, i128)> {
+        self.lists().flat_map(Contributions::iter)
+    }
+
+    /// What one person adds; `None` if the person is not among them.
+    #[must_use]
+    pub fn of_person(&self, person: u32) -> Option<i128> {
+        self.lists().find_map(|list| list.of_person(person))
+    }
+
+    /// Whether limits took something off somebody.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.lists().any(Contributions::is_limited)
+    }
 }

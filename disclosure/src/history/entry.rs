@@ -1,5 +1,6 @@
 //! One release as history knows it: who is behind it, in which boxes, and what was said.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use quorate_query::number::Number;
@@ -152,5 +153,31 @@ impl Footprint {
             sample: contributions.sample(Self::KEPT),
             spread: Spread::of(contributions),
         }
+    }
+
+    /// The footprint of several together, of which nobody is in two. `people` is everybody.
+    pub(crate) fn apart<'f>(people: RoaringBitmap, parts: impl Iterator<Item = &'f Self>) -> Self {
+        let mut found = Self {
+            people,
+            abs: 0,
+            largest: Vec::new(),
+            sample: Vec::new(),
+            spread: None,
+        };
+        let mut spread = Some(Spread::of_persons(&RoaringBitmap::new()));
+        for part in parts {
+            found.abs = found.abs.saturating_add(part.abs);
+            found.largest.extend(&part.largest);
+            found.sample.extend(&part.sample);
+            let sums = spread.zip(part.spread.as_ref());
+            spread = sums.and_then(|(sum, part)| sum.plus(part));
+        }
+        let by_size = |pair: &(u32, i128)| (Reverse(pair.1.unsigned_abs()), pair.0);
+        found.largest.sort_unstable_by_key(by_size);
+        found.largest.truncate(Self::KEPT);
+        let every = found.sample.len().div_ceil(Self::KEPT).max(1);
+        found.sample = found.sample.into_iter().step_by(every).collect();
+        found.spread = spread;
+        found
     }
 }

@@ -7,11 +7,10 @@
 use roaring::RoaringBitmap;
 
 use super::boxes::are_disjoint;
-use super::candidate::FacetCandidate;
+use super::candidate::{Addends, FacetCandidate};
 use super::entry::{Entry, Facet, Footprint};
 use super::view::{Hit, Near, View};
 use crate::Statistic;
-use crate::evidence::Contributions;
 use crate::rules::dominance::Top;
 use crate::rules::{r4_p_percent, r5_dominance};
 
@@ -111,7 +110,7 @@ fn kept_outside(one: &Footprint, other: &Footprint, kept: usize) -> Known {
 struct New<'a> {
     view: &'a View<'a>,
     candidate: &'a FacetCandidate<'a>,
-    contributions: &'a Contributions,
+    contributions: &'a Addends<'a>,
     enough: i128,
     kept: usize,
 }
@@ -192,7 +191,7 @@ impl New<'_> {
     fn only_in_new(&self, other: &Facet, stop: i128) -> Known {
         let mut known = Known::default();
         let theirs = &other.footprint.people;
-        let own = self.contributions.people();
+        let own = &self.footprint().people;
         let few = own.difference_len(theirs).saturating_mul(16) < own.len();
         if few {
             let only: RoaringBitmap = own - theirs;

@@ -10,13 +10,12 @@ use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
 
-use super::candidate::FacetCandidate;
+use super::candidate::{Addends, FacetCandidate};
 use super::entry::Facet;
 use super::h1s::enough;
 use super::sample::{weight_minus, weight_plus};
 use super::view::{Hit, Near, View};
 use crate::Statistic;
-use crate::evidence::Contributions;
 use crate::rules::dominance::Top;
 use crate::rules::{r4_p_percent, r5_dominance};
 
@@ -63,7 +62,7 @@ struct Other<'a> {
 struct New<'a> {
     view: &'a View<'a>,
     facet: &'a Facet,
-    contributions: &'a Contributions,
+    contributions: &'a Addends<'a>,
     clamp: i128,
     /// From so much on nobody can dominate.
     enough: i128,

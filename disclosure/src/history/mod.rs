@@ -32,7 +32,7 @@ use quorate_query::codebook::Codebook;
 use quorate_query::release::ReleaseParams;
 use roaring::RoaringBitmap;
 
-pub use candidate::{Across, FacetCandidate};
+pub use candidate::{Across, Addends, FacetCandidate};
 pub(crate) use derived::{DECIMALS, derived_vec, sources};
 pub use entry::{Entry, Facet, Footprint, Form, ReleaseId, Shape, State};
 pub(crate) use recall::Recall;

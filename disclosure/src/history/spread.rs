@@ -70,6 +70,17 @@ impl Spread {
         Self { sums, traits }
     }
 
+    /// What these add together; `None` if it does not fit.
+    #[must_use]
+    pub fn plus(mut self, other: &Self) -> Option<Self> {
+        for (sum, more) in self.sums.iter_mut().zip(&other.sums) {
+            *sum = sum.checked_add(*more)?;
+        }
+        self.traits.signed |= other.traits.signed;
+        self.traits.limited |= other.traits.limited;
+        Some(self)
+    }
+
     /// As it was kept; `None` unless there are as many sums as there must be.
     #[must_use]
     pub fn kept(sums: Vec<i64>, traits: Traits) -> Option<Self> {

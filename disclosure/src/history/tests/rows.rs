@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use quorate_query::release::ReleaseParams;
 
 use super::*;
-use crate::history::{Entry, Facet, FacetCandidate, Footprint, Form, ReleaseId, Shape, State};
+use crate::history::{
+    Addends, Entry, Facet, FacetCandidate, Footprint, Form, ReleaseId, Shape, State,
+};
 
 /// What each person adds to a release.
 type Adds = BTreeMap<u32, i64>;
@@ -188,7 +190,7 @@ fn sums_within_other_bounds_are_not_released_beside_each_other() {
             .collect();
         let contributions = contributions(&moved);
         let mut candidate = candidate(facet(Form::Sum([2; 32]), &moved, shape.clone()));
-        candidate.contributions = Some(std::borrow::Cow::Borrowed(&contributions));
+        candidate.contributions = Some(Addends::Of(std::borrow::Cow::Borrowed(&contributions)));
         let hits = history.find(&from, &candidate, None);
         hits.into_iter().map(|hit| hit.rule).collect::<Vec<_>>()
     };
