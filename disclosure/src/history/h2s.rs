@@ -13,7 +13,7 @@ use roaring::RoaringBitmap;
 use super::candidate::{Addends, FacetCandidate};
 use super::entry::Facet;
 use super::h1s::enough;
-use super::sample::{weight_minus, weight_plus};
+use super::sample::{Signature, weight_minus, weight_plus};
 use super::view::{Hit, Near, View};
 use crate::Statistic;
 use crate::rules::dominance::Top;
@@ -28,6 +28,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
     }
     let new = New {
         view,
+        signature: Signature::of(&candidate.facet.footprint.people),
         facet: &candidate.facet,
         contributions,
         clamp: candidate.clamp,
@@ -40,6 +41,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
             view.shown.is_first(*number) && other.form == candidate.facet.form
         })
         .map(|(_, indexed, entry, facet)| Other {
+            signature: &indexed.signature,
             facet,
             is_within: view
                 .within
@@ -53,6 +55,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
 
 /// An earlier sum of the column.
 struct Other<'a> {
+    signature: &'a Signature,
     facet: &'a Facet,
     /// Whether it is of the table that the candidate is a sum of.
     is_within: bool,
@@ -61,6 +64,7 @@ struct Other<'a> {
 
 struct New<'a> {
     view: &'a View<'a>,
+    signature: Signature,
     facet: &'a Facet,
     contributions: &'a Addends<'a>,
     clamp: i128,
@@ -95,7 +99,12 @@ impl New<'_> {
                 if (a.is_within && b.is_within) || std::ptr::eq(a.facet, b.facet) {
                     continue;
                 }
-                if let Some(statistic) = self.missed(legs) {
+                let (x, y) = (a.signature, b.signature);
+                let sampled = match plus {
+                    true => self.signature.plus(x, y),
+                    false => self.signature.minus(x, y),
+                };
+                if let Some(statistic) = self.missed(legs, sampled) {
                     hits.push(hit(statistic, [&a.name, &b.name]));
                 }
             }
@@ -115,17 +124,19 @@ impl New<'_> {
     }
 
     /// The number that what remains misses. Few persons are the matter of H2, nobody is no news.
-    fn missed(&self, legs: Legs<'_>) -> Option<Statistic> {
+    fn missed(&self, legs: Legs<'_>, sampled: u64) -> Option<Statistic> {
         let (q, a, b) = (
             &self.facet.footprint.people,
             &legs.a.footprint.people,
             &legs.b.footprint.people,
         );
-        let weight = match legs.plus {
+        // Bitmaps are not touched where a sample of them is enough.
+        let weight = || match legs.plus {
             true => weight_plus(q, a, b),
             false => weight_minus(q, a, b),
         };
-        if weight < self.view.k_diff() {
+        let k_diff = self.view.k_diff();
+        if sampled < k_diff && weight() < k_diff {
             return None;
         }
         let mut rest = Rest::default();
@@ -138,7 +149,7 @@ impl New<'_> {
                 }
             }
         }
-        let least = self.outside(legs, weight, &mut rest);
+        let least = self.outside(legs, weight(), &mut rest);
         rest.abs = rest.abs.max(least);
         rest.judge(self.view)
     }
