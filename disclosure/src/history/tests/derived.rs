@@ -8,7 +8,8 @@ use quorate_query::release::ReleaseParams;
 use super::*;
 use crate::evidence::Contributions;
 use crate::history::{
-    Across, Entry, Facet, FacetCandidate, Footprint, Form, ReleaseId, Shape, State, derived_vec,
+    Across, Addends, Entry, Facet, FacetCandidate, Footprint, Form, ReleaseId, Shape, State,
+    derived_vec,
 };
 
 type Adds = BTreeMap<u32, i128>;
@@ -35,7 +36,7 @@ fn candidate(column: u8, adds: &Adds) -> FacetCandidate<'static> {
         },
         asked: shape,
         first_vec: None,
-        contributions: Some(std::borrow::Cow::Owned(contributions)),
+        contributions: Some(Addends::Of(std::borrow::Cow::Owned(contributions))),
         clamp: 1_000_000,
         same_in_every_box: true,
         exact: true,
