@@ -12,4 +12,6 @@ mod lies;
 #[cfg(test)]
 mod plots;
 #[cfg(test)]
+mod several;
+#[cfg(test)]
 mod world;

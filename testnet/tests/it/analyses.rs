@@ -102,6 +102,8 @@ fn a_t_test_over_four_hospitals_is_that_of_their_pooled_files() {
     assert_eq!(asked.0["question"]["hash"], found["question"]["hash"]);
 
     the_file_is_verified_to_the_last_number(&network, &found);
+    the_first_table_is_that_of_the_pooled_files(&network, &people);
+    commands_of_the_pages_come_to_tables(&network);
 
     let table = analyse(
         &network,
@@ -125,6 +127,97 @@ fn a_t_test_over_four_hospitals_is_that_of_their_pooled_files() {
         refused.stderr
     );
     assert!(refused.stderr.contains("V400"), "{}", refused.stderr);
+}
+
+/// Values of a column of the persons of one sex, in ascending order.
+fn sorted(people: &[Person], column: &str, sex: i128) -> Vec<f64> {
+    let of = people.iter().filter(|p| p.get("sex") == Some(&sex));
+    let mut values: Vec<f64> = of
+        .filter_map(|p| p.get(column).copied().map(real))
+        .collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn the_first_table_is_that_of_the_pooled_files(network: &Network, people: &[Person]) {
+    let args = ["table1", "--variables", "age,chol,disease", "--by", "sex"];
+    let found = answer(network, &args);
+    let tables = found["tables"].as_array().unwrap();
+    let names: Vec<&str> = tables.iter().map(|t| t["name"].as_str().unwrap()).collect();
+    let expected = [
+        "persons",
+        "mean_age",
+        "bands_age",
+        "mean_chol",
+        "bands_chol",
+        "levels_disease",
+    ];
+    assert_eq!(names, expected);
+    for (sex, group) in [(0, "sex 0 female"), (1, "sex 1 male")] {
+        for column in ["age", "chol"] {
+            let values = sorted(people, column, sex);
+            let n = f64::from(u32::try_from(values.len()).unwrap());
+            let entry = |name: &str| &row(&found, "table1", &format!("{column}: {name}"))[group];
+            assert_eq!(number(&entry("n")["value"]), n);
+            let mean = number(&entry("mean")["value"]);
+            let truth = values.iter().sum::<f64>() / n;
+            assert!((mean - truth).abs() < 1e-12 * truth, "{mean} {truth}");
+            let median = entry("median");
+            let (low, high) = (number(&median["lower"]), number(&median["upper"]));
+            let middle = values[values.len() / 2];
+            assert!(
+                low <= middle && middle <= high && high - low <= 100.0,
+                "{median} {middle}"
+            );
+        }
+    }
+    let folder = support::scratch();
+    let file = folder.join("first.json");
+    std::fs::write(&file, found.to_string()).unwrap();
+    let verify = |file: &std::path::Path| {
+        let file = file.to_str().unwrap();
+        network.quorate("alice", ["verify", file]).unwrap()
+    };
+    let good = verify(&file);
+    assert_eq!(good.code, Some(0), "{}{}", good.stdout, good.stderr);
+    assert!(
+        good.stdout.contains("6 tables recombined"),
+        "{}",
+        good.stdout
+    );
+    let mut altered = found.clone();
+    altered["tables"][2]["rows"][3]["cells"]["n"]["value"] = "7".into();
+    std::fs::write(&file, altered.to_string()).unwrap();
+    let bad = verify(&file);
+    assert_eq!(bad.code, Some(5), "{}", bad.stdout);
+    assert!(bad.stderr.contains("`tables`"), "{}", bad.stderr);
+}
+
+/// Every command of the pages about several tables, without asking anybody.
+fn commands_of_the_pages_come_to_tables(network: &Network) {
+    let pages = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/analyses");
+    let mut tried = 0;
+    for page in ["table1.md", "quantile.md", "histogram.md"] {
+        let text = std::fs::read_to_string(pages.join(page)).unwrap();
+        for line in text
+            .lines()
+            .filter_map(|line| line.strip_prefix("quorate analyse "))
+        {
+            let args = line.split_whitespace().filter(|word| *word != "--check");
+            let args: Vec<&str> = args.chain(["--disclosure"]).collect();
+            let done = analyse(network, &args);
+            assert_eq!(done.code, Some(0), "{line}: {}{}", done.stdout, done.stderr);
+            for part in ["TABLE", "Each node sends", "A node shows a cell only with"] {
+                assert!(
+                    done.stdout.contains(part),
+                    "{line}: {part}: {}",
+                    done.stdout
+                );
+            }
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 8);
 }
 
 fn the_file_is_verified_to_the_last_number(network: &Network, found: &Value) {
@@ -166,5 +259,26 @@ fn protected_numbers_hold_the_truth_of_the_hospitals_in_them() {
     let (low, high) = (number(&t["lower"]), number(&t["upper"]));
     let truth = welch(&here);
     assert!(low <= truth && truth <= high && low < high, "{t} {truth}");
+    medians_lie_in_their_bands(&network, &folder);
     assert_eq!(found["protection"]["mode"], "round");
+}
+
+/// With protection on, the median of the nodes that are in it lies within its limits.
+fn medians_lie_in_their_bands(network: &Network, folder: &std::path::Path) {
+    let found = answer(network, &["quantile", "--value", "age", "--at", "0.5"]);
+    let sites = found["analysis"]["sites"].as_array().unwrap();
+    assert!(!sites.is_empty(), "{found:#}");
+    let here = sites
+        .iter()
+        .flat_map(|site| people(folder, site.as_str().unwrap()));
+    let here: Vec<Person> = here.collect();
+    let mut ages: Vec<f64> = here.iter().map(|person| real(person["age"])).collect();
+    ages.sort_by(f64::total_cmp);
+    let median = &row(&found, "quantiles", "all, 0.5")["quantile"];
+    let (low, high) = (number(&median["lower"]), number(&median["upper"]));
+    let truth = ages[ages.len() / 2];
+    assert!(
+        low <= truth && truth <= high && high - low <= 20.0,
+        "{median} {truth}"
+    );
 }

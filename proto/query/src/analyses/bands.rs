@@ -12,6 +12,7 @@ use num_traits::{One, Zero};
 
 use super::arguments::{Argument, Arguments, Need, refuse};
 use super::range::{Range, float};
+use super::report::Report;
 use super::strata::{level_name, whole};
 use super::{Expansion, Named};
 use crate::codebook::{Codebook, Column, ColumnRef, Role};
@@ -41,10 +42,9 @@ pub(super) const BANDS: &str = "bands";
 const COUNT: usize = 0;
 
 /// The width of a column's bands: as given, else the narrowest declared one with few bands.
-pub(super) fn width(column: &Column, given: Option<&str>) -> Result<Number, Problem> {
-    if let Some(given) = given {
-        let width = given.parse().ok();
-        return width.ok_or_else(|| refuse("`width` is a number such as 10"));
+pub(super) fn width(column: &Column, given: Option<Number>) -> Result<Number, Problem> {
+    if let Some(width) = given {
+        return Ok(width);
     }
     let Some((low, high)) = column.bounds else {
         return Err(refuse("the column has no bounds, so `width` must be given"));
@@ -59,6 +59,16 @@ pub(super) fn width(column: &Column, given: Option<&str>) -> Result<Number, Prob
     width.copied().ok_or_else(none)
 }
 
+/// The width of a band as it was written.
+pub(super) fn read_width(argument: &str, text: &str) -> Result<Number, Problem> {
+    let width = text.parse().ok();
+    width.ok_or_else(|| {
+        refuse(format!(
+            "`{argument}`: the width of a band is a number such as 10"
+        ))
+    })
+}
+
 /// The total and the counts by band, by group if one is named.
 pub(super) fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Vec<Named>, Problem> {
     let (value, table) = (arguments.column("value")?, arguments.table(codebook)?);
@@ -68,7 +78,8 @@ pub(super) fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Vec<N
     };
     let unknown = || refuse(format!("`{table}` has no column `{value}`"));
     let column = codebook.column(&reference).ok_or_else(unknown)?;
-    let width = width(column, arguments.get("width"))?;
+    let given = arguments.get("width").map(|text| read_width("width", text));
+    let width = width(column, given.transpose()?)?;
     let by = match arguments.get("by") {
         Some(_) => Some(arguments.key("by")?),
         None => None,
@@ -131,6 +142,8 @@ pub(super) struct Total<'r> {
 /// Counts by group and band.
 pub(super) struct Distribution {
     pub(super) groups: Vec<Bands>,
+    /// Groups that no node released anything of.
+    pub(super) unseen: Vec<String>,
     /// The nodes of which every group is known, by their place among those that answered.
     pub(super) sites: Vec<usize>,
 }
@@ -152,6 +165,16 @@ struct Site {
 }
 
 impl Distribution {
+    /// What a reader has to know of groups.
+    pub(super) fn explain(&self, report: &mut Report) {
+        if !self.unseen.is_empty() {
+            report.remark(format!(
+                "Left out, because no node released anything of it: {}.",
+                self.unseen.join(", ")
+            ));
+        }
+    }
+
     /// Reads what [`expand`] asked for.
     pub(super) fn read(released: &ReleasedTables<'_>) -> Self {
         let total = released.get(TOTAL).map(|of| Total {
@@ -167,6 +190,7 @@ impl Distribution {
     fn nothing() -> Self {
         Self {
             groups: Vec::new(),
+            unseen: Vec::new(),
             sites: Vec::new(),
         }
     }
@@ -198,14 +222,16 @@ impl Distribution {
         edges: Edges,
     ) -> Self {
         let all: Vec<usize> = (0..bands.sites().count()).collect();
-        let groups = groups(bands, &all);
+        let (groups, unseen) = groups(bands, &all);
+        let name = |prefix: &Vec<Scalar>| match prefix.first() {
+            Some(level) => level_name(bands, 0, level),
+            None => "all".to_owned(),
+        };
         let read = |prefix: &[Scalar], site: usize| site_of(bands, total, key, prefix, site);
         let complete = |site: &usize| groups.iter().all(|prefix| read(prefix, *site).is_some());
         let sites: Vec<usize> = all.iter().copied().filter(complete).collect();
         let group = |prefix: &Vec<Scalar>| Bands {
-            name: prefix
-                .first()
-                .map_or_else(|| "all".to_owned(), |level| level_name(bands, 0, level)),
+            name: name(prefix),
             edges: edges.clone(),
             sites: sites
                 .iter()
@@ -214,6 +240,7 @@ impl Distribution {
         };
         Self {
             groups: groups.iter().map(group).collect(),
+            unseen: unseen.iter().map(name).collect(),
             sites,
         }
     }
@@ -237,17 +264,19 @@ fn edges(bands: &Released<'_>) -> Option<(Vec<Scalar>, Edges)> {
     Some((values, edges?))
 }
 
-/// Every group of which some node released something.
-fn groups(bands: &Released<'_>, sites: &[usize]) -> Vec<Vec<Scalar>> {
-    let some = |row: &&[Scalar]| sites.iter().any(|site| bands.has(row, COUNT, *site));
+/// Keys of groups.
+type Prefixes = Vec<Vec<Scalar>>;
+
+/// The groups of which some node released something, and those of which none did.
+fn groups(bands: &Released<'_>, sites: &[usize]) -> (Prefixes, Prefixes) {
+    let prefix = |row: &[Scalar]| row.split_last().map(|(_, prefix)| prefix.to_vec());
     let known = |row: &&[Scalar]| !row.contains(&Scalar::Null);
-    let rows = bands.rows().filter(known).filter(some);
-    let mut found: Vec<Vec<Scalar>> = rows
-        .filter_map(|row| Some(row.split_last()?.1.to_vec()))
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    found
+    let some = |row: &&[Scalar]| sites.iter().any(|site| bands.has(row, COUNT, *site));
+    let rows = || bands.rows().filter(known);
+    let all: BTreeSet<Vec<Scalar>> = rows().filter_map(prefix).collect();
+    let seen: BTreeSet<Vec<Scalar>> = rows().filter(some).filter_map(prefix).collect();
+    let unseen = all.difference(&seen).cloned().collect();
+    (seen.into_iter().collect(), unseen)
 }
 
 /// What a node released of a group; nothing if its withheld bands may have any number of persons.

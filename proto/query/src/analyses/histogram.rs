@@ -25,6 +25,7 @@ fn finish(_: &Arguments, released: &ReleasedTables<'_>) -> Report {
     let mut report = released
         .first()
         .map_or_else(Report::default, |first| Report::of(first, &found.sites));
+    found.explain(&mut report);
     let mut grid = Grid::new("bins", &["from", "to", "n", "share", "density"]);
     let mut withheld = false;
     for bands in &found.groups {

@@ -129,6 +129,7 @@ fn begin(released: &ReleasedTables<'_>) -> (Report, Distribution) {
     let mut report = released
         .first()
         .map_or_else(Report::default, |first| Report::of(first, &found.sites));
+    found.explain(&mut report);
     if !found.groups.is_empty() {
         report.remark(
             "A quantile lies between its limits, which are edges of bands; the number is read off a \

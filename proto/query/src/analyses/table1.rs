@@ -12,6 +12,7 @@ use super::{Definition, Expansion, Named, Run};
 use crate::codebook::{Codebook, Column, ColumnRef, Role};
 use crate::combine::{Interval, Released, ReleasedTables};
 use crate::domain::is_value_counts;
+use crate::number::Number;
 use crate::problem::Problem;
 use crate::question::{GroupKey, Measure, Stat};
 use crate::value::{ColumnType, Scalar};
@@ -49,7 +50,7 @@ const VARIABLES: usize = 30;
 /// One variable as it was named.
 struct Variable<'a> {
     name: &'a str,
-    band: Option<&'a str>,
+    band: Option<Number>,
     column: &'a Column,
     reference: ColumnRef,
 }
@@ -70,7 +71,7 @@ fn variables<'a>(
     let mut found: Vec<Variable<'a>> = Vec::new();
     for item in arguments.get("variables").unwrap_or_default().split(',') {
         let (name, band) = match item.trim().split_once(':') {
-            Some((name, band)) => (name, Some(band)),
+            Some((name, band)) => (name, Some(bands::read_width("variables", band)?)),
             None => (item.trim(), None),
         };
         let reference = ColumnRef {
@@ -207,6 +208,10 @@ impl<'a> Table1<'a> {
         let known = |row: &&[Scalar]| !row.contains(&Scalar::Null);
         let some = |row: &&[Scalar]| all.iter().any(|site| persons.has(row, FIRST, *site));
         let rows: Vec<&[Scalar]> = persons.rows().filter(known).filter(some).collect();
+        let unseen = persons.rows().filter(known).filter(|row| !some(row));
+        let unseen = unseen.filter_map(|row| Some(level_name(persons, 0, row.first()?)));
+        let unseen: Vec<String> = unseen.collect();
+        let remark = || left_out("persons", &unseen);
         let complete = |site: &usize| {
             let has = |row: &&[Scalar]| persons.has(row, FIRST, *site) || persons.is_exact();
             !rows.is_empty() && rows.iter().all(has)
@@ -224,8 +229,8 @@ impl<'a> Table1<'a> {
             groups: rows.iter().filter_map(group).collect(),
             sites,
             everybody,
+            remarks: (!unseen.is_empty()).then(remark).into_iter().collect(),
             rows: Vec::new(),
-            remarks: Vec::new(),
         }
     }
 
@@ -274,6 +279,9 @@ impl<'a> Table1<'a> {
     fn numbers(&mut self, name: &str, means: &Released<'_>, banded: Option<&Released<'_>>) {
         let found = Groups::read(means);
         self.told_by(name, &found.sites, means);
+        if !found.unseen.is_empty() {
+            self.remarks.push(left_out(name, &found.unseen));
+        }
         let groups = &found.all;
         let all = together(groups);
         let of = |pick: fn(&Group) -> Range| {
@@ -302,6 +310,10 @@ impl<'a> Table1<'a> {
             };
             let found = Distribution::of(banded, Some(total));
             self.told_by(&format!("{name}: quartiles"), &found.sites, banded);
+            if !found.unseen.is_empty() {
+                self.remarks
+                    .push(left_out(&format!("{name}: quartiles"), &found.unseen));
+            }
             let all = Bands::together(&found.groups);
             for (label, level) in [("median", "0.5"), ("q1", "0.25"), ("q3", "0.75")] {
                 let every = all.as_ref().map_or(Range::NONE, |all| quantile(all, level));
@@ -355,6 +367,9 @@ impl<'a> Table1<'a> {
         };
         let (levels, found) = Distribution::of_levels(counts, Some(total));
         self.told_by(name, &found.sites, counts);
+        if !found.unseen.is_empty() {
+            self.remarks.push(left_out(name, &found.unseen));
+        }
         let all = Bands::together(&found.groups);
         let key = counts.group_keys().len().saturating_sub(1);
         for (at, level) in levels.iter().enumerate() {
@@ -431,6 +446,12 @@ impl<'a> Table1<'a> {
         }
         grid
     }
+}
+
+/// What is said of groups that are in no number of a variable.
+fn left_out(variable: &str, groups: &[String]) -> String {
+    let names = groups.join(", ");
+    format!("Left out of `{variable}`, because no node released it: {names}.")
 }
 
 /// All groups as one: its mean is the weighted one, its variance that of all persons.
