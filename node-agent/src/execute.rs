@@ -96,14 +96,19 @@ impl Coded for Fault {
     }
 }
 
-/// Runs the plan of each table in turn, each within the node's limits.
+/// Runs the plan of each table in turn, each within the node's limits; none is begun when the time
+/// limit is over.
 ///
 /// # Errors
 /// A limit, or a fault whose text is for the custodian only.
 pub async fn execute<'a>(node: &Node, planned: Planned<'a>) -> Result<Raw<'a>, Fault> {
     let parts = planned.into_parts();
     let mut measured = Vec::with_capacity(parts.plans.len());
+    let begun = (node.stopwatch)();
     for task in parts.plans {
+        if (node.stopwatch)().saturating_sub(begun) > node.policy.limits.time {
+            return Err(Fault::Time);
+        }
         let layout = task.layout.clone();
         let evidence = node.engine.run(task).await?;
         measured.push(Measured { layout, evidence });
