@@ -24,8 +24,8 @@ impl Books {
     pub(crate) fn with(&self, codebook: &Arc<Codebook>, question: &Question) -> Arc<Codebook> {
         let mut books = lock(&self.0);
         let known = books.get(&codebook.digest).unwrap_or(codebook);
-        let new = question.derived.keys();
-        if new.into_iter().all(|name| known.derived.contains_key(name)) {
+        let mut names = question.derived.keys();
+        if names.all(|name| known.derived.contains_key(name)) {
             return Arc::clone(known);
         }
         let many = known.derived.len() + question.derived.len() > MOST;
