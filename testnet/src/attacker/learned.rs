@@ -17,6 +17,8 @@ use crate::arena::house::Told;
 const NEAR: f64 = 7.0;
 /// Least count that is shown.
 const LEAST: f64 = 8.0;
+/// How many further rows there may be where they are not told: of fewer than eight persons.
+const FURTHER: f64 = 7.0 * 19.0;
 /// How far apart the least and the greatest income that count are.
 const INCOMES: f64 = 200_000.0;
 /// Half the grid of mean costs: what is missing is hidden, so it is that of few persons.
@@ -209,18 +211,21 @@ impl Answer<'_> {
             (Measure::Income | Measure::Spread, [persons, _, third, _]) => {
                 self.count(Space::Persons, *persons);
                 let half = grid(INCOMES / (10.0 * persons.max(1.0))) / 2.0;
-                self.sum(Space::Incomes, *persons, *third, half);
+                self.sum(Space::Incomes, (*persons, 0.0), *third, half);
             }
             (Measure::Costs, [persons, rows, third, _]) => {
                 self.count(visitors, *persons);
-                if self.near == 0.0 {
+                // Where few have several rows, the number of persons stands for that of rows.
+                let told = self.exact || (rows - persons).abs() > 1e-9;
+                let further = if told { 0.0 } else { FURTHER };
+                if self.near == 0.0 && told {
                     self.count(Space::Rows, *rows);
                     if let Some(last) = self.learned.statements.last_mut() {
                         last.beside = last.space == Space::Rows;
                     }
                 }
                 // Without protection it is the sum.
-                self.sum(Space::Costs, *rows, *third, COSTS);
+                self.sum(Space::Costs, (*rows, further), *third, COSTS);
             }
             _ => {}
         }
@@ -253,14 +258,20 @@ impl Answer<'_> {
         self.state(space, shown, (shown - apart).max(least), shown + apart);
     }
 
-    /// A mean within its grid times a number within its rounding; without protection, the sum.
-    fn sum(&mut self, space: Space, number: f64, third: f64, half: f64) {
+    /// A mean within its grid times a number within its rounding, or so many more; without
+    /// protection, the sum.
+    fn sum(&mut self, space: Space, (number, more): (f64, f64), third: f64, half: f64) {
         let rounded = self.learned.rounded;
         if self.exact {
             self.state(space, third, third, third);
         } else if self.near == 0.0 {
             let low = (third - half).max(0.0) * (number - rounded).max(0.0);
-            self.state(space, third, low, (third + half) * (number + rounded));
+            self.state(
+                space,
+                third,
+                low,
+                (third + half) * (number + rounded + more),
+            );
         }
     }
 

@@ -23,8 +23,7 @@ struct Line {
     beside: bool,
 }
 
-/// What is said of findings that need a number of rows that left beside a mean: that is a published
-/// limit (attack `events-17`).
+/// What is said of findings that need a number of rows that left beside a mean.
 pub const BESIDE: &str = "beside a mean";
 
 /// Everything that the limits exclude and that follows all the same.
