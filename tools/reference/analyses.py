@@ -21,18 +21,9 @@ from statsmodels.stats.proportion import (
     proportions_ztest,
 )
 
+from generator import Generator
+
 SITES = ["a", "b", "c"]
-
-
-class Generator:
-    """A linear congruential generator: the same everywhere."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, n):
-        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
-        return (self.state >> 33) % n
 
 
 def persons(seed, count):

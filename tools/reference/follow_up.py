@@ -27,20 +27,11 @@ from statsmodels.stats.contingency_tables import Table2x2
 from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.stats.rates import confint_poisson, confint_poisson_2indep
 
+from generator import Generator
+
 SITES = ["a", "b", "c"]
 LAST = 60
 Z = stats.norm.ppf(0.975)
-
-
-class Generator:
-    """A linear congruential generator: the same everywhere."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, n):
-        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
-        return (self.state >> 33) % n
 
 
 def persons(seed, count):

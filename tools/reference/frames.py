@@ -15,21 +15,12 @@ from pathlib import Path
 
 import duckdb
 
+from generator import Generator
+
 MI, DIABETES, HYPERTENSION, KIDNEY, BLEED, ASTHMA = 4329847, 201826, 320128, 46271022, 192671, 317009
 METFORMIN, WARFARIN, CELECOXIB, DICLOFENAC, STATIN, ASPIRIN = 1503297, 1310149, 1118084, 1124300, 1545958, 1112807
 HBA1C, SYSTOLIC, CHOLESTEROL = 3004410, 3004249, 3027114
 PERSONS = 320
-
-
-class Generator:
-    """A linear congruential generator: the same everywhere."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, n):
-        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
-        return (self.state >> 33) % n
 
 
 def day(number):

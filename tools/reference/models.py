@@ -3,8 +3,7 @@
     python3 -m venv /tmp/reference && /tmp/reference/bin/pip install -r tools/reference/requirements.txt
     /tmp/reference/bin/python tools/reference/models.py > proto/query/tests/reference/models.json
 
-Persons are made up by the generator of `analyses.py`'s kind, written out here again, so that each file can
-be made by itself. What floating point cannot be trusted with (columns around 1e9, columns that are nearly
+Persons are made up here by the generator of `generator.py`. What floating point cannot be trusted with (columns around 1e9, columns that are nearly
 the same) is computed here in fractions, and compared with statsmodels where that can be.
 """
 
@@ -19,18 +18,9 @@ import statsmodels
 import statsmodels.formula.api as smf
 from scipy import stats
 
+from generator import Generator
+
 SITES = ["a", "b", "c"]
-
-
-class Generator:
-    """A linear congruential generator: the same everywhere."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, n):
-        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
-        return (self.state >> 33) % n
 
 
 def persons(seed, count):

@@ -7,10 +7,7 @@ use quorate_query::release::ReleaseParams;
 
 use super::*;
 use crate::evidence::Contributions;
-use crate::history::{
-    Across, Addends, Entry, Facet, FacetCandidate, Footprint, Form, ReleaseId, Shape, State,
-    derived_vec,
-};
+use crate::history::{Across, Addends, FacetCandidate, Footprint, Form, Shape, derived_vec};
 
 type Adds = BTreeMap<u32, i128>;
 
@@ -53,30 +50,9 @@ fn ask(history: &mut History, candidate: FacetCandidate<'_>) -> Vec<&'static str
     let from = history.standpoint(&book, &params, "e0");
     let hits = history.find(&from, &candidate, None);
     if hits.is_empty() {
-        let left = u64::try_from(history.entries().len()).unwrap();
-        let mut predicate = [0; 32];
-        predicate[..8].copy_from_slice(&left.to_be_bytes());
-        history.add(Entry {
-            id: ReleaseId {
-                predicate,
-                vec: [0; 32],
-                epoch: "e0".to_owned(),
-                protection: "p".to_owned(),
-            },
-            shape: candidate.facet.shape.clone(),
-            state: State::Released(Vec::new()),
-            project: "p".to_owned(),
-            core: false,
-            facets: vec![candidate.facet],
-        });
+        leave(history, candidate.facet, [0; 32]);
     }
     hits.into_iter().map(|hit| hit.rule).collect()
-}
-
-fn history() -> History {
-    let mut history = History::new();
-    history.begin_epoch("e0".to_owned(), RoaringBitmap::new());
-    history
 }
 
 /// Somewhat different values of sixty persons.

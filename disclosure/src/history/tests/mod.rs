@@ -22,7 +22,7 @@ use quorate_query::release::ReleaseParams;
 use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
 
-use super::{History, Spread, Traits};
+use super::{Entry, Facet, History, ReleaseId, Spread, State, Traits};
 use crate::evidence::{
     CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, Products, ValueEvidence,
     Values,
@@ -266,4 +266,31 @@ fn cell(question: &TableQuestion, rows: &[(u32, Person)]) -> CellEvidence {
         measures: measures.collect(),
         people: people.clone(),
     }
+}
+
+/// A history in its first state of the data.
+fn history() -> History {
+    let mut history = History::new();
+    history.begin_epoch("e0".to_owned(), RoaringBitmap::new());
+    history
+}
+
+/// Takes in a facet that left, as an entry of its own.
+fn leave(history: &mut History, facet: Facet, vec: [u8; 32]) {
+    let left = u64::try_from(history.entries().len()).unwrap();
+    let mut predicate = [0; 32];
+    predicate[..8].copy_from_slice(&left.to_be_bytes());
+    history.add(Entry {
+        id: ReleaseId {
+            predicate,
+            vec,
+            epoch: "e0".to_owned(),
+            protection: "p".to_owned(),
+        },
+        shape: facet.shape.clone(),
+        state: State::Released(Vec::new()),
+        project: "p".to_owned(),
+        core: false,
+        facets: vec![facet],
+    });
 }

@@ -7,9 +7,7 @@ use proptest::prelude::*;
 use quorate_query::release::ReleaseParams;
 
 use super::*;
-use crate::history::{
-    Addends, Entry, Facet, FacetCandidate, Footprint, Form, ReleaseId, Shape, State,
-};
+use crate::history::{Addends, FacetCandidate, Footprint, Form, Shape};
 
 /// What each person adds to a release.
 type Adds = BTreeMap<u32, i64>;
@@ -59,30 +57,9 @@ fn ask(history: &mut History, facet: Facet) -> Vec<&'static str> {
         hits.extend(history.find(&from, news, None));
     }
     if hits.is_empty() {
-        let left = u64::try_from(history.entries().len()).unwrap();
-        let mut predicate = [0; 32];
-        predicate[..8].copy_from_slice(&left.to_be_bytes());
-        history.add(Entry {
-            id: ReleaseId {
-                predicate,
-                vec: VEC,
-                epoch: "e0".to_owned(),
-                protection: "p".to_owned(),
-            },
-            shape: candidate.facet.shape.clone(),
-            state: State::Released(Vec::new()),
-            project: "p".to_owned(),
-            core: false,
-            facets: vec![candidate.facet],
-        });
+        leave(history, candidate.facet, VEC);
     }
     hits.into_iter().map(|hit| hit.rule).collect()
-}
-
-fn history() -> History {
-    let mut history = History::new();
-    history.begin_epoch("e0".to_owned(), RoaringBitmap::new());
-    history
 }
 
 fn rows(of: &[(std::ops::Range<u32>, i64)]) -> Adds {
