@@ -66,8 +66,8 @@ impl<'a> Question<'a> {
         &self.codebook
     }
 
-    /// That codebook with the columns that the question derives, and those derived before: what domains, facts and rules of its
-    /// tables are looked up in. Sources know nothing of these columns.
+    /// That codebook with the columns that the question derives, and those derived before: what
+    /// domains, facts and rules of its tables are looked up in. Sources know nothing of them.
     #[must_use]
     pub fn book(&self) -> &Arc<Codebook> {
         &self.book
