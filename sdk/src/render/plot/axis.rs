@@ -94,7 +94,15 @@ pub(super) fn log_ticks(from: f64, to: f64) -> Vec<f64> {
         let mut power = decade(from);
         let mut found = Vec::new();
         while power <= to * (1.0 + 1e-9) && found.len() < 100 {
-            let here = times.iter().map(|times| times * power);
+            // Below one, dividing by a power of ten gives the number nearest to 0.7; multiplying by 0.1 does not.
+            let below = (1.0 / power).round();
+            let here = times.iter().map(|times| {
+                if power < 1.0 {
+                    times / below
+                } else {
+                    times * power
+                }
+            });
             found.extend(here.filter(|x| *x >= from * (1.0 - 1e-9) && *x <= to * (1.0 + 1e-9)));
             power *= 10.0;
         }
