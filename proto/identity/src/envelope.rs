@@ -32,9 +32,29 @@ pub mod kind {
     /// Proof that the holder of an identity key asks for a certificate.
     pub const ENROL: &str = "enrol";
 
+    /// What an applicant asks to do.
+    pub const PROJECT: &str = "project";
+    /// A committee member's vote on a project.
+    pub const VOTE: &str = "vote";
+    /// A custodian's word on a project for its own node.
+    pub const ACCEPTANCE: &str = "acceptance";
+    /// That somebody was trained, or accepted an agreement.
+    pub const EVIDENCE: &str = "evidence";
+    /// That a question may run.
+    pub const APPROVAL: &str = "approval";
+    /// What an output checker says of what would leave.
+    pub const REVIEW: &str = "review";
+    /// That a person, project or node is stopped.
+    pub const SUSPENSION: &str = "suspension";
+    /// That a suspension ends.
+    pub const LIFT: &str = "lift";
+    /// That a node's policy changes.
+    pub const CHANGE: &str = "change";
+
     /// All of them.
-    pub const ALL: [&str; 9] = [
-        QUESTION, ANSWER, REFUSAL, RESULT, ROSTER, STAMP, HELLO, CHECKPOINT, ENROL,
+    pub const ALL: [&str; 18] = [
+        QUESTION, ANSWER, REFUSAL, RESULT, ROSTER, STAMP, HELLO, CHECKPOINT, ENROL, PROJECT, VOTE,
+        ACCEPTANCE, EVIDENCE, APPROVAL, REVIEW, SUSPENSION, LIFT, CHANGE,
     ];
 }
 

@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("quorate-query", &[]),
     ("quorate-identity", &[]),
     ("quorate-wire", &["quorate-query", "quorate-identity"]),
+    ("quorate-governance", &["quorate-query", "quorate-identity"]),
     ("quorate-disclosure", &["quorate-query"]),
     (
         "quorate-node",
@@ -25,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "quorate-query",
             "quorate-identity",
             "quorate-wire",
+            "quorate-governance",
             "quorate-disclosure",
         ],
     ),
@@ -34,7 +36,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "quorate-sdk",
-        &["quorate-query", "quorate-identity", "quorate-wire"],
+        &[
+            "quorate-query",
+            "quorate-identity",
+            "quorate-wire",
+            "quorate-governance",
+        ],
     ),
     (
         "quorate-testnet",
@@ -42,6 +49,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "quorate-query",
             "quorate-identity",
             "quorate-wire",
+            "quorate-governance",
             "quorate-disclosure",
             "quorate-node",
             "quorate-coordinator",
@@ -251,6 +259,7 @@ fn manifests() -> Vec<(String, String)> {
         "proto/query",
         "proto/identity",
         "proto/wire",
+        "proto/governance",
         "node-agent",
         "coordinator",
         "sdk",
