@@ -20,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("quorate-wire", &["quorate-query", "quorate-identity"]),
     ("quorate-governance", &["quorate-query", "quorate-identity"]),
     ("quorate-disclosure", &["quorate-query"]),
+    ("quorate-evidence", &["quorate-query", "quorate-identity"]),
     (
         "quorate-node",
         &[
