@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use quorate_query::answer::{Cell, NodeRow};
 use quorate_query::number::Number;
-use quorate_query::question::Measure;
+use quorate_query::question::{Measure, TableQuestion};
 use quorate_query::value::Scalar;
 
 use crate::closure;
@@ -24,11 +24,16 @@ use crate::table::{Finding, Outcome, Sheet};
 ///
 /// Closed domains list every cell, open ones only rows with something to show.
 pub fn decide(sheet: &Sheet<'_>, history: &mut History) -> Outcome {
+    decide_beside(sheet, &[], history)
+}
+
+/// As [`decide`]; `beside` are the other tables of the question.
+fn decide_beside(sheet: &Sheet<'_>, beside: &[&TableQuestion], history: &mut History) -> Outcome {
     if let Some(found) = sheet.protected_otherwise(history) {
         return sheet.nothing(found);
     }
     let from = history.standpoint(sheet.codebook, sheet.params, sheet.epoch);
-    let outcome = Draft::of(sheet, &from, history);
+    let outcome = Draft::of(sheet, beside, &from, history);
     history.roll_back(&from);
     outcome
 }
@@ -38,8 +43,11 @@ pub fn decide(sheet: &Sheet<'_>, history: &mut History) -> Outcome {
 pub fn decide_all(sheets: &[Sheet<'_>], history: &mut History) -> Vec<Outcome> {
     let from = history.begin_several();
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(sheets.len());
-    for sheet in sheets {
-        let outcome = decide(sheet, history);
+    for (place, sheet) in sheets.iter().enumerate() {
+        let others = sheets.iter().enumerate();
+        let others = others.filter(|(other, _)| *other != place);
+        let beside: Vec<&TableQuestion> = others.map(|(_, other)| other.question).collect();
+        let outcome = decide_beside(sheet, &beside, history);
         outcome.fresh.iter().cloned().for_each(|e| history.hold(e));
         outcomes.push(outcome);
     }
@@ -78,9 +86,14 @@ pub(crate) struct Draft<'s, 'a> {
 }
 
 impl<'s, 'a> Draft<'s, 'a> {
-    fn of(sheet: &'s Sheet<'a>, from: &'s Standpoint<'s>, history: &mut History) -> Outcome {
+    fn of(
+        sheet: &'s Sheet<'a>,
+        beside: &[&TableQuestion],
+        from: &'s Standpoint<'s>,
+        history: &mut History,
+    ) -> Outcome {
         let (keys, is_closed) = sheet.keys();
-        let judge = sheet.judge();
+        let judge = sheet.judge(beside);
         let mut draft = Self {
             sheet,
             from,

@@ -120,10 +120,11 @@ impl Finding {
 }
 
 impl<'a> Sheet<'a> {
-    /// The rules of this table.
-    pub(crate) fn judge(&self) -> Judge<'a> {
+    /// The rules of this table, which is asked for beside others.
+    pub(crate) fn judge(&self, beside: &[&TableQuestion]) -> Judge<'a> {
         Judge::of(
             self.question,
+            beside,
             self.codebook,
             self.evidence,
             self.nobody,

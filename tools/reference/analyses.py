@@ -46,6 +46,7 @@ def persons(seed, count):
         }
         if draw.below(100) >= 7:
             person["score"] = score
+        person["high"] = int(noise > 0)
         people.append(person)
     return people
 
@@ -125,6 +126,80 @@ def crosstab(people, rows, columns):
                 ("stratified_tests", name, "p", test.pvalue),
             ]
     return case("crosstab/1", {"rows": rows, "columns": columns}, expect)
+
+
+def over_strata(table, tests, strata):
+    """Mantel and Haenszel; ours has risks of the last column in the last row against the first."""
+    pooled = StratifiedTable(strata)
+    low, high = pooled.oddsratio_pooled_confint()
+    turned = StratifiedTable([square[::-1, ::-1] for square in strata])
+    risk = turned.riskratio_pooled
+    first = second = spread = 0
+    for (a, b), (c, d) in strata:
+        n = a + b + c + d
+        second, first = second + d * (a + b) / n, first + b * (c + d) / n
+        spread += ((b + d) * (a + b) * (c + d) - b * d * n) / n**2
+    reach = stats.norm.ppf(0.975) * (spread / first / second) ** 0.5
+    expect = [
+        (table, "odds_ratio", "estimate", pooled.oddsratio_pooled),
+        (table, "odds_ratio", "from", low),
+        (table, "odds_ratio", "to", high),
+        (table, "risk_ratio", "estimate", risk),
+        (table, "risk_ratio", "from", risk * numpy.exp(-reach)),
+        (table, "risk_ratio", "to", risk * numpy.exp(reach)),
+    ]
+    for name, correction in [("mantel_haenszel", False), ("mantel_haenszel_corrected", True)]:
+        test = pooled.test_null_odds(correction=correction)
+        expect += [(tests, name, "statistic", test.statistic), (tests, name, "p", test.pvalue)]
+    return expect
+
+
+def stratified(people, rows, columns, strata):
+    """A table of two by two in every level of one or two further groups."""
+    levels = sorted({tuple(p[s] for s in strata) for p in people})
+    inside = {level: [p for p in people if tuple(p[s] for s in strata) == level] for level in levels}
+    squares = [counts(inside[level], rows, columns) for level in levels]
+    by_site = [
+        counts([p for p in inside[level] if p["site"] == site], rows, columns) for level in levels for site in SITES
+    ]
+    expect, line = [], 0
+    for at, square in enumerate(squares):
+        plain = stats.chi2_contingency(square, correction=False)
+        expect += [("tests", 2 * at, "statistic", plain.statistic), ("tests", 2 * at, "p", plain.pvalue)]
+        effect = Table2x2(square)
+        low, high = effect.oddsratio_confint()
+        expect += [
+            ("effects", 3 * at, "estimate", effect.oddsratio),
+            ("effects", 3 * at, "from", low),
+            ("effects", 3 * at, "to", high),
+        ]
+        for row in square:
+            for cell in row:
+                expect += [("cells", line, "n", cell), ("cells", line, "share_of_row", cell / row.sum())]
+                line += 1
+    expect += over_strata("over_strata", "over_strata_tests", squares)
+    expect += over_strata("stratified_by_node", "stratified_tests", by_site)
+    return case("crosstab/1", {"rows": rows, "columns": columns, "strata": ",".join(strata)}, expect)
+
+
+def shape(people, value, by):
+    expect = []
+    levels = sorted({p[by] for p in people}) if by else [None]
+    for line, level in enumerate(levels):
+        group = values(people, value, **({by: level} if by else {}))
+        error = stats.sem(group)
+        low, high = stats.t.interval(0.95, len(group) - 1, group.mean(), error)
+        expect += [
+            ("groups", line, "n", len(group)),
+            ("groups", line, "mean", group.mean()),
+            ("groups", line, "sd", group.std(ddof=1)),
+            ("groups", line, "standard_error", error),
+            ("groups", line, "from", low),
+            ("groups", line, "to", high),
+            ("groups", line, "skewness", stats.skew(group, bias=False)),
+            ("groups", line, "kurtosis", stats.kurtosis(group, bias=False)),
+        ]
+    return case("describe/1", {"value": value, "shape": "yes", **({"by": by} if by else {})}, expect)
 
 
 def tested(name, result, confidence=0.95):
@@ -260,6 +335,11 @@ def main():
         describe(people, "score", None),
         describe(people, "score", "arm"),
         proportion(people, 0.4),
+        stratified(people, "sex", "disease", ["arm"]),
+        stratified(people, "sex", "disease", ["arm", "high"]),
+        shape(people, "arm", None),
+        shape(people, "arm", "sex"),
+        shape(people, "disease", "sex"),
     ]
     out = {
         "versions": {

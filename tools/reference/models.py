@@ -177,6 +177,47 @@ def model(frame, names, columns, formula, ours, trusted=True):
     return case("lm/1", {"formula": ours}, expect)
 
 
+def robust(frame, names, columns, formula, ours, kind):
+    """Errors of statsmodels that hold where variances differ, with Student's t."""
+    some = complete(frame, names)
+    fitted = smf.ols(formula, some).fit(cov_type=kind, use_t=True)
+    intervals = fitted.conf_int()
+    expect = []
+    for name, theirs in columns:
+        expect += [
+            ("coefficients", name, "estimate", fitted.params[theirs]),
+            ("coefficients", name, "standard_error", fitted.bse[theirs]),
+            ("coefficients", name, "t", fitted.tvalues[theirs]),
+            ("coefficients", name, "p", fitted.pvalues[theirs]),
+            ("coefficients", name, "from", intervals.loc[theirs, 0]),
+            ("coefficients", name, "to", intervals.loc[theirs, 1]),
+        ]
+    return case("lm/1", {"formula": ours, "errors": kind}, expect)
+
+
+def robusts(frame):
+    one = ("intercept", "Intercept")
+    arms = [(f"arm {level} {LABELS[level]}", f"C(arm)[T.{level}]") for level in (2, 3, 4)]
+    male = ("sex 1 male", "C(sex)[T.1]")
+    crossed = [(f"{name}:sex 1 male", f"{theirs}:C(sex)[T.1]") for name, theirs in arms]
+    return [
+        *[robust(frame, ["y", "arm"], [one, *arms], "y ~ C(arm)", "y ~ C(arm)", f"HC{at}") for at in range(4)],
+        *[
+            robust(frame, ["y", "arm", "sex"], [one, male, *arms], "y ~ C(sex) + C(arm)", "y ~ C(sex) + C(arm)", kind)
+            for kind in ("HC1", "HC3")
+        ],
+        robust(
+            frame,
+            ["y", "arm", "sex"],
+            [one, *arms, male, *crossed],
+            "y ~ C(arm) * C(sex)",
+            "y ~ C(arm) * C(sex)",
+            "HC2",
+        ),
+        robust(frame, ["y", "sex", "arm"], [one, ("sex", "sex"), *arms], "y ~ sex + C(arm)", "y ~ sex + C(arm)", "HC3"),
+    ]
+
+
 ONE = ("intercept", lambda row: 1)
 X = ("x", lambda row: row["x"])
 Z = ("z", lambda row: row["z"])
@@ -254,6 +295,7 @@ def main():
         paired(frame, "y", "x"),
         paired(frame, "y", "z"),
         *models(frame),
+        *robusts(frame),
     ]
     out = {
         "versions": {

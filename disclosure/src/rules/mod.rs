@@ -97,6 +97,7 @@ impl<'a> Judge<'a> {
     /// the evidence of a cell that nobody is in.
     pub(crate) fn of(
         question: &TableQuestion,
+        beside: &[&TableQuestion],
         codebook: &Codebook,
         evidence: &Evidence,
         nobody: &CellEvidence,
@@ -105,7 +106,7 @@ impl<'a> Judge<'a> {
         let mut judge = Self {
             params,
             groups: Groups::of(question, codebook, evidence, params),
-            budget: least_persons(question, codebook, params),
+            budget: least_persons(question, beside, codebook, params),
             sparse: None,
         };
         // Off costs nothing: otherwise every cell is judged twice.

@@ -71,7 +71,7 @@ pub fn key_values(key: &GroupKey, q: &TableQuestion, cb: &Codebook) -> Option<Ve
 
 /// How many values a key has. Very many bands are counted without looking which of them the
 /// filter leaves: such a table is too large either way.
-fn key_count(key: &GroupKey, q: &TableQuestion, cb: &Codebook) -> Option<u64> {
+pub(crate) fn key_count(key: &GroupKey, q: &TableQuestion, cb: &Codebook) -> Option<u64> {
     let column = cb.column(key.column())?;
     if let GroupKey::Band { width, .. } = key {
         let (low, high) = bound_ordinals(column)?;

@@ -100,6 +100,14 @@ impl Question {
         }
     }
 
+    /// Every table but one.
+    #[must_use]
+    pub fn beside(&self, place: usize) -> Vec<&TableQuestion> {
+        let tables = self.tables().into_iter().enumerate();
+        let others = tables.filter(|(other, _)| *other != place);
+        others.map(|(_, (_, table))| table).collect()
+    }
+
     /// Its table, if it has one only.
     #[must_use]
     pub fn sole(&self) -> Option<&TableQuestion> {

@@ -1,9 +1,9 @@
 //! `anova`: do the means of several groups differ, and which? One-way analysis of variance with
 //! Tukey's honest comparison of every pair, and two-way with sums of squares of type II.
 
-use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, CONFIDENCE, GROUPS, TABLE, VALUE, WHERE, refuse};
 use super::distribution::fisher_upper;
-use super::groups::{self, GROUPS, Group, Groups, VALUE, less_one, persons, weighted_mean};
+use super::groups::{self, Group, Groups, less_one, persons, weighted_mean};
 use super::range::Range;
 use super::report::{Grid, Report};
 use super::strata::{sum, whole};
@@ -26,12 +26,11 @@ pub(super) const DEFINITION: Definition = Definition {
     arguments: &[
         VALUE,
         GROUPS,
-        Argument {
-            name: "and",
-            value: "COLUMN[:BAND]",
-            about: "A second factor, for a two-way analysis",
-            need: Need::Optional,
-        },
+        Argument::optional(
+            "and",
+            "COLUMN[:BAND]",
+            "A second factor, for a two-way analysis",
+        ),
         TABLE,
         WHERE,
         CONFIDENCE,

@@ -30,29 +30,80 @@ pub struct Argument {
     pub need: Need,
 }
 
+impl Argument {
+    /// One that must be given.
+    pub(super) const fn needed(
+        name: &'static str,
+        value: &'static str,
+        about: &'static str,
+    ) -> Self {
+        let need = Need::Always;
+        Self {
+            name,
+            value,
+            about,
+            need,
+        }
+    }
+
+    /// One that may be left out.
+    pub(super) const fn optional(
+        name: &'static str,
+        value: &'static str,
+        about: &'static str,
+    ) -> Self {
+        Self {
+            need: Need::Optional,
+            ..Self::needed(name, value, about)
+        }
+    }
+
+    /// The same one, which means something of its own here.
+    pub(super) const fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+}
+
 /// `table`, which every analysis has.
-pub(super) const TABLE: Argument = Argument {
-    name: "table",
-    value: "TABLE",
-    about: "Table with one row per person; else the unit table",
-    need: Need::Optional,
-};
+pub(super) const TABLE: Argument = Argument::optional(
+    "table",
+    "TABLE",
+    "Table with one row per person; else the unit table",
+);
 
 /// `where`, which every analysis has.
-pub(super) const WHERE: Argument = Argument {
-    name: "where",
-    value: "CONDITIONS",
-    about: "Which persons: conditions as in SQL, joined by AND",
-    need: Need::Optional,
-};
+pub(super) const WHERE: Argument = Argument::optional(
+    "where",
+    "CONDITIONS",
+    "Which persons: conditions as in SQL, joined by AND",
+);
 
 /// `confidence`, which most analyses have.
-pub(super) const CONFIDENCE: Argument = Argument {
-    name: "confidence",
-    value: "LEVEL",
-    about: "Level of the confidence intervals; else 0.95",
-    need: Need::Optional,
-};
+pub(super) const CONFIDENCE: Argument = Argument::optional(
+    "confidence",
+    "LEVEL",
+    "Level of the confidence intervals; else 0.95",
+);
+
+/// `value`, the column of numbers.
+pub(super) const VALUE: Argument = Argument::needed("value", "COLUMN", "The column of numbers");
+
+/// `by`, where there may be one group only.
+pub(super) const BY: Argument = Argument::optional(
+    "by",
+    "COLUMN[:BAND]",
+    "Groups: a column, column:10 for bands, column:year for periods",
+);
+
+/// `by`, where there must be groups.
+pub(super) const GROUPS: Argument = Argument::needed(BY.name, BY.value, BY.about);
+
+/// `is`, the value of those who have the outcome.
+pub(super) const IS: Argument = Argument::optional(
+    "is",
+    "VALUE",
+    "The value of those who have it; else the greatest one",
+);
 
 /// A V900.
 pub(super) fn refuse(message: impl Into<String>) -> Problem {
@@ -106,24 +157,25 @@ impl Arguments {
 
     /// A group key as SQL: `column`, `column:10` for bands, `column:year` for periods.
     pub(super) fn key(&self, name: &str) -> Result<String, Problem> {
-        let text = self.get(name).unwrap_or_default();
-        let (column, part) = match text.split_once(':') {
-            Some((column, part)) => (column, Some(part)),
-            None => (text, None),
-        };
-        let column = identifier(name, column)?;
-        let Some(part) = part else {
-            return Ok(column.to_owned());
-        };
-        if ["month", "quarter", "year"].contains(&part) {
-            return Ok(format!("date_trunc('{part}', {column})"));
+        key_of(name, self.get(name).unwrap_or_default())
+    }
+
+    /// Group keys as SQL, with commas between; none if there is no such argument.
+    pub(super) fn keys(&self, name: &str, most: usize) -> Result<Vec<String>, Problem> {
+        let keys = self.parts(name).map(|text| key_of(name, text));
+        let keys: Vec<String> = keys.collect::<Result<_, Problem>>()?;
+        if keys.len() > most {
+            return Err(refuse(format!("`{name}` names {most} groupings at most")));
         }
-        let width: Number = part.parse().map_err(|_| {
-            refuse(format!(
-                "`{name}`: a band is written column:10, a period column:year"
-            ))
-        })?;
-        Ok(format!("floor({column} / {width}) * {width}"))
+        Ok(keys)
+    }
+
+    /// What stands between commas; nothing if there is no such argument.
+    pub(super) fn parts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.get(name)
+            .into_iter()
+            .flat_map(|text| text.split(','))
+            .map(str::trim)
     }
 
     /// A column by name.
@@ -204,6 +256,27 @@ impl Arguments {
         };
         self.get(name).map(read).transpose()
     }
+}
+
+/// A group key as SQL.
+fn key_of(name: &str, text: &str) -> Result<String, Problem> {
+    let (column, part) = match text.split_once(':') {
+        Some((column, part)) => (column, Some(part)),
+        None => (text, None),
+    };
+    let column = identifier(name, column)?;
+    let Some(part) = part else {
+        return Ok(column.to_owned());
+    };
+    if ["month", "quarter", "year"].contains(&part) {
+        return Ok(format!("date_trunc('{part}', {column})"));
+    }
+    let width: Number = part.parse().map_err(|_| {
+        refuse(format!(
+            "`{name}`: a band is written column:10, a period column:year"
+        ))
+    })?;
+    Ok(format!("floor({column} / {width}) * {width}"))
 }
 
 fn identifier<'a>(name: &str, text: &'a str) -> Result<&'a str, Problem> {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use num_rational::BigRational;
 use num_traits::{One, Zero};
 
-use super::arguments::{Argument, Arguments, Need, refuse};
+use super::arguments::{Argument, Arguments, refuse};
 use super::range::{Range, float};
 use super::report::Report;
 use super::strata::{level_name, whole};
@@ -24,12 +24,11 @@ use crate::question::{GroupKey, Stat};
 use crate::value::Scalar;
 
 /// `width`, the width of the bands.
-pub(super) const WIDTH: Argument = Argument {
-    name: "width",
-    value: "WIDTH",
-    about: "Width of the bands, one that the codebook declares; else the narrowest that comes to at most 20 bands",
-    need: Need::Optional,
-};
+pub(super) const WIDTH: Argument = Argument::optional(
+    "width",
+    "WIDTH",
+    "Width of the bands, one that the codebook declares; else the narrowest that comes to at most 20 bands",
+);
 
 /// Automatic bands are at most so many.
 const MOST: i128 = 20;

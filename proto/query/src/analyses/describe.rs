@@ -1,11 +1,12 @@
-//! `describe`: how many, which mean, how far spread, and how sure of the mean? By group or of all.
+//! `describe`: how many, which mean, how far spread, and how sure of the mean? By group or of all. With
+//! `shape` also how lopsided and how heavy in the tails, of columns with a few numbers.
 
-use super::arguments::{Arguments, CONFIDENCE, TABLE, WHERE};
+use super::arguments::{Argument, Arguments, BY, CONFIDENCE, TABLE, VALUE, WHERE, refuse};
 use super::distribution::student_critical;
-use super::groups::{self, BY, Groups, VALUE, less_one, squared_error};
+use super::groups::{self, Groups, less_one, squared_error};
 use super::range::Range;
 use super::report::{Grid, Report};
-use super::{Definition, Expansion, Run};
+use super::{Definition, Expansion, Run, shape};
 use crate::codebook::Codebook;
 use crate::combine::Released;
 use crate::problem::Problem;
@@ -14,16 +15,30 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "describe",
     version: 1,
     about: "How many, which mean, how far spread, how sure? Of all or by group",
-    arguments: &[VALUE, BY, TABLE, WHERE, CONFIDENCE],
+    arguments: &[VALUE, BY, SHAPE, TABLE, WHERE, CONFIDENCE],
     run: Run::One { expand, finish },
 };
 
+/// `shape`, which asks for skewness and kurtosis.
+const SHAPE: Argument = Argument::optional(
+    "shape",
+    "yes",
+    "Skewness and kurtosis too, of a column with at most 20 values",
+);
+
 fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Problem> {
     arguments.confidence()?;
-    groups::expand(arguments, codebook)
+    match arguments.get(SHAPE.name) {
+        None => groups::expand(arguments, codebook),
+        Some("yes") => shape::expand(arguments, codebook),
+        Some(_) => Err(refuse("`shape` is `yes`, or left out")),
+    }
 }
 
 fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
+    if arguments.get(SHAPE.name).is_some() {
+        return shape::finish(released, arguments.level());
+    }
     let groups = Groups::read(released);
     let mut report = Report::of(released, &groups.sites);
     groups.explain(&mut report);

@@ -49,6 +49,12 @@ struct Placed {
 impl Plan {
     /// Works out what a formula needs.
     pub(super) fn of(formula: Formula) -> Result<Self, Problem> {
+        Self::with(formula, false)
+    }
+
+    /// As [`Self::of`]; `joint` adds the outcome in the cells of all groupings together, which are all
+    /// that a formula of groups tells persons apart by.
+    pub(super) fn with(formula: Formula, joint: bool) -> Result<Self, Problem> {
         let mut found = Self {
             keys: Vec::new(),
             numbers: vec![formula.outcome.clone()],
@@ -80,6 +86,13 @@ impl Plan {
                 table.keys = keys;
                 table.want(one.number, other.number);
             }
+        }
+        if joint {
+            let keys: BTreeSet<usize> = (0..found.keys.len()).collect();
+            let place = [keys.len()].into_iter().chain(keys.iter().copied());
+            let table = tables.entry(place.collect()).or_default();
+            table.keys = keys;
+            table.want(Some(0), None);
         }
         found.tables = tables.into_values().collect();
         if found.tables.iter().any(|table| table.keys.len() > MAX_KEYS) {

@@ -11,6 +11,7 @@ use num_traits::{One, Signed, ToPrimitive, Zero};
 use super::design::Column;
 use super::gram::{Cells, Entry};
 use super::range::{Range, float};
+use super::robust::Robust;
 use super::solve::{Enclosure, Matrix, solve};
 
 /// A fitted model, with sums divided by the number of persons.
@@ -19,6 +20,8 @@ pub(super) struct Fit {
     pub(super) estimates: Vec<Range>,
     /// The diagonal of the inverse of `X'X`, times the number of persons.
     pub(super) variances: Vec<Range>,
+    /// Robust variances of the coefficients, if they were asked for.
+    pub(super) robust: Option<Vec<Range>>,
     /// Sum of squares of what is left, a person.
     pub(super) rest: Range,
     /// Sum of squares about the mean, a person.
@@ -52,8 +55,12 @@ struct Equations<'a> {
     total: Entry,
 }
 
-/// Fits a model.
-pub(super) fn fit(columns: &[Column], cells: &Cells) -> Result<Fit, Trouble> {
+/// Fits a model; with robust errors if a kind of them is named.
+pub(super) fn fit(
+    columns: &[Column],
+    cells: &Cells,
+    robust: Option<&Robust>,
+) -> Result<Fit, Trouble> {
     let equations = Equations::of(columns, cells).ok_or(Trouble::Missing)?;
     let identity: Matrix<BigRational> = (0..columns.len())
         .map(|at| {
@@ -86,7 +93,7 @@ pub(super) fn fit(columns: &[Column], cells: &Cells) -> Result<Fit, Trouble> {
         .into_iter()
         .map(|row| row.into_iter().skip(1).collect())
         .collect();
-    equations.finish(&shown, &inverse, cells)
+    equations.finish(&shown, &inverse, cells, robust)
 }
 
 impl<'a> Equations<'a> {
@@ -136,6 +143,7 @@ impl<'a> Equations<'a> {
         shown: &[BigRational],
         inverse: &Matrix<BigRational>,
         cells: &Cells,
+        robust: Option<&Robust>,
     ) -> Result<Fit, Trouble> {
         let ranges: Matrix<Range> = self
             .matrix
@@ -160,6 +168,10 @@ impl<'a> Equations<'a> {
             estimates.push(self.estimate(column, &steps, (shown, &off), cells));
             variances.push(self.variance(&steps, inverse, &reach)?);
         }
+        let robust = robust.map(|robust| {
+            let leverage = |x: &[BigRational]| self.leverage(x, inverse, &reach);
+            robust.variances(self.columns, cells, (shown, &off), leverage)
+        });
         let rest = self.rest(shown, &off, cells.exact);
         if variances
             .iter()
@@ -171,6 +183,7 @@ impl<'a> Equations<'a> {
         Ok(Fit {
             estimates,
             variances,
+            robust: robust.transpose()?,
             rest,
             total: self.total.range,
         })
@@ -260,6 +273,32 @@ impl<'a> Equations<'a> {
             low: found.low.max(0.0).min(found.value),
             ..found
         })
+    }
+
+    /// `(X'X)⁻¹ x`, times the number of persons.
+    fn leverage(
+        &self,
+        x: &[BigRational],
+        inverse: &Matrix<BigRational>,
+        reach: &impl Fn(&[Range], &[f64]) -> Result<Vec<f64>, Trouble>,
+    ) -> Result<Vec<Range>, Trouble> {
+        if self.shares.iter().any(|share| !share.value.is_positive()) {
+            return Err(Trouble::Open);
+        }
+        let pairs = || x.iter().zip(&self.shares);
+        let side = pairs().map(|(x, share)| Range::point(float(x)).over(share.range));
+        let weights: Vec<BigRational> = pairs().map(|(x, share)| x / &share.value).collect();
+        let solved = inverse.iter().map(|row| {
+            let terms = row.iter().zip(&weights).map(|(cell, w)| cell * w);
+            float(&terms.fold(BigRational::zero(), |sum, term| sum + term))
+        });
+        let near: Vec<f64> = solved.collect();
+        let off = reach(&side.collect::<Vec<Range>>(), &near)?;
+        Ok(near
+            .iter()
+            .zip(off)
+            .map(|(z, off)| about(*z, off))
+            .collect())
     }
 
     /// What is left: `Q(b) = y'y - 2 b'X'y + b'X'X b` at the shown coefficients is not below it, and

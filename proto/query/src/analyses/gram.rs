@@ -4,7 +4,7 @@
 //! persons that it is about: what is not known of these numbers weighs little then. What this file must
 //! not know: what is made of the solution.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
@@ -27,13 +27,15 @@ pub(super) struct Entry {
 }
 
 /// A cell of one node.
-struct Cell {
+pub(super) struct Cell {
     /// The level of each key of the table.
-    key: BTreeMap<usize, Scalar>,
+    pub(super) key: BTreeMap<usize, Scalar>,
     /// Persons.
-    n: Interval,
+    pub(super) n: Interval,
     /// Means of numbers, less the common centre.
-    means: BTreeMap<usize, Interval>,
+    pub(super) means: BTreeMap<usize, Interval>,
+    /// Variances of numbers, with the number of persons as divisor.
+    pub(super) spreads: BTreeMap<usize, Interval>,
     /// Means of squares and products about the common centres.
     seconds: BTreeMap<[usize; 2], Interval>,
 }
@@ -107,15 +109,15 @@ impl Cells {
         let of = |measure, stat| released.statistic(row, measure, stat, &[site]);
         let (mut means, mut seconds, mut plain) =
             (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut spreads = BTreeMap::new();
         for number in &wanted.numbers {
             let measure = released.mean_of(plan.numbers.get(*number)?)?;
             let centre = Interval::exact(self.centres.get(*number)?.clone());
             let mean = of(measure, Stat::Mean)?;
             let off = mean.minus(&centre);
-            seconds.insert(
-                [*number; 2],
-                of(measure, Stat::VarPop)?.plus(&off.squared()),
-            );
+            let spread = of(measure, Stat::VarPop)?;
+            seconds.insert([*number; 2], spread.plus(&off.squared()));
+            spreads.insert(*number, spread);
             means.insert(*number, off);
             plain.insert(*number, mean);
         }
@@ -145,8 +147,18 @@ impl Cells {
             key: key.collect(),
             n,
             means,
+            spreads,
             seconds,
         })
+    }
+
+    /// The cells of the table with these keys.
+    pub(super) fn by(&self, keys: &BTreeSet<usize>) -> Option<&[Cell]> {
+        let (_, cells) = self
+            .tables
+            .iter()
+            .find(|(wanted, _)| wanted.keys == *keys)?;
+        Some(cells)
     }
 
     /// The mean of the product of two columns over the persons whom the levels of `base` are true of.
@@ -188,7 +200,7 @@ impl Code {
 
 impl Column {
     /// What the codes come to in a cell.
-    fn weight(&self, cell: &Cell) -> BigRational {
+    pub(super) fn weight(&self, cell: &Cell) -> BigRational {
         let each = self.codes.iter().map(|code| match &code.level {
             Some(_) if code.is_true(cell) => BigRational::one(),
             Some(_) => BigRational::zero(),
@@ -208,7 +220,7 @@ impl Column {
 }
 
 /// The mean of terms, weighted by numbers of persons, neither of which need be known exactly.
-fn mean_of(items: &[(&Interval, Interval)]) -> Option<Entry> {
+pub(super) fn mean_of(items: &[(&Interval, Interval)]) -> Option<Entry> {
     let (mut sum, mut persons) = (BigRational::zero(), BigRational::zero());
     for (n, term) in items {
         sum += &n.value * &term.value;

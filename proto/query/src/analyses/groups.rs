@@ -6,7 +6,7 @@ use num_rational::BigRational;
 use num_traits::{One, Zero};
 
 use super::Expansion;
-use super::arguments::{Argument, Arguments, Need};
+use super::arguments::Arguments;
 use super::range::Range;
 use super::strata::{level_name, whole};
 use crate::codebook::{Codebook, ColumnRef};
@@ -14,28 +14,6 @@ use crate::combine::{Interval, Released};
 use crate::problem::Problem;
 use crate::question::Stat;
 use crate::value::Scalar;
-
-/// `value`, the column of numbers.
-pub(super) const VALUE: Argument = Argument {
-    name: "value",
-    value: "COLUMN",
-    about: "The column of numbers",
-    need: Need::Always,
-};
-
-/// `by`, where there may be one group only.
-pub(super) const BY: Argument = Argument {
-    name: "by",
-    value: "COLUMN[:BAND]",
-    about: "Groups: a column, column:10 for bands, column:year for periods",
-    need: Need::Optional,
-};
-
-/// `by`, where there must be groups.
-pub(super) const GROUPS: Argument = Argument {
-    need: Need::Always,
-    ..BY
-};
 
 /// Number, mean and standard deviation, by group if one is named. Rows without a value are left out
 /// where that makes their number exact.

@@ -1,8 +1,7 @@
 //! `histogram`: how are the values of a column distributed? Persons by band, of all or by group.
 
-use super::arguments::{Arguments, TABLE, WHERE};
+use super::arguments::{Arguments, BY, TABLE, VALUE, WHERE};
 use super::bands::{self, Distribution, WIDTH};
-use super::groups::{BY, VALUE};
 use super::range::Range;
 use super::report::{Grid, Report};
 use super::strata::share;

@@ -1,14 +1,15 @@
 //! `lm`: how does the mean of a number depend on others? Ordinary least squares by formula, over the
 //! persons who have every column.
 
-use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, CONFIDENCE, TABLE, WHERE, refuse};
 use super::design::{Column, Levels, Plan};
 use super::distribution::{fisher_upper, student_critical, student_two_sided};
 use super::fit::{Fit, Trouble, fit};
-use super::formula::Formula;
+use super::formula::{Atom, Formula};
 use super::gram::{Cells, complete_sites};
 use super::range::Range;
 use super::report::{Grid, Report};
+use super::robust::{Kind, Robust};
 use super::strata::{level_name, plain, whole};
 use super::{Definition, Expansion, Named, Run};
 use crate::codebook::Codebook;
@@ -22,18 +23,16 @@ pub(super) const DEFINITION: Definition = Definition {
     version: 1,
     about: "How does a mean depend on others? Linear model by formula, least squares",
     arguments: &[
-        Argument {
-            name: "formula",
-            value: "FORMULA",
-            about: "Such as \"chol ~ age + C(cp)\": a * b for an interaction, C(cp, ref=2) for a reference",
-            need: Need::Always,
-        },
-        Argument {
-            name: "errors",
-            value: "KIND",
-            about: "Standard errors: `model`, which is all there is",
-            need: Need::Optional,
-        },
+        Argument::needed(
+            "formula",
+            "FORMULA",
+            "Such as \"chol ~ age + C(cp)\": a * b for an interaction, C(cp, ref=2) for a reference",
+        ),
+        Argument::optional(
+            "errors",
+            "KIND",
+            "Standard errors: `model`, or of a formula of groups alone HC0, HC1, HC2 or HC3",
+        ),
         TABLE,
         WHERE,
         CONFIDENCE,
@@ -43,17 +42,36 @@ pub(super) const DEFINITION: Definition = Definition {
 
 fn plan(arguments: &Arguments, codebook: &Codebook) -> Result<Plan, Problem> {
     let text = arguments.get("formula").unwrap_or_default();
-    Plan::of(Formula::read(text, arguments.table(codebook)?, codebook)?)
+    let formula = Formula::read(text, arguments.table(codebook)?, codebook)?;
+    if errors(arguments)?.is_none() {
+        return Plan::of(formula);
+    }
+    let atoms = formula.terms.iter().flatten();
+    if atoms
+        .into_iter()
+        .any(|atom| matches!(atom, Atom::Number(_)))
+    {
+        return Err(refuse(
+            "robust errors of terms that are numbers need sums of products of four numbers of each person, \
+             which are not released: leave `errors` out, or take groups such as C(age:10)",
+        ));
+    }
+    Plan::with(formula, true)
+}
+
+/// The kind of robust errors; none for those of the model.
+fn errors(arguments: &Arguments) -> Result<Option<Kind>, Problem> {
+    match arguments.get("errors") {
+        None | Some("model") => Ok(None),
+        Some(name) => match Kind::named(name) {
+            Some(kind) => Ok(Some(kind)),
+            None => Err(refuse("`errors` is model, HC0, HC1, HC2 or HC3")),
+        },
+    }
 }
 
 fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Vec<Named>, Problem> {
     arguments.confidence()?;
-    if arguments.get("errors").is_some_and(|kind| kind != "model") {
-        return Err(refuse(
-            "robust errors need sums of products of four numbers of each person, which are not \
-             released: leave `errors` out",
-        ));
-    }
     let plan = plan(arguments, codebook)?;
     let table = arguments.table(codebook)?;
     let tables = plan.sql(arguments, table, codebook)?.into_iter();
@@ -103,7 +121,12 @@ fn finish(arguments: &Arguments, tables: &ReleasedTables<'_>) -> Report {
     let (Some(n), Some(cells)) = (n, cells) else {
         return report;
     };
-    match fit(&columns, &cells) {
+    let robust = errors(arguments).ok().flatten().map(|kind| Robust {
+        kind,
+        keys: (0..plan.keys.len()).collect(),
+        n: Range::of(&n),
+    });
+    match fit(&columns, &cells, robust.as_ref()) {
         Ok(found) => {
             let model = Model {
                 columns: &columns,
@@ -114,6 +137,11 @@ fn finish(arguments: &Arguments, tables: &ReleasedTables<'_>) -> Report {
             report.tables.push(model.coefficients());
             report.tables.push(model.fit());
             report.tables.push(nodes(first, &sites));
+            if robust.is_some() {
+                report.remark(
+                    "Standard errors of coefficients are robust; F is that of equal variances.",
+                );
+            }
             if !first.is_exact() {
                 report.remark("The p of F is approximate: it is taken at both ends of its limits.");
             }
@@ -206,14 +234,15 @@ impl Model<'_> {
             &["estimate", "standard_error", "from", "to", "t", "p"],
         );
         let free = self.free();
-        let rows = self
-            .columns
-            .iter()
-            .zip(&self.found.estimates)
-            .zip(&self.found.variances);
-        for ((column, estimate), variance) in rows {
-            // s²(X'X)⁻¹, with sums divided by the number of persons on either side.
-            let error = self.found.rest.over(free).times(*variance).sqrt();
+        // s²(X'X)⁻¹, with sums divided by the number of persons on either side.
+        let plain = |variance: &Range| self.found.rest.over(free).times(*variance);
+        let squares = match &self.found.robust {
+            Some(robust) => robust.clone(),
+            None => self.found.variances.iter().map(plain).collect(),
+        };
+        let rows = self.columns.iter().zip(&self.found.estimates).zip(squares);
+        for ((column, estimate), square) in rows {
+            let error = square.sqrt();
             let t = estimate.over(error);
             let p = t.abs().probability_of(free, student_two_sided);
             let reach = free

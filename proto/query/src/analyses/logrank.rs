@@ -5,7 +5,8 @@
 //! What it must not know: what the strata are.
 
 use super::distribution::{chi_squared_upper, normal_critical};
-use super::follow_up::Ends;
+use super::follow_up::{Ends, total};
+use super::laplacian::Laplacian;
 use super::range::Range;
 use super::report::Grid;
 
@@ -101,101 +102,57 @@ impl Score {
     }
 }
 
-/// Three groups or more: the quadratic form of all groups but the last. Its limits are known only
-/// where counts are.
+/// Three groups or more: `x' V^-1 x` with observed less expected events `x` of all groups but the last.
+/// `V` is the Laplacian of a graph of groups in which an edge weighs `Σ d (n - d) n_i n_j/(n² (n - 1))`.
 fn several(strata: &[Vec<Ends>]) -> Range {
     let groups = strata.first().map_or(0, Vec::len);
-    let kept = groups.saturating_sub(1);
-    let mut apart = vec![0.0; kept];
-    let mut spread = vec![vec![0.0; kept]; kept];
+    let mut apart = vec![Range::point(0.0); groups.saturating_sub(1)];
+    let mut spread = Laplacian::new(groups);
     for stratum in strata {
         add(stratum, &mut apart, &mut spread);
     }
-    let value = quadratic(spread, &apart);
-    let mut counts = strata
-        .iter()
-        .flatten()
-        .flat_map(|ends| ends.events.iter().chain(&ends.others));
-    if counts.all(|count| count.is_exact()) {
-        return Range::point(value);
-    }
-    Range {
-        value,
-        low: 0.0,
-        high: f64::INFINITY,
-    }
+    spread.quadratic(&apart)
 }
 
-fn add(stratum: &[Ends], apart: &mut [f64], spread: &mut [Vec<f64>]) {
+fn add(stratum: &[Ends], apart: &mut [Range], spread: &mut Laplacian) {
     let risks: Vec<Vec<Range>> = stratum.iter().map(Ends::at_risk).collect();
     let intervals = stratum.first().map_or(0, Ends::len);
+    let zero = Range::point(0.0);
     for at in 0..intervals {
-        let here = |ranges: &[Range]| ranges.get(at).map_or(0.0, |range| range.value);
-        let n: Vec<f64> = risks.iter().map(|risk| here(risk)).collect();
-        let d: Vec<f64> = stratum.iter().map(|ends| here(&ends.events)).collect();
-        let (all, events): (f64, f64) = (n.iter().sum(), d.iter().sum());
-        if all <= 1.0 {
+        let here = |ranges: &[Range]| ranges.get(at).copied().unwrap_or(zero);
+        let n: Vec<Range> = risks.iter().map(|risk| here(risk)).collect();
+        let d: Vec<Range> = stratum.iter().map(|ends| here(&ends.events)).collect();
+        let all = total(&n);
+        if all.value <= 1.0 {
             continue;
         }
-        let pace = events * (all - events) / (all - 1.0);
-        for ((sum, row), (n_i, d_i)) in apart
-            .iter_mut()
-            .zip(spread.iter_mut())
-            .zip(n.iter().zip(&d))
-        {
-            *sum += d_i - events * n_i / all;
-            for (cell, n_j) in row.iter_mut().zip(&n) {
-                *cell -= pace * n_i * n_j / (all * all);
-            }
+        let but = |of: &[Range], group: usize| {
+            let others = of.iter().enumerate().filter(|(other, _)| *other != group);
+            total(others.map(|(_, range)| range))
+        };
+        let shares = n.iter().enumerate();
+        let shares: Vec<Range> = shares
+            .map(|(group, of)| share(*of, but(&n, group)))
+            .collect();
+        for (group, (sum, events)) in apart.iter_mut().zip(&d).enumerate() {
+            // d_i - d n_i/n = d_i (n - n_i)/n - (d - d_i) n_i/n.
+            let own = shares.get(group).copied().unwrap_or(zero);
+            let others = share(but(&n, group), here_of(&n, group));
+            *sum = sum
+                .plus(events.times(others))
+                .minus(but(&d, group).times(own));
         }
-        for ((index, row), n_i) in spread.iter_mut().enumerate().zip(&n) {
-            if let Some(cell) = row.get_mut(index) {
-                *cell += pace * n_i / all;
-            }
-        }
+        let without: Vec<Range> = stratum.iter().map(|ends| ends.without(at)).collect();
+        let pace = total(&d)
+            .times(total(&without))
+            .over(all.minus(Range::point(1.0)));
+        spread.add(|one, other| {
+            let [one, other] = [one, other].map(|group| here_of(&shares, group));
+            pace.times(one).times(other)
+        });
     }
 }
 
-/// `x' A^-1 x` of a symmetric positive matrix, by elimination with the greatest pivot.
-fn quadratic(mut matrix: Vec<Vec<f64>>, x: &[f64]) -> f64 {
-    let mut solved: Vec<f64> = x.to_vec();
-    let size = x.len();
-    for at in 0..size {
-        let column = |row: &Vec<f64>| row.get(at).map_or(0.0, |cell| cell.abs());
-        let pivot = (at..size).max_by(|a, b| {
-            let of = |row: &usize| matrix.get(*row).map_or(0.0, column);
-            of(a).total_cmp(&of(b))
-        });
-        let Some(pivot) = pivot else { break };
-        matrix.swap(at, pivot);
-        solved.swap(at, pivot);
-        let Some((top, below)) = matrix.get_mut(at..).and_then(<[_]>::split_first_mut) else {
-            break;
-        };
-        let Some((first, rest)) = solved.get_mut(at..).and_then(<[_]>::split_first_mut) else {
-            break;
-        };
-        let head = top.get(at).copied().unwrap_or(0.0);
-        for (row, value) in below.iter_mut().zip(rest) {
-            let factor = row.get(at).copied().unwrap_or(0.0) / head;
-            for (cell, above) in row.iter_mut().zip(top.iter()) {
-                *cell -= factor * above;
-            }
-            *value -= factor * *first;
-        }
-    }
-    for at in (0..size).rev() {
-        let Some(row) = matrix.get(at) else { continue };
-        let known: f64 = row
-            .iter()
-            .zip(&solved)
-            .skip(at + 1)
-            .map(|(cell, value)| cell * value)
-            .sum();
-        let head = row.get(at).copied().unwrap_or(0.0);
-        if let Some(value) = solved.get_mut(at) {
-            *value = (*value - known) / head;
-        }
-    }
-    solved.iter().zip(x).map(|(a, b)| a * b).sum()
+fn here_of(of: &[Range], at: usize) -> Range {
+    of.get(at).copied().unwrap_or(Range::point(0.0))
 }

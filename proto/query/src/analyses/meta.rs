@@ -1,7 +1,7 @@
 //! `meta`: how does an estimate differ from node to node, and what do they come to together? A
 //! meta-analysis with every node as a study: fixed and random effects, heterogeneity, forest data.
 
-use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, CONFIDENCE, IS, TABLE, WHERE, refuse};
 use super::groups::{self, Group, squared_error};
 use super::pooling::{Estimate, Pooled};
 use super::range::Range;
@@ -15,46 +15,30 @@ use crate::combine::Released;
 use crate::problem::Problem;
 use crate::value::Scalar;
 
-const fn optional(name: &'static str, value: &'static str, about: &'static str) -> Argument {
-    Argument {
-        name,
-        value,
-        about,
-        need: Need::Optional,
-    }
-}
-
 pub(super) const DEFINITION: Definition = Definition {
     name: "meta",
     version: 1,
     about: "How does an estimate differ from node to node? Fixed and random effects, I2, forest data",
     arguments: &[
-        Argument {
-            need: Need::Always,
-            ..optional(
-                "estimate",
-                "WHAT",
-                "mean, difference, odds_ratio, risk_ratio, risk_difference or rate_ratio",
-            )
-        },
-        optional("value", "COLUMN", "mean, difference: the column of numbers"),
-        optional(
+        Argument::needed(
+            "estimate",
+            "WHAT",
+            "mean, difference, odds_ratio, risk_ratio, risk_difference or rate_ratio",
+        ),
+        Argument::optional("value", "COLUMN", "mean, difference: the column of numbers"),
+        Argument::optional(
             "outcome",
             "COLUMN",
             "odds and risks: the column that says who has it",
         ),
-        optional(
-            "is",
-            "VALUE",
-            "The value of those who have it; else the greatest one",
-        ),
-        optional("events", "COLUMN", "rate_ratio: events of a person"),
-        optional(
+        IS,
+        Argument::optional("events", "COLUMN", "rate_ratio: events of a person"),
+        Argument::optional(
             "time",
             "COLUMN",
             "rate_ratio: time that each person was observed",
         ),
-        optional("by", "COLUMN[:BAND]", "The two groups that are compared"),
+        Argument::optional("by", "COLUMN[:BAND]", "The two groups that are compared"),
         TABLE,
         WHERE,
         CONFIDENCE,

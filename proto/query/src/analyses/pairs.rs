@@ -8,7 +8,7 @@
 use num_rational::BigRational;
 use num_traits::{Signed, Zero};
 
-use super::arguments::{Argument, Arguments, Need, refuse};
+use super::arguments::{Argument, Arguments, refuse};
 use super::groups::weighted_mean;
 use crate::codebook::{Codebook, Column, ColumnRef, Role};
 use crate::combine::{Interval, Released};
@@ -19,12 +19,11 @@ use crate::question::Stat;
 use crate::value::Scalar;
 
 /// `columns`, a list.
-pub(super) const COLUMNS: Argument = Argument {
-    name: "columns",
-    value: "COLUMN,COLUMN",
-    about: "Columns of numbers, with commas between them",
-    need: Need::Always,
-};
+pub(super) const COLUMNS: Argument = Argument::needed(
+    "columns",
+    "COLUMN,COLUMN",
+    "Columns of numbers, with commas between them",
+);
 
 /// The names in a list with commas, each once.
 pub(super) fn names(text: &str, argument: &str) -> Result<Vec<String>, Problem> {

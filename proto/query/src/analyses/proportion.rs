@@ -1,9 +1,8 @@
 //! `proportion`: which share has something, is it another than expected, and does it differ between
 //! groups? Wilson's intervals, the score test, and the difference of two shares after Newcombe.
 
-use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, CONFIDENCE, GROUPS, IS, TABLE, WHERE, refuse};
 use super::distribution::{normal_critical, normal_two_sided};
-use super::groups::BY;
 use super::range::{Range, float};
 use super::report::{Grid, Report};
 use super::strata::{Counts, share, sum};
@@ -17,28 +16,14 @@ pub(super) const DEFINITION: Definition = Definition {
     version: 1,
     about: "Which share has it, and does it differ between groups? Wilson, score test, Newcombe",
     arguments: &[
-        Argument {
-            name: "outcome",
-            value: "COLUMN",
-            about: "The column that says who has it",
-            need: Need::Always,
-        },
-        Argument {
-            name: "is",
-            value: "VALUE",
-            about: "The value of those who have it; else the greatest one",
-            need: Need::Optional,
-        },
-        Argument {
-            need: Need::Always,
-            ..BY
-        },
-        Argument {
-            name: "expected",
-            value: "SHARE",
-            about: "The share that each group's is compared with",
-            need: Need::Optional,
-        },
+        Argument::needed("outcome", "COLUMN", "The column that says who has it"),
+        IS,
+        GROUPS,
+        Argument::optional(
+            "expected",
+            "SHARE",
+            "The share that each group's is compared with",
+        ),
         TABLE,
         WHERE,
         CONFIDENCE,

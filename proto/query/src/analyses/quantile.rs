@@ -3,9 +3,8 @@
 
 use num_rational::BigRational;
 
-use super::arguments::{Argument, Arguments, Need, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, BY, TABLE, VALUE, WHERE, refuse};
 use super::bands::{self, Bands, Distribution, WIDTH};
-use super::groups::{BY, VALUE};
 use super::range::Range;
 use super::report::{Grid, Report};
 use super::{Definition, Named, Run};
@@ -14,12 +13,11 @@ use crate::combine::ReleasedTables;
 use crate::number::Number;
 use crate::problem::Problem;
 
-const AT: Argument = Argument {
-    name: "at",
-    value: "LEVELS",
-    about: "Levels between 0 and 1, separated by commas; else 0.25, 0.5, 0.75",
-    need: Need::Optional,
-};
+const AT: Argument = Argument::optional(
+    "at",
+    "LEVELS",
+    "Levels between 0 and 1, separated by commas; else 0.25, 0.5, 0.75",
+);
 
 /// Quartiles.
 pub(super) const QUARTILES: &str = "0.25, 0.5, 0.75";

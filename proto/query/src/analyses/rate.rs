@@ -1,9 +1,8 @@
 //! `rate`: how many events in how much person-time, and is one group's rate another's? Exact and
 //! normal intervals of a count of Poisson, rate ratios and differences.
 
-use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, BY, CONFIDENCE, TABLE, WHERE, refuse};
 use super::distribution::{normal_critical, normal_two_sided, poisson_interval, ratio_interval};
-use super::groups::BY;
 use super::range::Range;
 use super::report::{Grid, Report};
 use super::strata::level_name;
@@ -28,20 +27,18 @@ fn measure(released: &Released<'_>, name: &str) -> Option<usize> {
 }
 
 /// `events`, a flag or a number per person.
-pub(super) const EVENT: Argument = Argument {
-    name: "events",
-    value: "COLUMN",
-    about: "Events of a person: a flag of 0 and 1, or how many",
-    need: Need::Always,
-};
+pub(super) const EVENT: Argument = Argument::needed(
+    "events",
+    "COLUMN",
+    "Events of a person: a flag of 0 and 1, or how many",
+);
 
 /// `per`, the unit of rates.
-pub(super) const PER: Argument = Argument {
-    name: "per",
-    value: "NUMBER",
-    about: "Rates are per so much time, such as 1000; else 1",
-    need: Need::Optional,
-};
+pub(super) const PER: Argument = Argument::optional(
+    "per",
+    "NUMBER",
+    "Rates are per so much time, such as 1000; else 1",
+);
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "rate",
@@ -49,12 +46,7 @@ pub(super) const DEFINITION: Definition = Definition {
     about: "How many events in how much person-time? Rates, their ratios and differences",
     arguments: &[
         EVENT,
-        Argument {
-            name: "time",
-            value: "COLUMN",
-            about: "Time that each person was observed",
-            need: Need::Always,
-        },
+        Argument::needed("time", "COLUMN", "Time that each person was observed"),
         BY,
         PER,
         TABLE,

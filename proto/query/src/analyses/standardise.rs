@@ -1,9 +1,8 @@
 //! `standardise`: what would a rate or share be if every group had the same strata (ages, say)? Direct
 //! standardisation to given weights, and indirect standardisation by given rates.
 
-use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, BY, CONFIDENCE, TABLE, WHERE, refuse};
 use super::distribution::{normal_critical, normal_two_sided, poisson_interval};
-use super::groups::BY;
 use super::range::Range;
 use super::rate::{EVENT, Exposed, PER, explain, per};
 use super::report::{Grid, Report};
@@ -21,31 +20,23 @@ pub(super) const DEFINITION: Definition = Definition {
     about: "What would rates be if all groups had the same strata? Direct and indirect",
     arguments: &[
         EVENT,
-        Argument {
-            name: "time",
-            value: "COLUMN",
-            about: "Time that each person was observed; without it shares of persons are standardised",
-            need: Need::Optional,
-        },
-        Argument {
-            name: "strata",
-            value: "COLUMN[:BAND]",
-            about: "The strata, such as age:10",
-            need: Need::Always,
-        },
+        Argument::optional(
+            "time",
+            "COLUMN",
+            "Time that each person was observed; without it shares of persons are standardised",
+        ),
+        Argument::needed("strata", "COLUMN[:BAND]", "The strata, such as age:10"),
         BY,
-        Argument {
-            name: "standard",
-            value: "LEVEL=WEIGHT,...",
-            about: "Direct: persons of the standard population by stratum, or @FILE with a line each",
-            need: Need::Optional,
-        },
-        Argument {
-            name: "rates",
-            value: "LEVEL=RATE,...",
-            about: "Indirect: rates of the standard population by stratum, or @FILE with a line each",
-            need: Need::Optional,
-        },
+        Argument::optional(
+            "standard",
+            "LEVEL=WEIGHT,...",
+            "Direct: persons of the standard population by stratum, or @FILE with a line each",
+        ),
+        Argument::optional(
+            "rates",
+            "LEVEL=RATE,...",
+            "Indirect: rates of the standard population by stratum, or @FILE with a line each",
+        ),
         PER,
         TABLE,
         WHERE,

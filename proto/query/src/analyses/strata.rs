@@ -25,6 +25,8 @@ pub(super) struct Counts {
     pub(super) unseen: Vec<String>,
     /// The nodes, by their place among those that answered.
     pub(super) sites: Vec<usize>,
+    /// Their names.
+    pub(super) nodes: Vec<String>,
     /// All nodes together, row by row.
     pub(super) all: Vec<Vec<Interval>>,
     /// Each node's own table.
@@ -36,36 +38,73 @@ impl Counts {
     /// and a level of which no node released anything is left out: what is tested then is about the
     /// persons of the other levels.
     pub(super) fn read(released: &Released<'_>) -> Self {
+        Self::within(released, &[])
+    }
+
+    /// The counts of each stratum with its name, where further keys come first; one without a name if
+    /// there are none.
+    pub(super) fn strata(released: &Released<'_>, keys: usize) -> Vec<(String, Self)> {
+        let rows = released.rows().filter_map(|row| row.get(..keys));
+        let known: BTreeSet<&[Scalar]> = rows.filter(|row| !row.contains(&Scalar::Null)).collect();
+        let stratum = |levels: &[Scalar]| {
+            let names = levels.iter().enumerate();
+            let names = names.map(|(key, level)| level_name(released, key, level));
+            let name = names.collect::<Vec<String>>().join(", ");
+            (name, Self::within(released, levels))
+        };
+        known.into_iter().map(stratum).collect()
+    }
+
+    /// The counts of the rows that begin with some levels, by the two keys after them; by one, if there is
+    /// no more, as a single row.
+    fn within(released: &Released<'_>, stratum: &[Scalar]) -> Self {
         let sites: Vec<usize> = (0..released.sites().count()).collect();
-        let known = |row: &&[Scalar]| !row.contains(&Scalar::Null);
+        let known = |row: &&[Scalar]| row.starts_with(stratum) && !row.contains(&Scalar::Null);
+        let alone = released.group_keys().len() <= stratum.len() + 1;
+        let skipped = usize::from(alone);
+        let place = |key: usize| (stratum.len() + key).saturating_sub(skipped);
+        let row = |pair: &[Scalar]| [stratum, pair.get(skipped..).unwrap_or(pair)].concat();
         let seen = |key: usize, only_released: bool| -> BTreeSet<Scalar> {
+            if alone && key == 0 {
+                return BTreeSet::from([Scalar::Null]);
+            }
             let some = |row: &&[Scalar]| {
                 !only_released || sites.iter().any(|site| released.has(row, COUNT, *site))
             };
             let rows = released.rows().filter(known).filter(some);
-            rows.filter_map(|row| row.get(key).cloned()).collect()
+            rows.filter_map(|row| row.get(place(key)).cloned())
+                .collect()
         };
         let levels = [seen(0, true), seen(1, true)];
         let mut unseen = Vec::new();
         for (key, kept) in levels.iter().enumerate() {
             let dropped = seen(key, false);
             let dropped = dropped.difference(kept);
-            unseen.extend(dropped.map(|level| level_name(released, key, level)));
+            unseen.extend(dropped.map(|level| level_name(released, place(key), level)));
         }
         let complete = |site: &usize| {
-            grid(&levels, |row| released.has(row, COUNT, *site).then_some(())).is_some()
+            grid(&levels, |pair| {
+                released.has(&row(pair), COUNT, *site).then_some(())
+            })
+            .is_some()
         };
         let sites: Vec<usize> = sites.iter().copied().filter(complete).collect();
         let count = |sites: &[usize]| {
-            grid(&levels, |row| {
-                released.statistic(row, COUNT, Stat::Count, sites)
+            grid(&levels, |pair| {
+                released.statistic(&row(pair), COUNT, Stat::Count, sites)
             })
         };
+        let nodes = released.sites().enumerate();
+        let nodes = nodes.filter(|(site, _)| sites.contains(site));
+        let nodes = nodes.map(|(_, name)| name.to_owned()).collect();
         let by_site = sites.iter().filter_map(|site| count(&[*site])).collect();
         let text = |key: usize, name: fn(&Released<'_>, usize, &Scalar) -> String| {
+            if alone && key == 0 {
+                return vec!["all".to_owned()];
+            }
             let levels = levels.iter().skip(key).take(1).flatten();
             levels
-                .map(|level| name(released, key, level))
+                .map(|level| name(released, place(key), level))
                 .collect::<Vec<_>>()
         };
         let code = |_: &Released<'_>, _: usize, level: &Scalar| plain(level);
@@ -73,6 +112,7 @@ impl Counts {
             names: [text(0, level_name), text(1, level_name)],
             codes: [text(0, code), text(1, code)],
             unseen,
+            nodes,
             all: count(&sites).unwrap_or_default(),
             by_site,
             sites,

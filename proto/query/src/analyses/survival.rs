@@ -3,10 +3,9 @@
 
 use num_traits::Signed;
 
-use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, BY, CONFIDENCE, IS, TABLE, WHERE, refuse};
 use super::distribution::normal_critical;
 use super::follow_up::{Ends, Point};
-use super::groups::BY;
 use super::logrank;
 use super::range::Range;
 use super::report::{Grid, Report};
@@ -22,31 +21,23 @@ pub(super) const DEFINITION: Definition = Definition {
     version: 1,
     about: "Which share is still without the event after how long? Kaplan-Meier and log-rank",
     arguments: &[
-        Argument {
-            name: "time",
-            value: "COLUMN:BAND",
-            about: "Time of follow-up on a declared grid, such as months:6",
-            need: Need::Always,
-        },
-        Argument {
-            name: "event",
-            value: "COLUMN",
-            about: "The column that says whether follow-up ended with the event",
-            need: Need::Always,
-        },
-        Argument {
-            name: "is",
-            value: "VALUE",
-            about: "The value of those who had the event; else the greatest one",
-            need: Need::Optional,
-        },
+        Argument::needed(
+            "time",
+            "COLUMN:BAND",
+            "Time of follow-up on a declared grid, such as months:6",
+        ),
+        Argument::needed(
+            "event",
+            "COLUMN",
+            "The column that says whether follow-up ended with the event",
+        ),
+        IS.about("The value of those who had the event; else the greatest one"),
         BY,
-        Argument {
-            name: "merge",
-            value: "BAND",
-            about: "A wider band, such as 12, for intervals of which a node withheld part",
-            need: Need::Optional,
-        },
+        Argument::optional(
+            "merge",
+            "BAND",
+            "A wider band, such as 12, for intervals of which a node withheld part",
+        ),
         TABLE,
         WHERE,
         CONFIDENCE,
@@ -256,12 +247,5 @@ fn compare(report: &mut Report, follow: &Timetable, level: f64) {
             "The hazard ratio is `{second}` over `{first}`, in Peto's one step from the test; it is \
              approximate where it is far from 1."
         ));
-    } else if !report.tables.iter().all(is_exact) {
-        report.remark("Limits of a log-rank test of more than two groups are not computed.");
     }
-}
-
-fn is_exact(grid: &Grid) -> bool {
-    let entries = grid.rows.iter().flat_map(|line| line.values.values());
-    entries.into_iter().all(|entry| entry.lower == entry.upper)
 }

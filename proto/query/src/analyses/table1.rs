@@ -1,9 +1,9 @@
 //! `table1`: who was studied? Persons, means and quartiles of numbers, shares of levels, by group,
 //! with standardised differences: the first table of a paper, in one question.
 
-use super::arguments::{Argument, Arguments, Need, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, BY, TABLE, WHERE, refuse};
 use super::bands::{self, Bands, Distribution, Total};
-use super::groups::{BY, Group, Groups, less_one, weighted_mean};
+use super::groups::{Group, Groups, less_one, weighted_mean};
 use super::quantile::quantile;
 use super::range::Range;
 use super::report::{Grid, Report};
@@ -22,12 +22,11 @@ pub(super) const DEFINITION: Definition = Definition {
     version: 1,
     about: "Who was studied? Persons, means, quartiles and shares by group, with standardised differences",
     arguments: &[
-        Argument {
-            name: "variables",
-            value: "COLUMN[:BAND],...",
-            about: "What to describe, separated by commas: numbers by mean and quartiles, levels by share; column:10 chooses the bands of the quartiles",
-            need: Need::Always,
-        },
+        Argument::needed(
+            "variables",
+            "COLUMN[:BAND],...",
+            "What to describe, separated by commas: numbers by mean and quartiles, levels by share; column:10 chooses the bands of the quartiles",
+        ),
         BY,
         TABLE,
         WHERE,

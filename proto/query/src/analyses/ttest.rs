@@ -1,9 +1,9 @@
 //! `ttest`: is a mean different from a number, or from the mean of another group? One sample; two
 //! independent groups with a common variance (pooled) and without (Welch).
 
-use super::arguments::{Argument, Arguments, CONFIDENCE, Need, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, BY, CONFIDENCE, TABLE, VALUE, WHERE, refuse};
 use super::distribution::{student_critical, student_two_sided};
-use super::groups::{self, BY, Group, Groups, VALUE, less_one, squared_error, weighted_mean};
+use super::groups::{self, Group, Groups, less_one, squared_error, weighted_mean};
 use super::pairs::{Pairs, complete_cases, measured, sample};
 use super::range::Range;
 use super::report::{Grid, Report};
@@ -19,22 +19,17 @@ pub(super) const DEFINITION: Definition = Definition {
     about: "Is a mean different from a number, or between two groups or columns? Student's and Welch's t",
     arguments: &[
         VALUE,
-        Argument {
-            about: "The two groups; without it the mean is compared with mu",
-            ..BY
-        },
-        Argument {
-            name: "mu",
-            value: "NUMBER",
-            about: "The number that the mean is compared with, without groups; else 0",
-            need: Need::Optional,
-        },
-        Argument {
-            name: "paired",
-            value: "COLUMN",
-            about: "Another column of the same persons, taken off the first",
-            need: Need::Optional,
-        },
+        BY.about("The two groups; without it the mean is compared with mu"),
+        Argument::optional(
+            "mu",
+            "NUMBER",
+            "The number that the mean is compared with, without groups; else 0",
+        ),
+        Argument::optional(
+            "paired",
+            "COLUMN",
+            "Another column of the same persons, taken off the first",
+        ),
         TABLE,
         WHERE,
         CONFIDENCE,

@@ -2,7 +2,7 @@
 //!
 //! Formulas: Woolf 1955 for the odds ratio's interval, Katz and others 1978 for the risk ratio's;
 //! Mantel and Haenszel 1959 for the pooled odds ratio and test, Robins, Breslow and Greenland 1986
-//! for its interval. See docs/analyses/crosstab.md.
+//! for its interval, Greenland and Robins 1985 for the pooled risk ratio. See docs/analyses/crosstab.md.
 
 use super::distribution::{chi_squared_upper, normal_critical, normal_two_sided};
 use super::range::Range;
@@ -98,46 +98,49 @@ fn inverse(x: &Interval) -> Range {
     Range::point(1.0).over(Range::of(x))
 }
 
-/// Odds ratio, risk ratio and risk difference with their confidence intervals.
-pub(super) fn effects(square: &Square, level: f64) -> Grid {
-    let mut grid = Grid::new("effects", &["estimate", "from", "to", "p"]);
-    let z = Range::point(normal_critical(level));
-    let mut ratio = |name: &str, estimate: Range, variance: Range| {
-        let (middle, error) = (estimate.ln(), variance.sqrt());
-        let reach = z.times(error);
-        let p = middle.over(error).abs().probability(normal_two_sided);
-        let (from, to) = (middle.minus(reach).exp(), middle.plus(reach).exp());
-        grid.line(name, &[estimate, from, to, p]);
-    };
-    let (estimate, variance) = square.odds_ratio();
-    ratio("odds_ratio", estimate, variance);
-    let (estimate, variance) = square.risk_ratio();
-    ratio("risk_ratio", estimate, variance);
-    let (difference, variance) = square.risk_difference();
-    let error = variance.sqrt();
-    let reach = z.times(error);
-    let p = difference.over(error).abs().probability(normal_two_sided);
-    let row = [
-        difference,
-        difference.minus(reach),
-        difference.plus(reach),
-        p,
-    ];
-    grid.line("risk_difference", &row);
-    grid
+/// An empty table of effects.
+pub(super) fn effects() -> Grid {
+    Grid::new("effects", &["estimate", "from", "to", "p"])
 }
 
-/// Mantel-Haenszel over strata: the pooled odds ratio, and the tests.
-pub(super) fn stratified(strata: &[Square], level: f64) -> [Grid; 2] {
-    let mut effect = Grid::new("stratified_by_node", &["estimate", "from", "to"]);
-    let z = Range::point(normal_critical(level));
+/// A ratio with the ends of its interval, which is symmetric for its logarithm.
+fn around(ratio: Range, variance: Range, level: f64) -> [Range; 3] {
+    let reach = Range::point(normal_critical(level)).times(variance.sqrt());
+    let middle = ratio.ln();
+    [ratio, middle.minus(reach).exp(), middle.plus(reach).exp()]
+}
+
+impl Square {
+    /// Odds ratio, risk ratio and risk difference with their confidence intervals.
+    pub(super) fn effects(&self, grid: &mut Grid, place: &str, level: f64) {
+        let mut ratio = |name: &str, (estimate, variance): (Range, Range)| {
+            let [_, from, to] = around(estimate, variance, level);
+            let score = estimate.ln().over(variance.sqrt()).abs();
+            let p = score.probability(normal_two_sided);
+            grid.line(format!("{place}{name}"), &[estimate, from, to, p]);
+        };
+        ratio("odds_ratio", self.odds_ratio());
+        ratio("risk_ratio", self.risk_ratio());
+        let (difference, variance) = self.risk_difference();
+        let error = variance.sqrt();
+        let reach = Range::point(normal_critical(level)).times(error);
+        let p = difference.over(error).abs().probability(normal_two_sided);
+        let ends = [difference.minus(reach), difference.plus(reach)];
+        let row = [difference, ends[0], ends[1], p];
+        grid.line(format!("{place}risk_difference"), &row);
+    }
+}
+
+/// Mantel-Haenszel over strata: the pooled odds and risk ratios, and the tests.
+pub(super) fn stratified([effect, tests]: [&str; 2], strata: &[Square], level: f64) -> [Grid; 2] {
+    let mut effect = Grid::new(effect, &["estimate", "from", "to"]);
     let pooled = Pooled::of(strata);
     let odds = pooled.up.over(pooled.down);
-    let (middle, error) = (odds.ln(), pooled.variance().sqrt());
-    let reach = z.times(error);
-    let (from, to) = (middle.minus(reach).exp(), middle.plus(reach).exp());
-    effect.line("odds_ratio", &[odds, from, to]);
-    let mut tests = Grid::new("stratified_tests", &["statistic", "df", "p"]);
+    effect.line("odds_ratio", &around(odds, pooled.variance(), level));
+    let risk = pooled.second.over(pooled.first);
+    let spread = pooled.risks.over(pooled.first).over(pooled.second);
+    effect.line("risk_ratio", &around(risk, spread, level));
+    let mut tests = Grid::new(tests, &["statistic", "df", "p"]);
     let mut test = |name: &str, less: f64| {
         let apart = pooled.apart.abs().minus(Range::point(less));
         let apart = apart.map(|x| x.max(0.0));
@@ -151,7 +154,9 @@ pub(super) fn stratified(strata: &[Square], level: f64) -> [Grid; 2] {
 }
 
 /// Sums over strata: `up` of `ad/n`, `down` of `bc/n`, parts of the variance of the logarithm,
-/// observed less expected, and the variance of that.
+/// observed less expected, and the variance of that. For risks: `second` of `d(a+b)/n`, `first` of
+/// `b(c+d)/n`, and `risks` of `(bc(a+b) + ad(c+d))/n²`, which is Greenland's and Robins's
+/// `((b+d)(a+b)(c+d) - bdn)/n²`.
 struct Pooled {
     up: Range,
     down: Range,
@@ -160,6 +165,9 @@ struct Pooled {
     down_other: Range,
     apart: Range,
     spread: Range,
+    second: Range,
+    first: Range,
+    risks: Range,
 }
 
 impl Pooled {
@@ -173,8 +181,13 @@ impl Pooled {
             down_other: zero,
             apart: zero,
             spread: zero,
+            second: zero,
+            first: zero,
+            risks: zero,
         };
-        for square in strata {
+        // Nobody and one person say nothing of a stratum.
+        let one = whole(1);
+        for square in strata.iter().filter(|square| square.n().high > one.high) {
             let Square { a, b, c, d } = square;
             let up = Range::maybe(square.part(a, d, [b, c]).as_ref());
             let down = Range::maybe(square.part(b, c, [a, d]).as_ref());
@@ -185,6 +198,7 @@ impl Pooled {
             sums.up_same = sums.up_same.plus(same.times(up));
             sums.mixed = sums.mixed.plus(same.times(down)).plus(other.times(up));
             sums.down_other = sums.down_other.plus(other.times(down));
+            sums.risks(square, [up, down]);
             let n = square.n();
             let apart = a.times(d).minus(&b.times(c)).over(&n);
             sums.apart = sums.apart.plus(Range::maybe(apart.as_ref()));
@@ -197,6 +211,21 @@ impl Pooled {
             sums.spread = sums.spread.plus(Range::maybe(spread.as_ref()));
         }
         sums
+    }
+
+    fn risks(&mut self, square: &Square, [up, down]: [Range; 2]) {
+        let Square { a, b, c, d } = square;
+        let (unexposed, exposed) = (a.plus(b), c.plus(d));
+        let none = whole(0);
+        let part = |x: &Interval, y: &Interval, rest: &Interval| {
+            Range::maybe(square.part(x, y, [rest, &none]).as_ref())
+        };
+        self.second = self.second.plus(part(d, &unexposed, c));
+        self.first = self.first.plus(part(b, &exposed, a));
+        let of = |one: &Interval, other: &Interval| Range::maybe(share(one, other).as_ref());
+        let risks = down.times(of(&unexposed, &exposed));
+        let risks = risks.plus(up.times(of(&exposed, &unexposed)));
+        self.risks = self.risks.plus(risks);
     }
 
     /// Of the logarithm of the pooled odds ratio.

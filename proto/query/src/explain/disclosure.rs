@@ -43,7 +43,7 @@ pub fn disclosure(q: &Question, cb: &Codebook) -> Disclosure {
     let tables = q.tables().into_iter().enumerate();
     let asked = tables.map(|(place, (name, table))| TableDisclosure {
         name: name.to_owned(),
-        needs: needs(table, cb),
+        needs: needs(table, &q.beside(place), cb),
         bites: bites(table, cb),
         history: beside(place).chain(history(table, cb)).collect(),
         instead: instead(table, cb),
@@ -96,7 +96,7 @@ fn least(release: &ReleaseParams) -> u32 {
     k_eff(release.k, release.round_base)
 }
 
-fn needs(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
+fn needs(q: &TableQuestion, beside: &[&TableQuestion], cb: &Codebook) -> Vec<String> {
     let least = least(&cb.release);
     let mut lines = vec![format!(
         "R1: {least} persons{}",
@@ -131,15 +131,15 @@ fn needs(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
             )),
         }
     }
-    lines.extend(budget(q, cb));
+    lines.extend(budget(q, beside, cb));
     lines
 }
 
 /// The bit budget of tables with products.
-fn budget(q: &TableQuestion, cb: &Codebook) -> Option<String> {
-    let persons = crate::measure::products::least_persons(q, cb, &cb.release)?;
+fn budget(q: &TableQuestion, beside: &[&TableQuestion], cb: &Codebook) -> Option<String> {
+    let persons = crate::measure::products::least_persons(q, beside, cb, &cb.release)?;
     Some(format!(
-        "R12: {persons} persons, so that the means, deviations and products of each column together say less than a quarter of what its values are"
+        "R12: {persons} persons, so that the means, deviations and products of each column in all tables together say less than a quarter of what its values are"
     ))
 }
 

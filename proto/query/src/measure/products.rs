@@ -12,6 +12,7 @@ use super::facts::{Facts, is_never_missing, limits};
 use super::moments::{self, CellSize, ExactMoments};
 use super::{Estimate, SiteParts};
 use crate::codebook::{Codebook, ColumnRef, RowsPer};
+use crate::domain::key_count;
 use crate::number::Number;
 use crate::question::{Measure, Stat, TableQuestion};
 use crate::release::{ReleaseParams, k_eff};
@@ -163,12 +164,14 @@ const MOST_PERSONS: u64 = 1 << 40;
 
 /// How many persons a cell of this table needs for its bit budget, as a number that starts a rounding
 /// bin: for each column that products are made of, what the released numbers about it can tell apart
-/// is at most a quarter of what its values can be. `None` for tables without products.
+/// is at most a quarter of what its values can be. `None` for tables without products. `beside` are the
+/// other tables of the question: what they tell of parts of the cell counts too.
 ///
 /// A mean, a deviation or a product takes `log2(1 + range/grid)` bits of `n · log2(values)`.
 #[must_use]
 pub fn least_persons(
     q: &TableQuestion,
+    beside: &[&TableQuestion],
     codebook: &Codebook,
     params: &ReleaseParams,
 ) -> Option<u64> {
@@ -176,11 +179,42 @@ pub fn least_persons(
         Measure::Products { left, right } => vec![left, right],
         _ => Vec::new(),
     });
+    let others: Vec<(&TableQuestion, u32)> = beside
+        .iter()
+        .filter_map(|other| Some((*other, parts(q, other, codebook)?)))
+        .collect();
     let needs = columns.map(|column| {
-        let numbers = q.measures.iter().map(|m| numbers_about(m, column)).sum();
+        let own = [(q, 1)];
+        let tables = own.iter().chain(&others);
+        let numbers = tables.map(|(table, cells)| {
+            let each: u32 = table
+                .measures
+                .iter()
+                .map(|m| numbers_about(m, column))
+                .sum();
+            each.saturating_mul(*cells)
+        });
+        let numbers = numbers.fold(0_u32, u32::saturating_add);
         needed(numbers, values(column, q, codebook), params)
     });
     needs.max()
+}
+
+/// How many cells of another table tell of parts of one cell; none of a table whose cells are made of
+/// whole cells of this one, where they have a budget of their own. An open domain has no end of cells.
+fn parts(q: &TableQuestion, other: &TableQuestion, codebook: &Codebook) -> Option<u32> {
+    let mut further = other
+        .keys
+        .iter()
+        .filter(|key| !q.keys.contains(key))
+        .peekable();
+    if further.peek().is_none() && other.keys.len() < q.keys.len() {
+        return None;
+    }
+    let cells = further.fold(1_u64, |product, key| {
+        product.saturating_mul(key_count(key, other, codebook).unwrap_or(u64::MAX))
+    });
+    Some(u32::try_from(cells).unwrap_or(u32::MAX))
 }
 
 /// How many released numbers of a measure are about a column.
