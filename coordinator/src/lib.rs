@@ -22,6 +22,7 @@ mod round;
 mod server;
 mod service;
 mod ui;
+mod witness;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

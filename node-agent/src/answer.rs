@@ -75,7 +75,7 @@ async fn tell_and_record(
 ) -> Result<quorate_identity::Signed, RecordError> {
     let told = tell(node, recorded, steps, now).await;
     let told = told.inspect_err(|refusal| note(node, recorded, refusal, now));
-    let signed = steps.lap("sign", sign(node, recorded, told, steps.micros()))?;
+    let signed = steps.lap("sign", sign(node, recorded, told, steps.micros(), now))?;
     let message = steps.lap("close", record::close(node, recorded, signed, now))?;
     node.note_times(&recorded.verified().asked().id, steps);
     Ok(message)

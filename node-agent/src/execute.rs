@@ -34,7 +34,7 @@ use crate::refusal::Coded;
 ///
 /// ```compile_fail,E0308
 /// fn sign_raw(node: &quorate_node::node::Node, r: &quorate_node::record::Recorded, raw: quorate_node::execute::Raw<'_>) {
-///     let _ = quorate_node::sign::sign(node, r, Ok(raw), Default::default());
+///     let _ = quorate_node::sign::sign(node, r, Ok(raw), Default::default(), 0);
 /// }
 /// ```
 ///

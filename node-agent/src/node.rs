@@ -19,6 +19,7 @@ use crate::engine::{Engine, StartError};
 use crate::home::{Home, HomeError};
 use crate::ledger::{Event, Head, Interrupted, Ledger, LedgerError};
 use crate::past::Past;
+use crate::peers::{Noticed, Peers};
 use crate::persons::{Epoch, Epochs, Registry};
 use crate::policy::Policy;
 use crate::record::{self, RecordError};
@@ -88,6 +89,10 @@ pub struct Node {
     /// Why this node must catch up before it answers.
     behind: Mutex<Option<String>>,
     timings: Mutex<Option<File>>,
+    /// Size of the ledger in the last checkpoint that others have seen: the next one continues it.
+    shown: AtomicU64,
+    /// Where the other nodes' ledgers were seen.
+    peers: Mutex<Peers>,
 }
 
 /// A node cannot be opened.
@@ -186,6 +191,8 @@ impl Node {
             books: Books::default(),
             behind: Mutex::default(),
             timings: Mutex::new(opening.timings),
+            shown: AtomicU64::new(0),
+            peers: Mutex::new(Peers::open(&state)),
         })
     }
 
@@ -299,13 +306,20 @@ impl Node {
     /// A signed checkpoint of the ledger, for others to keep.
     #[must_use]
     pub fn checkpoint(&self, now: i64) -> Signed {
-        let Head { seq, hash } = self.ledger_head();
+        let ledger = lock(&self.ledger);
+        let head = ledger.as_ref().map(|ledger| ledger.head().clone());
+        let Head { seq, hash } = head.unwrap_or_default();
+        let tree = ledger.as_ref().map(Ledger::tree);
+        let now = ledger.as_ref().map_or(now, |ledger| ledger.not_before(now));
+        let shown = self.shown.fetch_max(seq, Ordering::Relaxed);
         let checkpoint = Checkpoint {
             network: self.roster().network().to_string(),
             node: self.policy.node.name.clone(),
             seq,
             head: hash,
             time: now,
+            root: tree.and_then(|tree| tree.root(seq)),
+            proof: tree.and_then(|tree| tree.consistency(shown, seq)),
         };
         quorate_wire::sign(&checkpoint, &self.key)
     }
@@ -331,11 +345,25 @@ impl Node {
     pub fn witnessed(&self, seen: &Head) -> Result<bool, std::io::Error> {
         let state = &self.policy.node.state;
         let Some(reason) = behind::compare(state, &self.ledger_head(), seen) else {
+            self.shown.fetch_max(seen.seq, Ordering::Relaxed);
             return Ok(self.behind().is_some());
         };
         *lock(&self.behind) = Some(reason);
         behind::note(state, seen)?;
         Ok(true)
+    }
+
+    /// Takes notice of another node's ledger. The caller has verified the checkpoint.
+    ///
+    /// # Errors
+    /// If it cannot be noted for the next start.
+    pub fn watch_peer(
+        &self,
+        signed: &Signed,
+        said: &Checkpoint,
+        now: i64,
+    ) -> Result<Noticed, std::io::Error> {
+        lock(&self.peers).notice(&self.policy.node.state, signed, said, now)
     }
 
     /// Whether a question was recorded here, so that nothing else may be said of it. `answered`

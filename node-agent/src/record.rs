@@ -102,7 +102,7 @@ pub fn open(node: &Node, verified: Verified, now: i64) -> Result<Recorded, Ledge
         Asker::Custodian | Asker::Core { .. } => None,
     });
     let entry = node.with_ledger(|ledger| {
-        let purpose = ledger.commitment("purpose", asked.purpose.as_bytes());
+        let purpose = ledger.commitment(None, "purpose", asked.purpose.as_bytes());
         let open = Open {
             question: asked.id.to_string(),
             payload: digest_text(&asked.digest),

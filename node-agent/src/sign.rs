@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_identity::digest_text;
 use quorate_query::answer::{Cell, Mode, NodeTable};
-use quorate_query::canonical;
 use quorate_query::codebook::ColumnRef;
 use quorate_query::measure::facts::facts;
 use quorate_query::problem::Code;
 use quorate_query::question::{Measure, Predicate, TableQuestion};
 use quorate_wire::{AnswerPayload, LedgerRef, MAX_MESSAGE, Note, Payload, RefusalPayload};
 
+use crate::committed;
 use crate::disclose::Released;
-use crate::ledger::{Approval, Close, Cost, Disclosure};
+use crate::ledger::{Close, Cost, Disclosure};
 use crate::node::Node;
+use crate::receipt;
 use crate::record::Recorded;
 use crate::refusal::Refusal;
 use crate::verify::Asked;
@@ -52,7 +53,8 @@ impl Signed {
 #[error("a question without a ledger entry cannot be answered")]
 pub struct NotRecorded;
 
-/// Signs what was released, or the refusal. `micros` is the time of each step so far.
+/// Records and signs what was released, or signs the refusal. `micros` is the time of each step so
+/// far.
 ///
 /// # Errors
 /// If the question has no ledger entry.
@@ -61,10 +63,11 @@ pub fn sign(
     recorded: &Recorded,
     told: Result<Released<'_>, Refusal>,
     micros: BTreeMap<String, u64>,
+    now: i64,
 ) -> Result<Signed, NotRecorded> {
     let entry = recorded.entry().ok_or(NotRecorded)?;
     let asked = recorded.verified().asked();
-    let told = told.and_then(|released| answer(node, asked, &entry, released));
+    let told = told.and_then(|released| answer(node, asked, &entry, released, now));
     let mut signed = told.unwrap_or_else(|refusal| refuse(node, recorded, &entry, &refusal));
     signed.close.result = digest_text(&signed.message.digest());
     signed.close.recipient = node.policy.node.coordinator.clone();
@@ -108,7 +111,9 @@ fn answer(
     asked: &Asked,
     entry: &LedgerRef,
     released: Released<'_>,
+    now: i64,
 ) -> Result<Signed, Refusal> {
+    let receipt = receipt::decide(node, asked, entry, &released, now)?;
     let payload = AnswerPayload {
         network: asked.network.clone(),
         node: node.policy.node.name.clone(),
@@ -124,6 +129,7 @@ fn answer(
         tables: released.tables().to_vec(),
         notes: notes(released.protection().mode),
         ledger: entry.clone(),
+        receipt: Some(receipt),
         padding: 0,
     };
     let payload = payload.padded(&parts(&released));
@@ -244,27 +250,21 @@ pub(crate) fn ticket(node: &Node, entry: &LedgerRef) -> String {
 fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Released<'_>) -> Close {
     let question = released.approved().question();
     let protection = released.protection();
-    let filter = |table: &TableQuestion| {
-        canonical::predicate_bytes(&table.rows, &table.joined, &table.filter)
-    };
     let tables = question.tables();
-    let filters: Vec<u8> = tables.iter().flat_map(|table| filter(table)).collect();
-    let params = format!("{:?}", asked.params);
-    let commit = |what, value: &[u8]| node.with_ledger(|ledger| Ok(ledger.commitment(what, value)));
+    let (params, filters) = (committed::params(&asked.params), committed::filters(&tables));
+    let commit = |field, value: &[u8]| {
+        node.with_ledger(|ledger| Ok(ledger.commitment(Some(entry.seq), field, value)))
+    };
     Close {
         opened: entry.seq,
         question: asked.id.to_string(),
         hash: question.hash(),
-        params: commit("params", params.as_bytes()).unwrap_or_default(),
+        params: commit("params", &params).unwrap_or_default(),
         filter: commit("filter", &filters).unwrap_or_default(),
         population: node.policy.population.name.clone(),
         epoch: released.epoch().to_owned(),
         columns: tables.iter().flat_map(|table| columns(table)).collect(),
-        approval: Approval {
-            by: released.approved().by().to_owned(),
-            reviewers: Vec::new(),
-            release: "auto".to_owned(),
-        },
+        approval: receipt::approval(released),
         disclosure: Disclosure {
             mode: mode(protection.mode).to_owned(),
             k: protection.k,
@@ -281,7 +281,8 @@ fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Released<'_
     }
 }
 
-fn mode(mode: Mode) -> &'static str {
+/// How a mode of protection is written.
+pub(crate) fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Round => "round",
         Mode::CellKey { .. } => "cell_key",
@@ -310,7 +311,7 @@ fn near(tables: &[NodeTable]) -> u64 {
 }
 
 /// Every column that a question touches.
-fn columns(question: &TableQuestion) -> BTreeSet<String> {
+pub(crate) fn columns(question: &TableQuestion) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     add_filter(&question.filter, &mut found);
     found.extend(question.keys.iter().map(|key| show(key.column())));

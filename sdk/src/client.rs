@@ -22,6 +22,7 @@ pub use standing::{Catalogue, Event, NodeProgress, Standing};
 use standing::{only_people_left, progress, standing};
 
 use crate::ask::{self, Asked, Draft};
+use crate::heads;
 use crate::journal::{self, Remembered};
 use crate::link;
 use crate::profile::{Profile, ProfileError};
@@ -273,14 +274,16 @@ impl Client {
         let remembered = journal::recall(&self.profile, id)?;
         let codebooks = self.codebooks_for(&signed).await?;
         let asked = remembered.as_ref().map(|r| (&r.signed, r.nodes.as_slice()));
-        Ok(verify(
+        let verified = verify(
             &signed,
             Standard {
                 roster: &roster,
                 codebooks: &codebooks,
                 asked,
             },
-        )?)
+        )?;
+        heads::notice(&self.profile, &verified)?;
+        Ok(verified)
     }
 
     /// The cache, filled from the network if it lacks what a result needs.

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use quorate_evidence::record::Statement;
 use quorate_query::analyses::Report;
 use quorate_query::cohort::Cohort;
 use serde::{Deserialize, Serialize};
@@ -335,9 +336,27 @@ pub struct Node {
     /// Where the answer stands in its ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Ledger>,
+    /// What its ledger says of the decision; the proof is in the signed bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<ReceiptInfo>,
     /// The node's own signed bytes, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<String>,
+}
+
+/// A node's ledger record of a decision, and the ledger that holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReceiptInfo {
+    /// Number of the record: the ledger had that many.
+    pub seq: u64,
+    /// When, by the node's clock, unix seconds.
+    pub time: i64,
+    /// Hash of the record.
+    pub hash: String,
+    /// Merkle root of the ledger that ends with it.
+    pub root: String,
+    /// What was decided.
+    pub statement: Statement,
 }
 
 /// A place in a node's ledger.

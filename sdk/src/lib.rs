@@ -29,9 +29,11 @@
 //! What this crate must not know: any data, and how a node computes.
 
 pub mod ask;
+pub mod audit;
 pub mod client;
 pub mod diff;
 pub mod document;
+pub mod heads;
 pub mod journal;
 pub mod link;
 pub mod login;

@@ -360,6 +360,12 @@ impl Profile {
         Ok(codebook)
     }
 
+    /// Where it is noted how far nodes' ledgers were seen.
+    #[must_use]
+    pub fn heads(&self) -> PathBuf {
+        self.home.join("heads.json")
+    }
+
     /// Where notes on questions that were asked are kept.
     #[must_use]
     pub fn questions(&self) -> PathBuf {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use quorate_evidence::receipt::Checked;
 use quorate_identity::Signed;
 use quorate_query::analyses::{Analysis, Report};
 use quorate_query::answer::Mode;
@@ -14,7 +15,7 @@ use quorate_wire::{LedgerRef, NodeOutcome, QuestionStatus, signed_to_bytes};
 
 use crate::document::{
     AnalysisInfo, Cell, CohortInfo, Column, Document, Interval, Ledger, Node, Note, ProblemInfo,
-    Protection, QuestionInfo, Row, SCHEMA, TableInfo,
+    Protection, QuestionInfo, ReceiptInfo, Row, SCHEMA, TableInfo,
 };
 use crate::params;
 use crate::verify::{VerifiedResult, Words};
@@ -125,6 +126,7 @@ fn node(outcome: &NodeOutcome, verified: &VerifiedResult) -> Node {
         policy: None,
         epoch: None,
         ledger: None,
+        receipt: verified.receipts().get(&outcome.name).map(receipt),
         signed: outcome.signed.as_ref().map(encode),
     };
     match verified.words().get(&outcome.name) {
@@ -142,6 +144,16 @@ fn node(outcome: &NodeOutcome, verified: &VerifiedResult) -> Node {
         Some(Words::Silence) | None => {}
     }
     node
+}
+
+fn receipt(checked: &Checked) -> ReceiptInfo {
+    ReceiptInfo {
+        seq: checked.record.seq,
+        time: checked.record.time,
+        hash: checked.hash.clone(),
+        root: checked.root.to_string(),
+        statement: checked.statement.clone(),
+    }
 }
 
 fn ledger(place: &LedgerRef) -> Ledger {

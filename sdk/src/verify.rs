@@ -1,8 +1,8 @@
 //! Believing a result: nothing that a coordinator says is shown before this story was read to the end.
 //!
 //! opened as the coordinator's → the question is mine, unaltered → read again against its codebook
-//! → every node accounted for → each node's own words, by its own key → the same verdict → recombined,
-//! the same table → where an analysis was asked for, its statistics, computed here
+//! → every node accounted for → each node's own words, by its own key → each receipt leads to the
+//! ledger that its node signed → the same verdict → recombined, the same table → where an analysis was asked for, its statistics, computed here
 //!
 //! A coordinator can delay a question, lose it, or call a node absent. It cannot alter a question,
 //! an answer or a total, swap two answers, or pass off an answer to another question, without this
@@ -11,9 +11,11 @@
 //! What it must not know: networks and files. Roster and codebook come in verified.
 
 mod error;
+mod receipt;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_evidence::receipt::Checked;
 use quorate_identity::{Roster, Signed, digest_text};
 use quorate_query::analyses::{Analysis, Report};
 use quorate_query::answer::{NodeTable, Protection};
@@ -71,6 +73,7 @@ pub struct VerifiedResult {
     meaning: Question,
     codebook: Codebook,
     words: BTreeMap<String, Words>,
+    receipts: BTreeMap<String, Checked>,
     combined: Option<CombinedTables>,
     report: Option<Report>,
     roster: Vec<Signed>,
@@ -87,6 +90,7 @@ pub fn verify(signed: &Signed, standard: Standard<'_>) -> Result<VerifiedResult,
     let meaning = read_again(&question, codebook)?;
     every_node_accounted_for(&result, &question, &standard)?;
     let words = each_nodes_own_words(&result, &question, standard.roster)?;
+    let receipts = receipt::each_leads_to_its_ledger(&words, &question, &meaning, codebook)?;
     the_same_verdict(&result, &question, codebook, &words)?;
     let combined = the_same_table(&result, &meaning, codebook, &words)?;
     let report = its_analysis(&result, &question, &meaning, codebook, &words)?;
@@ -94,6 +98,7 @@ pub fn verify(signed: &Signed, standard: Standard<'_>) -> Result<VerifiedResult,
         meaning,
         codebook: codebook.clone(),
         words,
+        receipts,
         combined,
         report,
         roster: standard.roster.log().to_vec(),
@@ -464,6 +469,12 @@ impl VerifiedResult {
     #[must_use]
     pub fn words(&self) -> &BTreeMap<String, Words> {
         &self.words
+    }
+
+    /// What each node's ledger says of its decision, by node; nodes before receipts send none.
+    #[must_use]
+    pub fn receipts(&self) -> &BTreeMap<String, Checked> {
+        &self.receipts
     }
 
     /// The roster log it was verified against.

@@ -80,6 +80,10 @@ pub(crate) fn nodes(dir: &Path, args: ListArgs, now: i64) -> anyhow::Result<()> 
     if !args.json {
         ui::say(&table.to_string());
     }
+    for (node, why, when) in store.contradictions()? {
+        let when = commands::time(when);
+        ui::note(&format!("{node}: at {when} its ledger contradicted itself: {why}"));
+    }
     if !up {
         ui::note("the coordinator is not running");
     }

@@ -117,8 +117,7 @@ impl Store {
         Ok(stamps.collect::<Result<_, _>>()?)
     }
 
-    /// Keeps where a node's ledger stands. Another head under a known number is evidence against
-    /// the node: the first is kept and false comes back.
+    /// Keeps where a node's ledger stands. The first one of a size is kept; false if there is one.
     pub(crate) fn put_checkpoint(
         &mut self,
         node: &str,
@@ -126,23 +125,66 @@ impl Store {
         signed: &[u8],
         now: i64,
     ) -> Result<bool, JournalError> {
-        let transaction = self.begin()?;
-        let known: Option<Vec<u8>> = transaction
-            .query_row(
-                "SELECT signed FROM checkpoint WHERE node = ?1 AND seq = ?2",
-                params![node, to_sql(seq)],
-                |row| row.get(0),
-            )
-            .optional()?;
-        if let Some(known) = known {
-            return Ok(known == signed);
-        }
-        transaction.execute(
-            "INSERT INTO checkpoint (node, seq, signed, received) VALUES (?1, ?2, ?3, ?4)",
+        let kept = self.connection.execute(
+            "INSERT INTO checkpoint (node, seq, signed, received) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (node, seq) DO NOTHING",
             params![node, to_sql(seq), signed, now],
         )?;
-        transaction.commit()?;
-        Ok(true)
+        Ok(kept == 1)
+    }
+
+    /// The checkpoint of a node's ledger at one size.
+    pub(crate) fn checkpoint_at(
+        &self,
+        node: &str,
+        seq: u64,
+    ) -> Result<Option<Vec<u8>>, JournalError> {
+        let sql = "SELECT signed FROM checkpoint WHERE node = ?1 AND seq = ?2";
+        let found = self
+            .connection
+            .query_row(sql, params![node, to_sql(seq)], |row| row.get(0));
+        Ok(found.optional()?)
+    }
+
+    /// The newest checkpoints of every node but one, by node and size: what that node must see.
+    pub(crate) fn checkpoints_of_others(
+        &self,
+        node: &str,
+        each: u32,
+    ) -> Result<Vec<Vec<u8>>, JournalError> {
+        let mut rows = self.connection.prepare(
+            "SELECT signed FROM (SELECT node, seq, signed,
+               row_number() OVER (PARTITION BY node ORDER BY seq DESC) AS place
+               FROM checkpoint WHERE node <> ?1)
+             WHERE place <= ?2 ORDER BY node, seq",
+        )?;
+        let found = rows.query_map(params![node, each], |row| row.get(0))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    /// Keeps two checkpoints of one node that cannot both be true.
+    pub(crate) fn put_contradiction(
+        &mut self,
+        node: &str,
+        why: &str,
+        (kept, shown): (&[u8], &[u8]),
+        now: i64,
+    ) -> Result<(), JournalError> {
+        self.connection.execute(
+            "INSERT INTO contradiction (node, why, kept, shown, received) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (node, shown) DO NOTHING",
+            params![node, why, kept, shown, now],
+        )?;
+        Ok(())
+    }
+
+    /// Which nodes contradicted themselves, and how, oldest first.
+    pub(crate) fn contradictions(&self) -> Result<Vec<(String, String, i64)>, JournalError> {
+        let mut rows = self.connection.prepare(
+            "SELECT node, why, received FROM contradiction ORDER BY received, node",
+        )?;
+        let found = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(found.collect::<Result<_, _>>()?)
     }
 
     /// The newest checkpoint of a node, to witness to the node itself and to others.
@@ -230,8 +272,31 @@ mod tests {
     fn a_second_head_under_one_number_is_not_taken() {
         let (_dir, mut store) = store();
         assert!(store.put_checkpoint("north", 5, b"head", 1).unwrap());
-        assert!(store.put_checkpoint("north", 5, b"head", 2).unwrap());
         assert!(!store.put_checkpoint("north", 5, b"fork", 3).unwrap());
         assert_eq!(store.checkpoint("north").unwrap(), Some(b"head".to_vec()));
+        assert_eq!(store.checkpoint_at("north", 5).unwrap(), Some(b"head".to_vec()));
+        assert_eq!(store.checkpoint_at("north", 6).unwrap(), None);
+    }
+
+    #[test]
+    fn a_node_sees_the_newest_checkpoints_of_the_others_in_their_order() {
+        let (_dir, mut store) = store();
+        for (node, seq, signed) in [("a", 1, b"a1"), ("a", 2, b"a2"), ("a", 9, b"a9"), ("b", 4, b"b4")] {
+            assert!(store.put_checkpoint(node, seq, signed, 1).unwrap());
+        }
+        let seen = store.checkpoints_of_others("c", 2).unwrap();
+        assert_eq!(seen, [b"a2".to_vec(), b"a9".to_vec(), b"b4".to_vec()]);
+        let seen = store.checkpoints_of_others("a", 2).unwrap();
+        assert_eq!(seen, [b"b4".to_vec()]);
+    }
+
+    #[test]
+    fn a_contradiction_is_kept_once() {
+        let (_dir, mut store) = store();
+        for now in [5, 6] {
+            store.put_contradiction("a", "two roots", (b"one", b"two"), now).unwrap();
+        }
+        let kept = store.contradictions().unwrap();
+        assert_eq!(kept, [("a".to_owned(), "two roots".to_owned(), 5)]);
     }
 }

@@ -4,10 +4,16 @@
 use rusqlite_migration::{M, Migrations};
 
 /// Every migration, oldest first. A released one is never edited.
-const ALL: &[M<'static>] = &[M::up(FIRST)];
+const ALL: &[M<'static>] = &[M::up(FIRST), M::up(CONTRADICTIONS)];
 
 /// The migrations to run on a state file.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(ALL);
+
+const CONTRADICTIONS: &str = "
+-- signed checkpoints of one node that cannot both be true, for auditors
+CREATE TABLE contradiction (node TEXT NOT NULL, why TEXT NOT NULL, kept BLOB NOT NULL, shown BLOB NOT NULL,
+  received INTEGER NOT NULL, PRIMARY KEY (node, shown)) STRICT;
+";
 
 const FIRST: &str = "
 -- counted up by every change an operator makes, so that a running coordinator notices

@@ -26,11 +26,14 @@ use crate::admit::{Admitted, Asked, TurnedAway, admit, claimed_question};
 use crate::hub::Hub;
 use crate::journal::{JournalError, Kept, NodeRow, Settled, StampRow, pack, unpack};
 use crate::public::Public;
+use crate::witness;
 
 /// How often a node is pinged at this level; HTTP/2 keeps the connection itself alive.
 const PING: Duration = Duration::from_secs(30);
 /// Frames turned away in one session before the stream is ended.
 const PATIENCE: u32 = 32;
+/// Checkpoints of each other node that a node is shown when it comes.
+const SHOWN: u32 = 64;
 /// Frames that may wait for a node before its stream counts as stuck.
 const QUEUE: usize = 256;
 
@@ -130,6 +133,20 @@ impl Session<'_> {
                 }),
             )
             .await?;
+        }
+        self.show_the_others(out).await
+    }
+
+    /// Where the other nodes' ledgers stand: this one is their witness.
+    async fn show_the_others(&self, out: &Out) -> Result<(), Problem> {
+        let name = self.node.to_owned();
+        let journal = &self.hub.journal;
+        let others = journal.call(move |store| store.checkpoints_of_others(&name, SHOWN));
+        for bytes in others.await.unwrap_or_default() {
+            if let Ok(checkpoint) = unpack(&bytes) {
+                let checkpoint = Some(checkpoint.into());
+                send(out, Frame::Witness(Witness { checkpoint })).await?;
+            }
         }
         Ok(())
     }
@@ -301,21 +318,21 @@ impl Session<'_> {
     }
 
     /// Keeps where the node's ledger stands and tells the other nodes, so that neither the node
-    /// nor we can show different ledgers to different parties.
+    /// nor we can show different ledgers to different parties. What contradicts is told as well.
     async fn checkpoint(&self, signed: Signed) -> Result<(), Unheard> {
         let opened: Opened<Checkpoint> = self.open_own(&signed)?;
-        let (node, seq) = (self.node.to_owned(), opened.payload().seq);
+        let said = opened.payload().clone();
         let (bytes, now) = (pack(&signed), self.hub.now());
-        let kept = self
+        let judged = self
             .hub
             .journal
-            .call(move |store| store.put_checkpoint(&node, seq, &bytes, now))
+            .call(move |store| witness::take(store, &said, &bytes, now))
             .await?;
-        if !kept {
-            tracing::warn!(
+        if let Some(why) = judged {
+            tracing::error!(
                 node = self.node,
-                seq,
-                "another checkpoint under a known number"
+                %why,
+                "the node's ledger contradicts itself; both checkpoints are kept"
             );
         }
         let witness = Witness {

@@ -355,6 +355,7 @@ impl Node<'_> {
                 seq: 1,
                 head: digest,
             },
+            receipt: None,
             padding: 0,
         }
     }

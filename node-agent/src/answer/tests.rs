@@ -92,7 +92,7 @@ fn a_question_is_answered_protected_signed_and_recorded() {
         "a closed domain lists every cell; five persons are withheld"
     );
     let sound = ledger::verify(&house.state(), Some(node_key().key_id()), None).unwrap();
-    assert_eq!(sound.head.seq, 3, "begin, open, close");
+    assert_eq!(sound.head.seq, 4, "begin, open, decided, close");
     assert!(sound.open.is_empty());
     assert_eq!(answer.ledger.seq, 2);
     assert_eq!(node.unacknowledged().unwrap().len(), 1);
@@ -135,7 +135,7 @@ fn a_known_id_gets_its_stored_bytes_also_after_a_restart() {
     assert_eq!(refused(&replay).code, "A403");
     assert_eq!(
         ledger::verify(&house.state(), None, None).unwrap().head.seq,
-        3
+        4
     );
     assert_eq!(node.turned_away(), 1);
 }
@@ -294,7 +294,7 @@ fn a_crash_between_store_and_ledger_is_closed_at_the_next_start() {
     cut_last_record(&house);
     let node = house.open();
     let sound = ledger::verify(&house.state(), None, None).unwrap();
-    assert_eq!((sound.head.seq, sound.open.len()), (3, 0));
+    assert_eq!((sound.head.seq, sound.open.len()), (4, 0));
     assert_eq!(node.unacknowledged().unwrap(), vec![message.clone()]);
     assert_eq!(tell(&node, house.deliver(&question, &alice())), message);
 }
@@ -310,10 +310,14 @@ fn a_crash_in_the_middle_is_recorded_and_the_question_starts_anew() {
     drop(node);
     cut_last_record(&house);
     let node = house.open();
-    assert_eq!(node.ledger_head().seq, 3, "begin, open, interrupted");
+    assert_eq!(
+        node.ledger_head().seq,
+        4,
+        "begin, open, decided, interrupted"
+    );
     let again = answered(&tell(&node, house.deliver(&question, &alice())));
     assert_eq!(again.tables[0], first.tables[0]);
-    assert_eq!(again.ledger.seq, 4);
+    assert_eq!(again.ledger.seq, 5);
 }
 
 /// Takes the last record off the ledger, together with its head.
@@ -415,7 +419,7 @@ fn a_fault_of_ours_is_a_ticket_outside_and_a_reason_inside() {
         "cannot cast 'Jane Roe' to Int64".to_owned(),
     ));
     note(&node, &recorded, &refusal, NOW);
-    let signed = sign(&node, &recorded, Err(refusal), Default::default()).unwrap();
+    let signed = sign(&node, &recorded, Err(refusal), Default::default(), NOW).unwrap();
     let message = record::close(&node, &recorded, signed, NOW).unwrap();
     let refusal = refused(&message);
     assert_eq!(

@@ -157,6 +157,39 @@ pub(super) struct Pause {
 pub(super) enum LedgerCommand {
     /// Verify the chain and every signature
     Verify(LedgerVerify),
+    /// Write a signed checkpoint, with the proof that a record is in the ledger, or that the ledger
+    /// continues an earlier one
+    Prove(LedgerProve),
+    /// Open one commitment of one record, and no other: what the purpose, parameters or filter were
+    Open(LedgerOpen),
+    /// Print this node's part of the public register, counted from the ledger and signed
+    Extract,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct LedgerProve {
+    /// Number of a record to show
+    #[arg(long, value_name = "SEQ")]
+    pub(super) record: Option<u64>,
+    /// Size of an earlier ledger that this one continues
+    #[arg(long, value_name = "SEQ")]
+    pub(super) continues: Option<u64>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct LedgerOpen {
+    /// Number of the record
+    #[arg(long, value_name = "SEQ")]
+    pub(super) record: u64,
+    /// purpose, params or filter
+    #[arg(long)]
+    pub(super) field: String,
+    /// What it was
+    #[arg(long, conflicts_with = "result")]
+    pub(super) value: Option<String>,
+    /// A saved result (JSON) of the question, which says what it was
+    #[arg(long, value_name = "FILE")]
+    pub(super) result: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

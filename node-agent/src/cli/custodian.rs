@@ -174,6 +174,12 @@ pub(super) fn verify(place: &Place, args: &LedgerVerify) -> anyhow::Result<Done>
                 "sound: {} records, head {}",
                 sound.head.seq, sound.head.hash
             ));
+            if let Some(root) = sound.tree.root(sound.head.seq) {
+                ui::say(&format!("root: {root}"));
+            }
+            if sound.stubs > 0 {
+                ui::say(&format!("retention left the hash of {} records", sound.stubs));
+            }
             if sound.torn {
                 ui::note(
                     "the last line is torn: a record that was never acknowledged; the next start removes it",

@@ -9,6 +9,7 @@ use super::{Done, roster, runtime, ui};
 use crate::home::Home;
 use crate::link::Clock;
 use crate::link::dial::{Route, Target};
+use crate::peers::{PEERS_FILE, Peers, STALE};
 use crate::policy::Policy;
 use crate::source::{FileError, files};
 
@@ -90,6 +91,7 @@ pub(super) fn doctor(place: &Place, args: &Doctor, clock: &Clock) -> anyhow::Res
             certificate(&mut found, &home, &policy, clock());
             standing(&mut found, &home, &policy, clock());
             disk(&mut found, &policy);
+            witnesses(&mut found, &policy, clock());
             mail = runtime()?.block_on(network(&mut found, &home, &policy, clock()));
         }
         sources(&mut found, &policy);
@@ -224,6 +226,44 @@ fn standing(found: &mut Findings, home: &Home, policy: &Policy, now: i64) {
     }
     if let Some(reason) = home.paused() {
         found.note("paused", format!("every question is refused: {reason}"));
+    }
+}
+
+/// What this node saw of the others' ledgers, and the coordinator with it.
+fn witnesses(found: &mut Findings, policy: &Policy, now: i64) {
+    let peers = match Peers::read(&policy.node.state) {
+        Ok(peers) => peers,
+        Err(error) => {
+            return found.bad("other ledgers", format!("{PEERS_FILE}: {error}; it is begun anew"));
+        }
+    };
+    for (name, peer) in peers.iter() {
+        let size = peer.sightings.keys().next_back().copied().unwrap_or(0);
+        let heard = roster::time(peer.heard);
+        if let Some(conflict) = peer.conflicts.first() {
+            let count = peer.conflicts.len();
+            found.bad(
+                "other ledgers",
+                format!(
+                    "{name} contradicts itself ({count} times, first {}): {}. Both signed checkpoints are in {PEERS_FILE}: show them to its custodian and to the auditor",
+                    roster::time(conflict.time),
+                    conflict.why
+                ),
+            );
+        } else {
+            found.well("other ledgers", format!("{name}: {size} records, heard {heard}"));
+        }
+    }
+    match peers.freshest() {
+        Some(fresh) if now.saturating_sub(fresh) > STALE => found.bad(
+            "other ledgers",
+            format!(
+                "no other node's ledger was seen since {}: nobody outside the coordinator witnesses this one either; ask another custodian what they see",
+                roster::time(fresh)
+            ),
+        ),
+        Some(_) => {}
+        None => found.note("other ledgers", "none was seen yet: this node has no witness but the coordinator"),
     }
 }
 

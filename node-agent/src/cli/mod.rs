@@ -8,8 +8,10 @@ mod custodian;
 mod data;
 mod doctor;
 mod erase;
+mod extract;
 mod history;
 mod keys;
+mod ledger;
 pub(crate) mod logs;
 pub(crate) mod probe;
 mod roster;
@@ -96,6 +98,15 @@ fn command(args: Args) -> anyhow::Result<Done> {
         Command::Ledger {
             command: LedgerCommand::Verify(verify),
         } => custodian::verify(&place, &verify),
+        Command::Ledger {
+            command: LedgerCommand::Extract,
+        } => extract::extract(&place),
+        Command::Ledger {
+            command: LedgerCommand::Prove(prove),
+        } => ledger::prove(&place, &prove, &clock),
+        Command::Ledger {
+            command: LedgerCommand::Open(open),
+        } => ledger::open(&place, &open, &clock),
         Command::History(History { command, list }) => match command {
             None => history::list(&place, &list),
             Some(HistoryCommand::Why(why)) => history::why(&place, &why),

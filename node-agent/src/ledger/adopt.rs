@@ -6,13 +6,14 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use quorate_evidence::line::{self, Line};
+use quorate_evidence::record::Event;
+use quorate_evidence::{Head, Sound, Tampered, walk};
 use quorate_identity::KeyId;
 
+use super::LedgerError;
 use super::disk::{Disk, Files};
-use super::line;
-use super::record::Event;
-use super::verify::{Sound, Tampered, read, walk};
-use super::{Head, LedgerError};
+use super::verify::read;
 
 /// The longer of two ledgers of one node, and whether anything had to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,8 +101,11 @@ fn is_idle(tail: &[u8]) -> bool {
     lines.all(|line| {
         let text = std::str::from_utf8(line).unwrap_or_default();
         match line::read(text, None) {
-            Ok((record, _)) => !matches!(record.event, Event::Open(_) | Event::Erased(_)),
-            Err(_) => false,
+            Ok(Line::Whole(record, _)) => !matches!(
+                record.event,
+                Event::Open(_) | Event::Erased(_) | Event::Retained(_) | Event::Noted(_)
+            ),
+            Ok(Line::Stub(_)) | Err(_) => false,
         }
     })
 }

@@ -6,24 +6,24 @@
 
 mod adopt;
 mod disk;
-mod line;
-mod record;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use quorate_evidence::{Receipt, Salt, Tree, line};
 use quorate_identity::SigningKey;
-use ring::hmac;
-use serde::{Deserialize, Serialize};
 
 pub(crate) use adopt::{AdoptError, Adopted, adopt};
 use disk::{Disk, Files};
-pub use line::BadLine;
-pub use record::{
-    Actor, Approval, Begin, Close, Cost, Disclosure, Erased, Event, Interrupted, Open, Record,
+pub use quorate_evidence::line::BadLine;
+pub use quorate_evidence::record::{
+    Actor, Approval, Begin, Cells, Close, Cost, Decided, Disclosure, Erased, Event, Interrupted,
+    Noted, Open, Record, Retained, Rules, Statement,
 };
-pub use verify::{Sound, Tampered, holds, verify};
+pub use quorate_evidence::{Head, Sound, Tampered};
+pub(crate) use verify::read;
+pub use verify::{holds, verify};
 
 /// File name of the ledger in the state folder.
 pub const LEDGER_FILE: &str = "ledger.log";
@@ -31,16 +31,6 @@ pub const LEDGER_FILE: &str = "ledger.log";
 pub const HEAD_FILE: &str = "ledger.head";
 /// File name of the salt of its commitments.
 pub const SALT_FILE: &str = "ledger.salt";
-
-/// Where a ledger stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Head {
-    /// Number of the last record; 0 for an empty ledger.
-    pub seq: u64,
-    /// Its hash.
-    pub hash: String,
-}
 
 /// The ledger cannot be used. Whatever was to be recorded must not happen.
 #[derive(Debug, thiserror::Error)]
@@ -73,10 +63,13 @@ pub struct Ledger {
     disk: Box<dyn Disk>,
     node: String,
     head: Head,
+    tree: Tree,
+    /// Time of the last record: no later one says an earlier time, whatever the clock does.
+    time: i64,
     open: BTreeMap<u64, String>,
     interrupted: BTreeSet<String>,
     records: u64,
-    salt: hmac::Key,
+    salt: Salt,
     clock_ahead: Option<i64>,
     sealed: bool,
 }
@@ -101,6 +94,8 @@ impl Ledger {
             disk: Box::new(disk),
             node: node.to_owned(),
             head: sound.head,
+            tree: sound.tree,
+            time: sound.time,
             open: sound.open,
             interrupted: sound.interrupted,
             records: sound.records,
@@ -121,6 +116,18 @@ impl Ledger {
     #[must_use]
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// The tree over its records.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// A moment that is not before the last record.
+    #[must_use]
+    pub fn not_before(&self, now: i64) -> i64 {
+        now.max(self.time)
     }
 
     /// Questions opened and not closed, by the number of the record that opened them.
@@ -156,28 +163,61 @@ impl Ledger {
         key: &SigningKey,
         now: i64,
     ) -> Result<Head, LedgerError> {
+        self.append_words(event, key, now).map(|_| self.head.clone())
+    }
+
+    /// Appends a decision and gives its receipt.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn decide(
+        &mut self,
+        decided: Decided,
+        key: &SigningKey,
+        now: i64,
+    ) -> Result<Receipt, LedgerError> {
+        let json = self.append_words(Event::Decided(Box::new(decided)), key, now)?;
+        Receipt::of_last(json, &self.tree).ok_or(LedgerError::Sealed)
+    }
+
+    /// Appends a record and gives its JSON.
+    fn append_words(
+        &mut self,
+        event: Event,
+        key: &SigningKey,
+        now: i64,
+    ) -> Result<String, LedgerError> {
         if self.sealed {
             return Err(LedgerError::Sealed);
         }
+        let seq = self.head.seq + 1;
         let record = Record {
-            seq: self.head.seq + 1,
+            seq,
             previous: self.head.hash.clone(),
-            time: now,
+            time: now.max(self.time),
             clock_ahead: self.clock_ahead,
             node: self.node.clone(),
             software: concat!("quorate ", env!("CARGO_PKG_VERSION")).to_owned(),
+            salt: self.salt.of_record(seq),
             event,
         };
         let (mut line, hash) = line::write(&record, key)?;
+        let json = line::words(&line).unwrap_or_default().to_owned();
         line.push('\n');
         if let Err(error) = self.disk.append(line.as_bytes()) {
             self.sealed = self.disk.undo().is_err();
             return Err(LedgerError::Write(error));
         }
-        self.head = Head {
-            seq: record.seq,
-            hash,
-        };
+        self.tree.push(&line::leaf(&hash)?);
+        self.head = Head { seq, hash };
+        self.time = record.time;
+        self.note(record);
+        self.disk.keep_head(&self.head)?;
+        Ok(json)
+    }
+
+    /// Which questions are open after a record.
+    fn note(&mut self, record: Record) {
         match record.event {
             Event::Open(open) => drop(self.open.insert(record.seq, open.question)),
             Event::Close(close) => {
@@ -188,34 +228,33 @@ impl Ledger {
                 self.open.remove(&event.opened);
                 self.interrupted.insert(event.question);
             }
-            Event::Begin(_) | Event::Erased(_) => {}
+            Event::Begin(_)
+            | Event::Decided(_)
+            | Event::Erased(_)
+            | Event::Retained(_)
+            | Event::Noted(_) => {}
         }
-        self.disk.keep_head(&self.head)?;
-        Ok(self.head.clone())
     }
 
     /// A commitment to something that must not be readable in the ledger: the custodian, who has
-    /// the salt, can prove later what it was.
+    /// the salt, can prove later what it was. `opened` is the record that opened the question; for
+    /// that record itself, the next one.
     #[must_use]
-    pub fn commitment(&self, what: &str, value: &[u8]) -> String {
-        let mut context = hmac::Context::with_key(&self.salt);
-        context.update(what.as_bytes());
-        context.update(&[0]);
-        context.update(&(self.head.seq + 1).to_be_bytes());
-        context.update(value);
-        format!("hmac-sha256:{}", hex::encode(context.sign()))
+    pub fn commitment(&self, opened: Option<u64>, field: &str, value: &[u8]) -> String {
+        let opened = opened.unwrap_or(self.head.seq + 1);
+        self.salt.commitment(opened, field, value)
     }
 }
 
 /// The salt, made at first use.
-fn salt(folder: &Path) -> Result<hmac::Key, LedgerError> {
+pub(crate) fn salt(folder: &Path) -> Result<Salt, LedgerError> {
     let path = folder.join(SALT_FILE);
     if !path.exists() {
         let fresh = hex::encode(quorate_identity::random::<32>()?);
         quorate_identity::keys::write_private(&path, fresh.as_bytes())?;
     }
     let bytes = quorate_identity::keys::read_private(&path)?;
-    Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
+    Ok(Salt::new(&bytes))
 }
 
 #[cfg(test)]

@@ -203,11 +203,12 @@ fn a_full_disk_records_nothing_and_says_so() {
 fn commitments_tell_nothing_and_differ_by_record() {
     let folder = tempfile::tempdir().unwrap();
     let mut ledger = open(folder.path());
-    let first = ledger.commitment("params", b"4711");
-    assert_eq!(first, ledger.commitment("params", b"4711"));
-    assert_ne!(first, ledger.commitment("filter", b"4711"));
-    ledger.append(opening("q1"), &key(), NOW).unwrap();
-    assert_ne!(first, ledger.commitment("params", b"4711"));
+    let first = ledger.commitment(None, "params", b"4711");
+    assert_eq!(first, ledger.commitment(None, "params", b"4711"));
+    assert_ne!(first, ledger.commitment(None, "filter", b"4711"));
+    let opened = ledger.append(opening("q1"), &key(), NOW).unwrap().seq;
+    assert_ne!(first, ledger.commitment(None, "params", b"4711"));
+    assert_eq!(first, ledger.commitment(Some(opened), "params", b"4711"));
 }
 
 proptest! {

@@ -105,6 +105,22 @@ pub(super) fn stamp(node: &Node, now: i64) -> Signed {
     quorate_wire::sign(&stamp, &node.key)
 }
 
+/// Looks at a checkpoint of another node's ledger. One that contradicts what was seen is kept as
+/// evidence; it is that node's custodian who must explain it, so our own answers go on.
+fn peer(node: &Node, signed: &Signed, said: &Checkpoint, now: i64) -> Result<(), LinkError> {
+    let noticed = node
+        .watch_peer(signed, said, now)
+        .map_err(|error| LinkError::Broken(error.to_string()))?;
+    if let Noticed::Contradiction(why) = noticed {
+        tracing::error!(
+            peer = said.node,
+            %why,
+            "the ledger of another node contradicts itself; `quorate-node doctor` shows the evidence"
+        );
+    }
+    Ok(())
+}
+
 /// Looks at a checkpoint that the coordinator kept. If it is our own and our ledger does not hold
 /// it, a backup was put back: the node answers nothing until its custodian has caught up.
 pub(super) fn witness(
@@ -121,7 +137,7 @@ pub(super) fn witness(
     };
     let seen = opened.payload();
     if seen.node != node.policy.node.name {
-        return Ok(());
+        return peer(node, &signed, seen, now);
     }
     let head = Head {
         seq: seen.seq,

@@ -31,6 +31,8 @@ pub mod kind {
     pub const CHECKPOINT: &str = "checkpoint";
     /// Proof that the holder of an identity key asks for a certificate.
     pub const ENROL: &str = "enrol";
+    /// A node's part of the public register.
+    pub const EXTRACT: &str = "extract";
 
     /// What an applicant asks to do.
     pub const PROJECT: &str = "project";
@@ -52,9 +54,9 @@ pub mod kind {
     pub const CHANGE: &str = "change";
 
     /// All of them.
-    pub const ALL: [&str; 18] = [
+    pub const ALL: [&str; 19] = [
         QUESTION, ANSWER, REFUSAL, RESULT, ROSTER, STAMP, HELLO, CHECKPOINT, ENROL, PROJECT, VOTE,
-        ACCEPTANCE, EVIDENCE, APPROVAL, REVIEW, SUSPENSION, LIFT, CHANGE,
+        ACCEPTANCE, EVIDENCE, APPROVAL, REVIEW, SUSPENSION, LIFT, CHANGE, EXTRACT,
     ];
 }
 

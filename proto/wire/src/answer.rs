@@ -1,6 +1,7 @@
 //! What a node says about a question: an answer or a refusal.
 
 use prost::Message;
+use quorate_evidence::{Hash, Receipt};
 use quorate_identity::Role;
 use quorate_identity::envelope::kind;
 use quorate_query::answer::{NodeTable, Protection};
@@ -64,6 +65,8 @@ pub struct AnswerPayload {
     pub notes: Vec<Note>,
     /// Where the answer stands in the ledger.
     pub ledger: LedgerRef,
+    /// What was decided, shown to be in the node's ledger; nodes before receipts send none.
+    pub receipt: Option<Receipt>,
     /// Zero bytes at the end, see [`AnswerPayload::padded`].
     pub padding: usize,
 }
@@ -133,6 +136,7 @@ impl Payload for AnswerPayload {
             ledger: Some((&self.ledger).into()),
             table_digest: tables_digest(&self.tables).to_vec(),
             padding: vec![0; self.padding],
+            receipt: self.receipt.as_ref().map(Into::into),
         }
         .encode_to_vec()
     }
@@ -175,6 +179,7 @@ impl Payload for AnswerPayload {
                 .map(note)
                 .collect::<Result<_, WireError>>()?,
             ledger: some(wire.ledger, "ledger")?.try_into()?,
+            receipt: wire.receipt.map(TryInto::try_into).transpose()?,
             padding: wire.padding.len(),
         })
     }
@@ -266,4 +271,41 @@ impl TryFrom<v1::LedgerRef> for LedgerRef {
             head: check::digest(wire.head, "ledger head")?,
         })
     }
+}
+
+/// Longest record of a decision.
+const MAX_RECORD: usize = 256 * 1024;
+/// Most hashes of a proof.
+pub(crate) const MAX_PATH: usize = 64;
+
+impl From<&Receipt> for v1::Receipt {
+    fn from(receipt: &Receipt) -> Self {
+        Self {
+            record: receipt.record.clone().into_bytes(),
+            path: receipt.path.iter().map(|hash| hash.0.to_vec()).collect(),
+            root: receipt.root.0.to_vec(),
+        }
+    }
+}
+
+impl TryFrom<v1::Receipt> for Receipt {
+    type Error = WireError;
+    fn try_from(wire: v1::Receipt) -> Result<Self, WireError> {
+        at_most(&wire.record, "record of a receipt", MAX_RECORD)?;
+        Ok(Self {
+            record: String::from_utf8(wire.record)
+                .map_err(|_| WireError::Invalid("record of a receipt"))?,
+            path: path(&wire.path)?,
+            root: Hash(check::hash(&wire.root, "root")?),
+        })
+    }
+}
+
+/// The hashes of a proof.
+pub(crate) fn path(wire: &[Vec<u8>]) -> Result<Vec<Hash>, WireError> {
+    at_most(wire, "path", MAX_PATH)?;
+    let hashes = wire.iter();
+    hashes
+        .map(|bytes| check::hash(bytes, "path").map(Hash))
+        .collect()
 }

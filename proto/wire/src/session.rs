@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message;
+use quorate_evidence::{Consistency, Hash, Seen};
 use quorate_identity::envelope::kind;
 use quorate_identity::roster::StampClaim;
 use quorate_identity::{Head, Role};
@@ -66,6 +67,10 @@ pub struct Checkpoint {
     pub head: String,
     /// When, unix seconds.
     pub time: i64,
+    /// Merkle root over the ledger; none from nodes before there was a tree.
+    pub root: Option<Hash>,
+    /// That this ledger continues an earlier one of the same node.
+    pub proof: Option<Consistency>,
 }
 
 /// Proof that the holder of an identity key asks for this certificate.
@@ -205,18 +210,52 @@ impl Payload for Checkpoint {
             seq: self.seq,
             head: self.head.clone(),
             time: self.time,
+            root: self.root.map(|root| root.0.to_vec()).unwrap_or_default(),
+            from: self.proof.as_ref().map_or(0, |proof| proof.from),
+            path: hashes(self.proof.as_ref()),
         }
         .encode_to_vec()
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let wire = v1::Checkpoint::decode(bytes).map_err(|_| WireError::Malformed)?;
+        let root = match wire.root.as_slice() {
+            [] => None,
+            root => Some(Hash(check::hash(root, "root")?)),
+        };
+        let path = crate::answer::path(&wire.path)?;
+        if wire.from == 0 && !path.is_empty() || wire.from > 0 && root.is_none() {
+            return Err(WireError::Invalid("proof"));
+        }
         Ok(Self {
+            root,
+            proof: (wire.from > 0).then_some(Consistency {
+                from: wire.from,
+                to: wire.seq,
+                path,
+            }),
             network: check::name(wire.network, "network")?,
             node: check::name(wire.node, "node")?,
             seq: wire.seq,
             head: check::digest(wire.head, "head")?,
             time: check::time(wire.time, "time")?,
+        })
+    }
+}
+
+fn hashes(proof: Option<&Consistency>) -> Vec<Vec<u8>> {
+    let path = proof.iter().flat_map(|proof| &proof.path);
+    path.map(|hash| hash.0.to_vec()).collect()
+}
+
+impl Checkpoint {
+    /// What a witness keeps of it; nothing of a node that has no tree.
+    #[must_use]
+    pub fn seen(&self) -> Option<Seen> {
+        Some(Seen {
+            size: self.seq,
+            root: self.root?,
+            time: self.time,
         })
     }
 }

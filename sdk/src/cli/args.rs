@@ -43,6 +43,10 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Verify a saved result (JSON) without the network
     Verify(VerifyArgs),
+    /// Compare what nodes' ledgers were shown as: results, proofs, files of witnesses
+    Audit(AuditArgs),
+    /// Make the public register of data use from nodes' extracts, or check that it is what they give
+    Register(RegisterArgs),
     /// Check, draft or compare codebooks
     #[command(subcommand)]
     Codebook(CodebookCommand),
@@ -62,6 +66,34 @@ pub(crate) struct LoginArgs {
     /// Project to ask for when none is named
     #[arg(long)]
     pub(crate) project: Option<String>,
+}
+
+/// `audit`
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// Results in JSON, outputs of `quorate-node ledger prove` and `open`, `peers.json` of nodes
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// A whole ledger that its custodian gave you (repeatable)
+    #[arg(long, value_name = "NODE=FILE")]
+    pub(crate) ledger: Vec<String>,
+}
+
+/// `register`
+#[derive(Debug, Args)]
+pub(crate) struct RegisterArgs {
+    /// Outputs of `quorate-node ledger extract`, one of each node
+    #[arg(required = true)]
+    pub(crate) extracts: Vec<PathBuf>,
+    /// A signed project record that the ledgers name (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) project: Vec<PathBuf>,
+    /// Folder of index.html, register.csv and register.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Write nothing: compare the files in the folder with what the ledgers give
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// `catalog`

@@ -2,6 +2,7 @@
 
 mod analyse;
 mod args;
+mod audit;
 mod catalog;
 mod check;
 mod clock;
@@ -11,6 +12,7 @@ mod login;
 mod progress;
 mod query;
 mod questions;
+mod register;
 mod show;
 mod text;
 mod ui;
@@ -75,6 +77,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Cancel(args) => questions::cancel(&home, &args).await,
         Command::List(args) => questions::list(&home, &args).await,
         Command::Verify(args) => verify::run(&home, &args),
+        Command::Audit(args) => audit::run(&home, &args),
+        Command::Register(args) => register::run(&home, &args),
         Command::Codebook(command) => codebook::run(&command),
     }
 }

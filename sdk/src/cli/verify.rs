@@ -4,6 +4,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use quorate_evidence::receipt::Checked;
 use quorate_identity::{Roster, Signed};
 use quorate_query::analyses::Grid;
 use quorate_wire::signed_from_bytes;
@@ -15,7 +16,7 @@ use crate::document::{AnalysisInfo, Document};
 use crate::profile::Profile;
 use crate::render::clean;
 use crate::verify::{Standard, VerifiedResult, Words, verify};
-use crate::{journal, report};
+use crate::{heads, journal, report};
 
 /// Runs the command.
 pub(crate) fn run(home: &Path, args: &VerifyArgs) -> Result<Exit, Failure> {
@@ -44,6 +45,8 @@ pub(crate) fn run(home: &Path, args: &VerifyArgs) -> Result<Exit, Failure> {
     };
     let verified = verify(&signed, standard)
         .map_err(|error| Failure::client(crate::client::ClientError::Verify(error)))?;
+    heads::notice(&profile, &verified)
+        .map_err(|error| Failure::client(crate::client::ClientError::from(error)))?;
     the_file_says_the_same(&document, &verified)?;
     ui::data(story(&verified, &roster, newer.as_ref(), asked.is_some()).as_bytes());
     Ok(Exit::Answered)
@@ -233,6 +236,9 @@ fn story(verified: &VerifiedResult, roster: &Roster, newer: Option<&Roster>, min
     if !answered.is_empty() {
         tick(format!("answers signed by their own nodes: {answered}"));
     }
+    if !verified.receipts().is_empty() {
+        tick(receipts(verified));
+    }
     if !refused.is_empty() {
         tick(format!("refusals signed by their own nodes: {refused}"));
     }
@@ -256,6 +262,18 @@ fn story(verified: &VerifiedResult, roster: &Roster, newer: Option<&Roster>, min
         lines.extend(revoked_since(verified, newer));
     }
     lines.join("\n") + "\n"
+}
+
+/// Where the decisions stand in the nodes' ledgers.
+fn receipts(verified: &VerifiedResult) -> String {
+    let place = |(node, checked): (&String, &Checked)| {
+        format!("{} record {}", clean(node), checked.record.seq)
+    };
+    let places: Vec<String> = verified.receipts().iter().map(place).collect();
+    format!(
+        "receipts lead to the ledgers that their nodes signed: {}",
+        places.join(", ")
+    )
 }
 
 /// Keys that spoke in the result and were revoked later.

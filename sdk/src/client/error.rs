@@ -3,6 +3,7 @@
 use quorate_wire::{QuestionId, WireError};
 
 use crate::ask::AskError;
+use crate::heads::NotNoticed;
 use crate::link::LinkError;
 use crate::profile::ProfileError;
 use crate::verify::VerifyError;
@@ -31,6 +32,15 @@ pub enum ClientError {
     /// There is no answer yet.
     #[error("the question {0} has no answer yet")]
     Waiting(QuestionId),
+}
+
+impl From<NotNoticed> for ClientError {
+    fn from(error: NotNoticed) -> Self {
+        match error {
+            NotNoticed::Profile(error) => Self::Profile(error),
+            NotNoticed::Ledger(error) => Self::Verify(error),
+        }
+    }
 }
 
 impl ClientError {

@@ -1,5 +1,6 @@
 //! Why a result is not believed: each error names the lie and who must have told it.
 
+use quorate_evidence::{BadReceipt, Contradiction};
 use quorate_query::combine::CombineError;
 use quorate_query::problem::Problem;
 use quorate_wire::{NodeStatus, OpenError, QuestionStatus};
@@ -59,6 +60,30 @@ pub enum VerifyError {
         node: String,
         /// Question, node, codebook, round or roster.
         what: &'static str,
+    },
+    /// A node's receipt does not fit its answer.
+    #[error("the receipt in the answer of `{node}` is not to be believed: {why}")]
+    Receipt {
+        /// The node.
+        node: String,
+        /// Why.
+        why: BadReceipt,
+    },
+    /// A node's receipt says other things than its answer.
+    #[error("the receipt in the answer of `{node}` tells of another {what}")]
+    OtherReceipt {
+        /// The node.
+        node: String,
+        /// What differs.
+        what: &'static str,
+    },
+    /// A node's ledger is not the one that was seen before.
+    #[error("the ledger of `{node}` is not the one that this machine saw before: {why}")]
+    Ledger {
+        /// The node.
+        node: String,
+        /// Why.
+        why: Contradiction,
     },
     /// The answers cannot be combined.
     #[error(transparent)]

@@ -172,6 +172,7 @@ impl World {
                 seq: 7,
                 head: digest(node.as_bytes()),
             },
+            receipt: None,
             padding: 0,
         }
     }

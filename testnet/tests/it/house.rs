@@ -17,8 +17,11 @@ const FUNCTION_CEILING: usize = 80;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("quorate-query", &[]),
     ("quorate-identity", &[]),
-    ("quorate-wire", &["quorate-query", "quorate-identity"]),
     ("quorate-governance", &["quorate-query", "quorate-identity"]),
+    (
+        "quorate-wire",
+        &["quorate-query", "quorate-identity", "quorate-evidence"],
+    ),
     ("quorate-disclosure", &["quorate-query"]),
     ("quorate-evidence", &["quorate-query", "quorate-identity"]),
     (
@@ -29,11 +32,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "quorate-wire",
             "quorate-governance",
             "quorate-disclosure",
+            "quorate-evidence",
         ],
     ),
     (
         "quorate-coordinator",
-        &["quorate-query", "quorate-identity", "quorate-wire"],
+        &[
+            "quorate-query",
+            "quorate-identity",
+            "quorate-wire",
+            "quorate-evidence",
+        ],
     ),
     (
         "quorate-sdk",
@@ -42,6 +51,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "quorate-identity",
             "quorate-wire",
             "quorate-governance",
+            "quorate-evidence",
         ],
     ),
     (
@@ -52,6 +62,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "quorate-wire",
             "quorate-governance",
             "quorate-disclosure",
+            "quorate-evidence",
             "quorate-node",
             "quorate-coordinator",
             "quorate-sdk",

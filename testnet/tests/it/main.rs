@@ -9,6 +9,8 @@ mod attacks;
 #[cfg(test)]
 mod badinput;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod follow_up;

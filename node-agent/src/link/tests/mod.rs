@@ -289,6 +289,8 @@ async fn a_ledger_that_was_set_back_silences_the_node() {
             seq: 1000,
             head: codebook_digest(),
             time: now(),
+            root: None,
+            proof: None,
         };
         let signed = quorate_wire::sign(&checkpoint, &node_key(name));
         Said::Witness(Witness {

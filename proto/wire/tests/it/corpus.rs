@@ -24,6 +24,14 @@ fn valid() -> Vec<(&'static str, Vec<u8>)> {
         ("valid-hello", samples::hello().encode()),
         ("valid-stamp", samples::stamp().encode()),
         ("valid-checkpoint", samples::checkpoint().encode()),
+        (
+            "valid-checkpoint-proof",
+            samples::checkpoint_with_proof().encode(),
+        ),
+        (
+            "valid-answer-receipt",
+            samples::answer_with_receipt().encode(),
+        ),
         ("valid-enrol", samples::enrol().encode()),
         (
             "valid-signed-question",

@@ -3,6 +3,7 @@
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use quorate_evidence::{Hash, Receipt};
 use quorate_query::analyses::{Analysis, Request};
 use quorate_query::answer::{Cell, Mode, NodeRow, NodeTable, Protection};
 use quorate_query::cohort::Cohort;
@@ -105,6 +106,16 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn receipt()(
+        record in "[ -~]{0,80}",
+        path in proptest::collection::vec(any::<[u8; 32]>(), 0..5),
+        root in any::<[u8; 32]>(),
+    ) -> Receipt {
+        Receipt { record, path: path.into_iter().map(Hash).collect(), root: Hash(root) }
+    }
+}
+
+prop_compose! {
     fn answer()(
         (network, node, population) in (name(), name(), name()),
         question_id in id(),
@@ -113,6 +124,7 @@ prop_compose! {
         (round, seq) in (any::<u32>(), any::<u64>()),
         protection in (0..3_u8, 1..99_u32, 1..99_u32),
         (tables, padding) in (proptest::collection::vec(table(), 1..4), 0..300_usize),
+        receipt in proptest::option::of(receipt()),
     ) -> AnswerPayload {
         let mode = match protection.0 {
             0 => Mode::Round,
@@ -121,7 +133,7 @@ prop_compose! {
         };
         AnswerPayload {
             network, node, question_id, question_digest, round, roster_head, codebook, population,
-            epoch, policy, tables, notes: Vec::new(), ledger: LedgerRef { seq, head }, padding,
+            epoch, policy, tables, notes: Vec::new(), ledger: LedgerRef { seq, head }, receipt, padding,
             protection: Protection { mode, k: protection.1, round_base: protection.2 },
         }
     }
@@ -242,5 +254,7 @@ fn everything_else_round_trips() {
     check(&samples::hello());
     check(&samples::stamp());
     check(&samples::checkpoint());
+    check(&samples::checkpoint_with_proof());
+    check(&samples::answer_with_receipt());
     check(&samples::enrol());
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_evidence::{Consistency, Hash, Receipt};
 use quorate_identity::{Role, SigningKey, digest_text};
 use quorate_query::answer::{Cell, Mode, NodeRow, NodeTable, Protection};
 use quorate_query::number::Number;
@@ -121,6 +122,7 @@ pub(crate) fn answer() -> AnswerPayload {
             text: "near an earlier answer".to_owned(),
         }],
         ledger: ledger(),
+        receipt: None,
         padding: 0,
     }
 }
@@ -207,6 +209,33 @@ pub(crate) fn checkpoint() -> Checkpoint {
         seq: 41,
         head: digest(7),
         time: NOW,
+        root: None,
+        proof: None,
+    }
+}
+
+/// As nodes say it since ledgers have a tree.
+pub(crate) fn checkpoint_with_proof() -> Checkpoint {
+    Checkpoint {
+        root: Some(Hash([5; 32])),
+        proof: Some(Consistency {
+            from: 17,
+            to: 41,
+            path: vec![Hash([6; 32]), Hash([7; 32])],
+        }),
+        ..checkpoint()
+    }
+}
+
+/// As nodes say it since answers carry receipts.
+pub(crate) fn answer_with_receipt() -> AnswerPayload {
+    AnswerPayload {
+        receipt: Some(Receipt {
+            record: "{\"seq\":3}".to_owned(),
+            path: vec![Hash([8; 32])],
+            root: Hash([9; 32]),
+        }),
+        ..answer()
     }
 }
 

@@ -1,0 +1,165 @@
+//! `ledger prove` and `ledger open`: what a custodian hands to an auditor about single entries.
+//! Both read the ledger as it is on the disk; a running node goes on.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use quorate_evidence::line::{self, Line};
+use quorate_evidence::record::{Event, Record};
+use quorate_evidence::{Sound, walk};
+use quorate_identity::SigningKey;
+use quorate_wire::{Checkpoint, Payload, QuestionPayload, ResultPayload};
+use serde_json::{Value, json};
+
+use super::args::{LedgerOpen, LedgerProve, Place};
+use super::{Done, ui};
+use crate::committed;
+use crate::home::Home;
+use crate::ledger;
+use crate::link::Clock;
+
+/// A ledger that was verified, and its lines.
+struct Whole {
+    sound: Sound,
+    lines: Vec<String>,
+    key: SigningKey,
+}
+
+impl Whole {
+    fn read(place: &Place) -> anyhow::Result<Self> {
+        let state = place.state();
+        let key = place.home()?.node_key()?;
+        // The head file is looked at first: whatever is appended meanwhile comes after it.
+        ledger::verify(&state, Some(key.key_id()), None)?;
+        let bytes = ledger::read(&state)?;
+        let sound = walk(&bytes, Some(key.key_id()), &[])?;
+        let text = String::from_utf8(bytes).context("the ledger is not text")?;
+        let count = usize::try_from(sound.head.seq)?;
+        let lines = text.lines().take(count).map(str::to_owned).collect();
+        Ok(Self { sound, lines, key })
+    }
+
+    /// A record's JSON and what it says.
+    fn record(&self, seq: u64) -> anyhow::Result<(&str, Box<Record>, String)> {
+        let index = usize::try_from(seq.checked_sub(1).context("records count from 1")?)?;
+        let text = self
+            .lines
+            .get(index)
+            .with_context(|| format!("the ledger ends at record {}", self.sound.head.seq))?;
+        match (line::words(text), line::read(text, None)?) {
+            (Some(words), Line::Whole(record, hash)) => Ok((words, record, hash)),
+            _ => bail!("retention removed the words of record {seq}; its hash is all there is"),
+        }
+    }
+
+    /// A record with the proof that it is in the ledger as it stands.
+    fn proven(&self, seq: u64) -> anyhow::Result<Value> {
+        let (words, _, hash) = self.record(seq)?;
+        let size = self.sound.head.seq;
+        let inclusion = self.sound.tree.inclusion(seq.saturating_sub(1), size);
+        Ok(json!({ "record": words, "hash": hash, "inclusion": inclusion }))
+    }
+
+    /// The ledger as it stands, signed; with a size, the proof that it continues the ledger of that
+    /// size.
+    fn checkpoint(&self, place: &Place, from: Option<u64>, now: i64) -> anyhow::Result<Value> {
+        let policy = place.policy()?;
+        let home = Home::open(&policy.node.state)?;
+        let head = &self.sound.head;
+        let proof = match from {
+            Some(from) => Some(
+                self.sound
+                    .tree
+                    .consistency(from, head.seq)
+                    .with_context(|| format!("the ledger never had {from} records"))?,
+            ),
+            None => None,
+        };
+        let checkpoint = Checkpoint {
+            network: home.roster(&policy)?.network().to_string(),
+            node: policy.node.name.to_string(),
+            seq: head.seq,
+            head: head.hash.clone(),
+            time: now,
+            root: self.sound.tree.root(head.seq),
+            proof,
+        };
+        Ok(serde_json::to_value(quorate_wire::sign(&checkpoint, &self.key))?)
+    }
+}
+
+/// `ledger prove`: a record with its proof, and the ledger's signed checkpoint.
+pub(super) fn prove(place: &Place, args: &LedgerProve, clock: &Clock) -> anyhow::Result<Done> {
+    let whole = Whole::read(place)?;
+    let mut proof = json!({
+        "schema": "quorate.proof/1",
+        "checkpoint": whole.checkpoint(place, args.continues, clock())?,
+    });
+    if let (Some(seq), Some(fields)) = (args.record, proof.as_object_mut()) {
+        fields.insert("entry".to_owned(), whole.proven(seq)?);
+    }
+    ui::say(&serde_json::to_string_pretty(&proof)?);
+    Ok(Done::Well)
+}
+
+/// `ledger open`: opens one salted commitment of one record, and no other.
+pub(super) fn open(place: &Place, args: &LedgerOpen, clock: &Clock) -> anyhow::Result<Done> {
+    let whole = Whole::read(place)?;
+    let (_, record, _) = whole.record(args.record)?;
+    let opened = match &record.event {
+        Event::Open(_) => record.seq,
+        Event::Close(close) => close.opened,
+        _ => bail!("record {} commits to nothing", args.record),
+    };
+    let value = match (&args.value, &args.result) {
+        (Some(text), _) => text.clone().into_bytes(),
+        (None, Some(file)) => value(place, file, &args.field)?,
+        (None, None) => bail!("give the value with --value or a saved result with --result"),
+    };
+    let opening = ledger::salt(&place.state())?.open(opened, &args.field, &value);
+    if let Err(why) = opening.check(&record) {
+        ui::note(&format!("not opened: {why}"));
+        return Ok(Done::Unverified);
+    }
+    let proof = json!({
+        "schema": "quorate.proof/1",
+        "checkpoint": whole.checkpoint(place, None, clock())?,
+        "entry": whole.proven(args.record)?,
+        "opening": opening,
+    });
+    ui::say(&serde_json::to_string_pretty(&proof)?);
+    Ok(Done::Well)
+}
+
+/// What a question committed to, from the signed question in a saved result.
+fn value(place: &Place, file: &Path, field: &str) -> anyhow::Result<Vec<u8>> {
+    let question = question(file)?;
+    match field {
+        "purpose" => Ok(question.purpose.into_bytes()),
+        "params" => Ok(committed::params(&question.params)),
+        "filter" => {
+            let policy = place.policy()?;
+            let books = Home::open(&policy.node.state)?.codebooks(&policy)?;
+            let book = books.iter().find(|book| book.digest == question.codebook);
+            let book = book.context("the question's codebook is not here")?;
+            let read = question.request.read(&question.params, book);
+            let read = read.map_err(|problem| anyhow::anyhow!("{problem}"))?;
+            let tables: Vec<_> = read.tables().into_iter().map(|(_, table)| table).collect();
+            Ok(committed::filters(&tables))
+        }
+        other => bail!("`{other}` is no committed field: write purpose, params or filter"),
+    }
+}
+
+fn question(file: &Path) -> anyhow::Result<QuestionPayload> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
+    let document: Value = serde_json::from_str(&text).context("not a result in JSON")?;
+    let signed = document.get("signed").and_then(Value::as_str);
+    let bytes = BASE64.decode(signed.context("the file holds no signed result")?)?;
+    let signed = quorate_wire::signed_from_bytes(&bytes)?;
+    let result = ResultPayload::decode(&signed.payload)?;
+    Ok(QuestionPayload::decode(&result.question.payload)?)
+}
