@@ -99,13 +99,20 @@ mod tests {
         assert_eq!(rewritten, Some(Contradiction::Rewritten { from: 3, to: 4 }));
         let split = take(checkpoint(&other, 2, 3, 40));
         assert!(matches!(split, Some(Contradiction::Split { size: 3, .. })));
-        assert_eq!(take(checkpoint(&honest, 3, 4, 50)), None, "the honest one goes on");
+        assert_eq!(
+            take(checkpoint(&honest, 3, 4, 50)),
+            None,
+            "the honest one goes on"
+        );
         let back = take(checkpoint(&honest, 0, 2, 60));
         let expected = Contradiction::RolledBack { kept: 4, shown: 2 };
         assert_eq!(back, Some(expected), "true once, and said again later");
         assert_eq!(store.contradictions().unwrap().len(), 3);
         let newest = store.checkpoint("north").unwrap();
-        assert_eq!(newest.as_deref().and_then(read).map(|seen| seen.size), Some(4));
+        assert_eq!(
+            newest.as_deref().and_then(read).map(|seen| seen.size),
+            Some(4)
+        );
     }
 
     #[test]

@@ -282,7 +282,7 @@ fn number(array: &ArrayRef, ty: ColumnType, row: usize) -> Option<Number> {
 }
 
 /// A value of a typed column.
-fn scalar(array: &ArrayRef, ty: ColumnType, row: usize) -> Scalar {
+pub(crate) fn scalar(array: &ArrayRef, ty: ColumnType, row: usize) -> Scalar {
     if array.is_null(row) {
         return Scalar::Null;
     }

@@ -18,6 +18,7 @@ use crate::books::Books;
 use crate::engine::{Engine, StartError};
 use crate::home::{Home, HomeError};
 use crate::ledger::{Event, Head, Interrupted, Ledger, LedgerError};
+use crate::notes;
 use crate::past::Past;
 use crate::peers::{Noticed, Peers};
 use crate::persons::{Epoch, Epochs, Registry};
@@ -202,6 +203,7 @@ impl Node {
         for message in self.with_store(|store| store.prepared())? {
             record::seal(self, &message, now)?;
         }
+        self.with_ledger(|ledger| notes::take_in(&self.policy.node.state, ledger, &self.key, now))?;
         let unfinished = self.with_ledger(|ledger| Ok(ledger.unfinished().clone()))?;
         for (opened, question) in unfinished {
             let event = Event::Interrupted(Interrupted { opened, question });

@@ -143,7 +143,8 @@ impl Peer {
             }
             Ok(standing) => {
                 if matches!(standing, Standing::Continues | Standing::Unlinked) {
-                    self.unlinked += u64::from(standing == Standing::Unlinked && kept.newest.is_some());
+                    self.unlinked +=
+                        u64::from(standing == Standing::Unlinked && kept.newest.is_some());
                     let signed = signed.clone();
                     self.sightings.insert(seen.size, Sighting { seen, signed });
                     if self.sightings.len() > KEPT {
@@ -211,10 +212,22 @@ mod tests {
             peers.notice(folder.path(), &signed, &said, now).unwrap()
         };
         let well = Noticed::Well;
-        assert_eq!(notice(checkpoint(&honest, 0, 2, 10), 11), well(Standing::Unlinked));
-        assert_eq!(notice(checkpoint(&honest, 2, 3, 20), 21), well(Standing::Continues));
-        assert_eq!(notice(checkpoint(&honest, 2, 3, 20), 25), well(Standing::Known));
-        assert_eq!(notice(checkpoint(&honest, 0, 1, 5), 26), well(Standing::Late));
+        assert_eq!(
+            notice(checkpoint(&honest, 0, 2, 10), 11),
+            well(Standing::Unlinked)
+        );
+        assert_eq!(
+            notice(checkpoint(&honest, 2, 3, 20), 21),
+            well(Standing::Continues)
+        );
+        assert_eq!(
+            notice(checkpoint(&honest, 2, 3, 20), 25),
+            well(Standing::Known)
+        );
+        assert_eq!(
+            notice(checkpoint(&honest, 0, 1, 5), 26),
+            well(Standing::Late)
+        );
         let rewritten = notice(checkpoint(&other, 3, 4, 30), 31);
         assert!(matches!(
             rewritten,
@@ -226,12 +239,22 @@ mod tests {
             Noticed::Contradiction(Contradiction::RolledBack { kept: 3, shown: 1 })
         ));
         let split = notice(checkpoint(&other, 2, 3, 50), 51);
-        assert!(matches!(split, Noticed::Contradiction(Contradiction::Split { size: 3, .. })));
+        assert!(matches!(
+            split,
+            Noticed::Contradiction(Contradiction::Split { size: 3, .. })
+        ));
         let peers = Peers::read(folder.path()).unwrap();
         let (name, peer) = peers.iter().next().unwrap();
-        assert_eq!((name.as_str(), peer.conflicts.len(), peer.unlinked), ("north", 3, 0));
+        assert_eq!(
+            (name.as_str(), peer.conflicts.len(), peer.unlinked),
+            ("north", 3, 0)
+        );
         assert_eq!(peer.conflicts[0].kept.len(), 1);
-        assert_eq!(peers.freshest(), Some(25), "what contradicts is no fresh head");
+        assert_eq!(
+            peers.freshest(),
+            Some(25),
+            "what contradicts is no fresh head"
+        );
     }
 
     #[test]

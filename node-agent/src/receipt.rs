@@ -2,7 +2,7 @@
 //! record and the proof that it is there. What it must not know: cells, only how many there are.
 
 use quorate_evidence::Receipt;
-use quorate_identity::digest_text;
+use quorate_identity::{Role, digest_text};
 use quorate_query::answer::{Cell, Mode};
 use quorate_query::domain;
 use quorate_query::question::TableQuestion;
@@ -11,6 +11,7 @@ use quorate_wire::LedgerRef;
 use crate::disclose::Released;
 use crate::ledger::{Approval, Cells, Decided, LedgerError, Rules, Statement};
 use crate::node::Node;
+use crate::registration;
 use crate::sign::{columns, mode};
 use crate::verify::{Asked, Asker};
 
@@ -27,14 +28,15 @@ pub(crate) fn decide(
 ) -> Result<Receipt, LedgerError> {
     let decided = Decided {
         opened: entry.seq,
-        statement: statement(node, asked, released),
+        statement: statement(node, asked, released, now),
     };
     node.with_ledger(|ledger| ledger.decide(decided, &node.key, now))
 }
 
 /// What a receipt says: from the question, from public policy and from what leaves.
-fn statement(node: &Node, asked: &Asked, released: &Released<'_>) -> Statement {
+fn statement(node: &Node, asked: &Asked, released: &Released<'_>, now: i64) -> Statement {
     let question = released.approved().question();
+    let snapshot = node.secrets().label(released.epoch());
     let researcher = match &asked.asker {
         Asker::Researcher { name, .. } => name.clone(),
         Asker::Custodian | Asker::Core { .. } => String::new(),
@@ -51,14 +53,22 @@ fn statement(node: &Node, asked: &Asked, released: &Released<'_>) -> Statement {
         roster: node.roster().head().hash,
         policy: node.policy.digest.clone(),
         population: node.policy.population.name.clone(),
-        snapshot: node.secrets().label(released.epoch()),
-        registration: String::new(),
+        registration: registered(node, &snapshot, now),
+        snapshot,
         columns: question.tables().into_iter().flat_map(columns).collect(),
         approval: approval(released),
         rules: rules(released),
         cells: cells(released),
         tables: digest_text(&quorate_wire::tables_digest(released.tables())),
     }
+}
+
+/// The digest of the custodian's registration of a state of the data; empty if there is none.
+fn registered(node: &Node, snapshot: &str, now: i64) -> String {
+    let roster = node.roster();
+    let custodians = roster.members(now).filter(|m| m.role == Role::Custodian);
+    let keys: Vec<_> = custodians.map(|member| member.key.clone()).collect();
+    registration::of_state(&node.policy.node.state, snapshot, &keys).unwrap_or_default()
 }
 
 /// Who or what approved, and how it is released.

@@ -8,6 +8,7 @@ use quorate_wire::LedgerRef;
 
 use crate::ledger::{self, Actor, Event, Head, LedgerError, Open};
 use crate::node::Node;
+use crate::notes;
 use crate::outbox::Message;
 use crate::releases::Occasion;
 use crate::sign::Signed;
@@ -102,6 +103,7 @@ pub fn open(node: &Node, verified: Verified, now: i64) -> Result<Recorded, Ledge
         Asker::Custodian | Asker::Core { .. } => None,
     });
     let entry = node.with_ledger(|ledger| {
+        notes::take_in(&node.policy.node.state, ledger, &node.key, now)?;
         let purpose = ledger.commitment(None, "purpose", asked.purpose.as_bytes());
         let open = Open {
             question: asked.id.to_string(),

@@ -251,7 +251,10 @@ fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Released<'_
     let question = released.approved().question();
     let protection = released.protection();
     let tables = question.tables();
-    let (params, filters) = (committed::params(&asked.params), committed::filters(&tables));
+    let (params, filters) = (
+        committed::params(&asked.params),
+        committed::filters(&tables),
+    );
     let commit = |field, value: &[u8]| {
         node.with_ledger(|ledger| Ok(ledger.commitment(Some(entry.seq), field, value)))
     };

@@ -114,10 +114,11 @@ impl Audit {
         if found == 0 {
             return Err(AuditError::Nothing(file.to_owned()));
         }
-        match value.get("entry") {
-            Some(entry) => self.entry(file, entry, value.get("opening"), &checkpoints),
-            None => Ok(()),
+        let entries = value.get("entries").and_then(Value::as_array);
+        for shown in entries.into_iter().flatten() {
+            self.entry(file, shown, value.get("opening"), &checkpoints)?;
         }
+        Ok(())
     }
 
     /// Reads a whole ledger, as its custodian gave it.
@@ -143,15 +144,20 @@ impl Audit {
         Ok(())
     }
 
-    fn result(&mut self, file: &str, signed: &Signed, roster: &Roster) -> Result<usize, AuditError> {
+    fn result(
+        &mut self,
+        file: &str,
+        signed: &Signed,
+        roster: &Roster,
+    ) -> Result<usize, AuditError> {
         let Ok(result) = ResultPayload::decode(&signed.payload) else {
             return Ok(0);
         };
         let mut found = 0;
         let answers = result.nodes.iter().filter_map(|node| node.signed.as_ref());
         for signed in answers.filter(|signed| signed.kind == kind::ANSWER) {
-            let opened: Opened<AnswerPayload> = open_member(signed, roster, result.finished)
-                .map_err(|why| signature(file, why))?;
+            let opened: Opened<AnswerPayload> =
+                open_member(signed, roster, result.finished).map_err(|why| signature(file, why))?;
             let answer = opened.payload();
             let Some(receipt) = &answer.receipt else {
                 continue;
@@ -313,7 +319,11 @@ fn between(one: &Sighting, other: &Sighting) -> Option<String> {
             a.size, a.root, one.source, b.root, other.source
         ));
     }
-    let (earlier, later) = if a.time <= b.time { (one, other) } else { (other, one) };
+    let (earlier, later) = if a.time <= b.time {
+        (one, other)
+    } else {
+        (other, one)
+    };
     let back = earlier.seen.time < later.seen.time && earlier.seen.size > later.seen.size;
     back.then(|| {
         format!(

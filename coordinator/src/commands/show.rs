@@ -82,7 +82,9 @@ pub(crate) fn nodes(dir: &Path, args: ListArgs, now: i64) -> anyhow::Result<()> 
     }
     for (node, why, when) in store.contradictions()? {
         let when = commands::time(when);
-        ui::note(&format!("{node}: at {when} its ledger contradicted itself: {why}"));
+        ui::note(&format!(
+            "{node}: at {when} its ledger contradicted itself: {why}"
+        ));
     }
     if !up {
         ui::note("the coordinator is not running");

@@ -180,9 +180,9 @@ impl Store {
 
     /// Which nodes contradicted themselves, and how, oldest first.
     pub(crate) fn contradictions(&self) -> Result<Vec<(String, String, i64)>, JournalError> {
-        let mut rows = self.connection.prepare(
-            "SELECT node, why, received FROM contradiction ORDER BY received, node",
-        )?;
+        let mut rows = self
+            .connection
+            .prepare("SELECT node, why, received FROM contradiction ORDER BY received, node")?;
         let found = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         Ok(found.collect::<Result<_, _>>()?)
     }
@@ -274,14 +274,22 @@ mod tests {
         assert!(store.put_checkpoint("north", 5, b"head", 1).unwrap());
         assert!(!store.put_checkpoint("north", 5, b"fork", 3).unwrap());
         assert_eq!(store.checkpoint("north").unwrap(), Some(b"head".to_vec()));
-        assert_eq!(store.checkpoint_at("north", 5).unwrap(), Some(b"head".to_vec()));
+        assert_eq!(
+            store.checkpoint_at("north", 5).unwrap(),
+            Some(b"head".to_vec())
+        );
         assert_eq!(store.checkpoint_at("north", 6).unwrap(), None);
     }
 
     #[test]
     fn a_node_sees_the_newest_checkpoints_of_the_others_in_their_order() {
         let (_dir, mut store) = store();
-        for (node, seq, signed) in [("a", 1, b"a1"), ("a", 2, b"a2"), ("a", 9, b"a9"), ("b", 4, b"b4")] {
+        for (node, seq, signed) in [
+            ("a", 1, b"a1"),
+            ("a", 2, b"a2"),
+            ("a", 9, b"a9"),
+            ("b", 4, b"b4"),
+        ] {
             assert!(store.put_checkpoint(node, seq, signed, 1).unwrap());
         }
         let seen = store.checkpoints_of_others("c", 2).unwrap();
@@ -294,7 +302,9 @@ mod tests {
     fn a_contradiction_is_kept_once() {
         let (_dir, mut store) = store();
         for now in [5, 6] {
-            store.put_contradiction("a", "two roots", (b"one", b"two"), now).unwrap();
+            store
+                .put_contradiction("a", "two roots", (b"one", b"two"), now)
+                .unwrap();
         }
         let kept = store.contradictions().unwrap();
         assert_eq!(kept, [("a".to_owned(), "two roots".to_owned(), 5)]);

@@ -132,8 +132,24 @@ pub(super) struct Try {
 pub(super) enum DataCommand {
     /// Compare every source with the codebook; prints every problem at once
     Check(DataCheck),
+    /// Register the present state of the data: count who stands out, and sign it as its custodian
+    Register(DataRegister),
     /// Accept the present files of every source with `refresh = "hold"`
     Accept,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct DataRegister {
+    /// Which codebook, by digest or file [default: the only one that the policy pins]
+    #[arg(long, value_name = "DIGEST|FILE")]
+    pub(super) codebook: Option<String>,
+    /// A column of the unit table that somebody might know of a person (repeatable) [default: all
+    /// that can be filtered or grouped by and are not sensitive]
+    #[arg(long, value_name = "COLUMN")]
+    pub(super) quasi: Vec<String>,
+    /// The custodian's key [default: custodian.key in the state folder]
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -162,8 +178,42 @@ pub(super) enum LedgerCommand {
     Prove(LedgerProve),
     /// Open one commitment of one record, and no other: what the purpose, parameters or filter were
     Open(LedgerOpen),
+    /// Who touched which data, by person or by dataset; that it was read is recorded
+    Report(LedgerReport),
     /// Print this node's part of the public register, counted from the ledger and signed
     Extract,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct LedgerReport {
+    /// Who reads it
+    #[arg(long, value_name = "NAME")]
+    pub(super) reader: String,
+    /// By what
+    #[arg(long, value_enum, default_value_t = ReportBy::Person)]
+    pub(super) by: ReportBy,
+    /// Print JSON, with every single access
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How a report is ordered.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum ReportBy {
+    /// By who asked
+    Person,
+    /// By table of the codebook
+    Dataset,
+}
+
+impl ReportBy {
+    /// How it is written.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Dataset => "dataset",
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -171,6 +221,9 @@ pub(super) struct LedgerProve {
     /// Number of a record to show
     #[arg(long, value_name = "SEQ")]
     pub(super) record: Option<u64>,
+    /// Id of a question: every record of it, from its arrival to what left
+    #[arg(long, value_name = "ID", conflicts_with = "record")]
+    pub(super) question: Option<String>,
     /// Size of an earlier ledger that this one continues
     #[arg(long, value_name = "SEQ")]
     pub(super) continues: Option<u64>,

@@ -178,7 +178,10 @@ pub(super) fn verify(place: &Place, args: &LedgerVerify) -> anyhow::Result<Done>
                 ui::say(&format!("root: {root}"));
             }
             if sound.stubs > 0 {
-                ui::say(&format!("retention left the hash of {} records", sound.stubs));
+                ui::say(&format!(
+                    "retention left the hash of {} records",
+                    sound.stubs
+                ));
             }
             if sound.torn {
                 ui::note(

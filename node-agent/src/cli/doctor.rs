@@ -234,7 +234,10 @@ fn witnesses(found: &mut Findings, policy: &Policy, now: i64) {
     let peers = match Peers::read(&policy.node.state) {
         Ok(peers) => peers,
         Err(error) => {
-            return found.bad("other ledgers", format!("{PEERS_FILE}: {error}; it is begun anew"));
+            return found.bad(
+                "other ledgers",
+                format!("{PEERS_FILE}: {error}; it is begun anew"),
+            );
         }
     };
     for (name, peer) in peers.iter() {
@@ -251,7 +254,10 @@ fn witnesses(found: &mut Findings, policy: &Policy, now: i64) {
                 ),
             );
         } else {
-            found.well("other ledgers", format!("{name}: {size} records, heard {heard}"));
+            found.well(
+                "other ledgers",
+                format!("{name}: {size} records, heard {heard}"),
+            );
         }
     }
     match peers.freshest() {

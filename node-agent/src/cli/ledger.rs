@@ -54,6 +54,30 @@ impl Whole {
         }
     }
 
+    /// Every record of a question, oldest first.
+    fn records_of(&self, question: &str) -> anyhow::Result<Vec<u64>> {
+        let mut found = Vec::new();
+        for seq in 1..=self.sound.head.seq {
+            let Ok((_, record, _)) = self.record(seq) else {
+                continue;
+            };
+            let of = match &record.event {
+                Event::Open(open) => &open.question,
+                Event::Decided(decided) => &decided.statement.question,
+                Event::Close(close) => &close.question,
+                Event::Interrupted(event) => &event.question,
+                _ => continue,
+            };
+            if of == question {
+                found.push(seq);
+            }
+        }
+        if found.is_empty() {
+            bail!("no record of the ledger is about the question {question}");
+        }
+        Ok(found)
+    }
+
     /// A record with the proof that it is in the ledger as it stands.
     fn proven(&self, seq: u64) -> anyhow::Result<Value> {
         let (words, _, hash) = self.record(seq)?;
@@ -86,7 +110,10 @@ impl Whole {
             root: self.sound.tree.root(head.seq),
             proof,
         };
-        Ok(serde_json::to_value(quorate_wire::sign(&checkpoint, &self.key))?)
+        Ok(serde_json::to_value(quorate_wire::sign(
+            &checkpoint,
+            &self.key,
+        ))?)
     }
 }
 
@@ -97,8 +124,16 @@ pub(super) fn prove(place: &Place, args: &LedgerProve, clock: &Clock) -> anyhow:
         "schema": "quorate.proof/1",
         "checkpoint": whole.checkpoint(place, args.continues, clock())?,
     });
-    if let (Some(seq), Some(fields)) = (args.record, proof.as_object_mut()) {
-        fields.insert("entry".to_owned(), whole.proven(seq)?);
+    let seqs = match (&args.question, args.record) {
+        (Some(question), _) => whole.records_of(question)?,
+        (None, seq) => seq.into_iter().collect(),
+    };
+    let entries: Vec<Value> = seqs
+        .into_iter()
+        .map(|seq| whole.proven(seq))
+        .collect::<anyhow::Result<_>>()?;
+    if let Some(fields) = proof.as_object_mut() {
+        fields.insert("entries".to_owned(), Value::Array(entries));
     }
     ui::say(&serde_json::to_string_pretty(&proof)?);
     Ok(Done::Well)
@@ -126,7 +161,7 @@ pub(super) fn open(place: &Place, args: &LedgerOpen, clock: &Clock) -> anyhow::R
     let proof = json!({
         "schema": "quorate.proof/1",
         "checkpoint": whole.checkpoint(place, None, clock())?,
-        "entry": whole.proven(args.record)?,
+        "entries": [whole.proven(args.record)?],
         "opening": opening,
     });
     ui::say(&serde_json::to_string_pretty(&proof)?);

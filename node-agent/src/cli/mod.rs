@@ -14,6 +14,8 @@ mod keys;
 mod ledger;
 pub(crate) mod logs;
 pub(crate) mod probe;
+mod register;
+mod report;
 mod roster;
 mod serve;
 mod ui;
@@ -91,6 +93,9 @@ fn command(args: Args) -> anyhow::Result<Done> {
             command: DataCommand::Check(check),
         } => data::check(&place, &check),
         Command::Data {
+            command: DataCommand::Register(register),
+        } => register::register(&place, &register, &clock),
+        Command::Data {
             command: DataCommand::Accept,
         } => data::accept(&place),
         Command::Pause(pause) => custodian::pause(&place, &pause),
@@ -98,6 +103,9 @@ fn command(args: Args) -> anyhow::Result<Done> {
         Command::Ledger {
             command: LedgerCommand::Verify(verify),
         } => custodian::verify(&place, &verify),
+        Command::Ledger {
+            command: LedgerCommand::Report(report),
+        } => report::report(&place, &report, &clock),
         Command::Ledger {
             command: LedgerCommand::Extract,
         } => extract::extract(&place),

@@ -163,7 +163,8 @@ impl Ledger {
         key: &SigningKey,
         now: i64,
     ) -> Result<Head, LedgerError> {
-        self.append_words(event, key, now).map(|_| self.head.clone())
+        self.append_words(event, key, now)
+            .map(|_| self.head.clone())
     }
 
     /// Appends a decision and gives its receipt.

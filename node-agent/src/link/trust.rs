@@ -8,6 +8,7 @@ use super::LinkError;
 use crate::home::Home;
 use crate::ledger::Head;
 use crate::node::Node;
+use crate::peers::Noticed;
 
 /// Takes a roster log. `true` if it was news.
 pub(super) fn take_roster(

@@ -5,6 +5,7 @@
 //! each other's checkpoints, researchers and auditors receipts. It has no clock, no files and no
 //! network. What it must not know: results, rows, literals, texts of questions.
 
+pub mod access;
 pub mod chain;
 pub mod commitment;
 pub mod extract;

@@ -33,6 +33,8 @@ pub mod kind {
     pub const ENROL: &str = "enrol";
     /// A node's part of the public register.
     pub const EXTRACT: &str = "extract";
+    /// A custodian's word on a state of the data.
+    pub const REGISTRATION: &str = "registration";
 
     /// What an applicant asks to do.
     pub const PROJECT: &str = "project";
@@ -54,9 +56,27 @@ pub mod kind {
     pub const CHANGE: &str = "change";
 
     /// All of them.
-    pub const ALL: [&str; 19] = [
-        QUESTION, ANSWER, REFUSAL, RESULT, ROSTER, STAMP, HELLO, CHECKPOINT, ENROL, PROJECT, VOTE,
-        ACCEPTANCE, EVIDENCE, APPROVAL, REVIEW, SUSPENSION, LIFT, CHANGE, EXTRACT,
+    pub const ALL: [&str; 20] = [
+        QUESTION,
+        ANSWER,
+        REFUSAL,
+        RESULT,
+        ROSTER,
+        STAMP,
+        HELLO,
+        CHECKPOINT,
+        ENROL,
+        PROJECT,
+        VOTE,
+        ACCEPTANCE,
+        EVIDENCE,
+        APPROVAL,
+        REVIEW,
+        SUSPENSION,
+        LIFT,
+        CHANGE,
+        EXTRACT,
+        REGISTRATION,
     ];
 }
 

@@ -14,19 +14,26 @@ pub(crate) fn run(home: &Path, args: &AuditArgs) -> Result<Exit, Failure> {
     let roster = Profile::open(home)?.roster()?;
     let mut audit = Audit::default();
     for path in &args.files {
-        let read = audit.read(&path.display().to_string(), &text::read_file(path)?, &roster);
+        let read = audit.read(
+            &path.display().to_string(),
+            &text::read_file(path)?,
+            &roster,
+        );
         read.map_err(|error| broken(&error))?;
     }
     for given in &args.ledger {
         let pair = given.split_once('=');
-        let (node, file) = pair.ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("`{given}`: write NODE=FILE"))
-        })?;
+        let (node, file) =
+            pair.ok_or_else(|| Failure::new(Exit::Usage, format!("`{given}`: write NODE=FILE")))?;
         let ledger = text::read_file(Path::new(file))?;
         let read = audit.read_ledger(node, ledger.as_bytes(), &roster, clock::now());
         read.map_err(|error| broken(&error))?;
     }
-    let mut lines: Vec<String> = audit.entries.iter().map(|entry| format!("✓ {entry}")).collect();
+    let mut lines: Vec<String> = audit
+        .entries
+        .iter()
+        .map(|entry| format!("✓ {entry}"))
+        .collect();
     let mut sound = true;
     for (node, ledger) in &audit.ledgers {
         let wrong = ledger.contradictions();
@@ -46,7 +53,11 @@ pub(crate) fn run(home: &Path, args: &AuditArgs) -> Result<Exit, Failure> {
     }
     let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
     ui::data((lines.join("\n") + "\n").as_bytes());
-    Ok(if sound { Exit::Answered } else { Exit::NotVerified })
+    Ok(if sound {
+        Exit::Answered
+    } else {
+        Exit::NotVerified
+    })
 }
 
 fn broken(error: &AuditError) -> Failure {

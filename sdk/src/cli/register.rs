@@ -37,7 +37,10 @@ pub(crate) fn run(home: &Path, args: &RegisterArgs) -> Result<Exit, Failure> {
         std::fs::write(args.out.join(name), content)?;
     }
     let count = register.projects.len();
-    ui::say(&format!("{count} projects written to {}", args.out.display()));
+    ui::say(&format!(
+        "{count} projects written to {}",
+        args.out.display()
+    ));
     Ok(Exit::Answered)
 }
 

@@ -110,7 +110,10 @@ impl Told<'_> {
     fn cells(&self) -> Option<Cells> {
         let book = self.meaning.book(self.codebook);
         let tables = self.meaning.tables();
-        if tables.iter().any(|(_, table)| domain::count(table, &book).is_none()) {
+        if tables
+            .iter()
+            .any(|(_, table)| domain::count(table, &book).is_none())
+        {
             return None;
         }
         let rows = self.answer.tables.iter().flat_map(|table| &table.rows);

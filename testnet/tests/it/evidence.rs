@@ -48,7 +48,13 @@ fn receipt(result: &Value) -> &Value {
 /// Runs a custodian's command and keeps what it prints.
 fn printed(network: &Network, folder: &Path, name: &str, args: &[&str]) -> PathBuf {
     let done = network.custodian(NODE, args).unwrap();
-    assert_eq!(done.code, Some(0), "{args:?}\n{}{}", done.stdout, done.stderr);
+    assert_eq!(
+        done.code,
+        Some(0),
+        "{args:?}\n{}{}",
+        done.stdout,
+        done.stderr
+    );
     let path = folder.join(name);
     fs::write(&path, done.stdout).unwrap();
     path
@@ -59,7 +65,10 @@ fn audit(network: &Network, files: &[&Path], ledger: Option<&Path>) -> (Option<i
     let mut args = vec!["audit".to_owned()];
     args.extend(files.iter().map(|file| file.display().to_string()));
     if let Some(ledger) = ledger {
-        args.extend(["--ledger".to_owned(), format!("{NODE}={}", ledger.display())]);
+        args.extend([
+            "--ledger".to_owned(),
+            format!("{NODE}={}", ledger.display()),
+        ]);
     }
     let done = network.quorate("alice", args).unwrap();
     (done.code, done.stdout + &done.stderr)
@@ -146,7 +155,10 @@ fn stop(network: &mut Network) {
     while !gone(network) && waits.next().is_some() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    assert!(gone(network), "the coordinator still sees a node that was killed");
+    assert!(
+        gone(network),
+        "the coordinator still sees a node that was killed"
+    );
 }
 
 fn verifies(network: &Network) -> Option<i32> {
@@ -195,8 +207,14 @@ fn receipts(network: &mut Network, folder: &Path, (first, result): (&Path, &Valu
     assert_eq!(said["hash"], result["question"]["hash"]);
     assert_eq!(said["codebook"], result["question"]["codebook"]);
     let seq = receipt["seq"].to_string();
-    let verified = network.quorate("alice", [Path::new("verify"), first]).unwrap();
-    assert!(verified.stdout.contains("receipts lead to the ledgers"), "{}", verified.stdout);
+    let verified = network
+        .quorate("alice", [Path::new("verify"), first])
+        .unwrap();
+    assert!(
+        verified.stdout.contains("receipts lead to the ledgers"),
+        "{}",
+        verified.stdout
+    );
     let text = fs::read_to_string(first).unwrap();
     let bent = folder.join("bent.json");
     for (was, is) in [
@@ -204,26 +222,55 @@ fn receipts(network: &mut Network, folder: &Path, (first, result): (&Path, &Valu
         (receipt["root"].as_str().unwrap(), "sha256:1"),
     ] {
         fs::write(&bent, text.replacen(was, is, 99)).unwrap();
-        let refused = network.quorate("alice", [Path::new("verify"), &bent]).unwrap();
-        assert_eq!(refused.code, Some(5), "{}{}", refused.stdout, refused.stderr);
+        let refused = network
+            .quorate("alice", [Path::new("verify"), &bent])
+            .unwrap();
+        assert_eq!(
+            refused.code,
+            Some(5),
+            "{}{}",
+            refused.stdout,
+            refused.stderr
+        );
     }
     // One entry is shown, one commitment opened.
-    let proof = printed(network, folder, "proof.json", &["ledger", "prove", "--record", &seq]);
+    let proof = printed(
+        network,
+        folder,
+        "proof.json",
+        &["ledger", "prove", "--record", &seq],
+    );
     let opened = said_opened(network, folder, first, &seq);
     let state = network.node(NODE).unwrap().dir.join("state");
     let (peers, log) = (state.join("peers.json"), state.join("ledger.log"));
-    let other = network.node("eastgate").unwrap().dir.join("state/peers.json");
+    let other = network
+        .node("eastgate")
+        .unwrap()
+        .dir
+        .join("state/peers.json");
     let files = [first, second, &proof, &opened, &peers, &other];
     let (code, told) = audit(network, &files, Some(&log));
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains(&format!("record {seq} is in the ledger of {NODE}")), "{told}");
+    assert!(
+        told.contains(&format!("record {seq} is in the ledger of {NODE}")),
+        "{told}"
+    );
     assert!(told.contains("its purpose is what the file says"), "{told}");
-    let checkpoint = printed(network, folder, "linked.json", &["ledger", "prove", "--continues", &seq]);
+    let checkpoint = printed(
+        network,
+        folder,
+        "linked.json",
+        &["ledger", "prove", "--continues", &seq],
+    );
     let (code, told) = audit(network, &[first, &checkpoint], None);
     assert_eq!(code, Some(0), "{told}");
     assert!(!told.contains("nothing links"), "{told}");
     let doctor = network.custodian(NODE, ["doctor"]).unwrap();
-    assert!(doctor.stdout.contains("other ledgers: eastgate:"), "{}", doctor.stdout);
+    assert!(
+        doctor.stdout.contains("other ledgers: eastgate:"),
+        "{}",
+        doctor.stdout
+    );
 }
 
 /// Opens the purpose of the question whose decision is record `seq`; another value does not open it.
@@ -231,11 +278,16 @@ fn said_opened(network: &Network, folder: &Path, result: &Path, seq: &str) -> Pa
     let decided: u64 = seq.parse().unwrap();
     let log = network.node(NODE).unwrap().dir.join("state/ledger.log");
     let text = fs::read_to_string(log).unwrap();
-    let line = text.lines().nth(usize::try_from(decided - 1).unwrap()).unwrap();
+    let line = text
+        .lines()
+        .nth(usize::try_from(decided - 1).unwrap())
+        .unwrap();
     let Line::Whole(record, _) = line::read(line, None).unwrap() else {
         panic!("a stub");
     };
-    let open = quorate_evidence::chain::opened_by(&record).unwrap().to_string();
+    let open = quorate_evidence::chain::opened_by(&record)
+        .unwrap()
+        .to_string();
     let base = ["ledger", "open", "--record", &open, "--field", "purpose"];
     let lie = network.custodian(NODE, base.iter().chain(&["--value", "something else"]));
     assert_eq!(lie.unwrap().code, Some(5));
@@ -258,26 +310,50 @@ fn attacks(network: &mut Network, folder: &Path, early: &State, results: &[&Path
     let mut reordered = lines.clone();
     reordered.swap(1, 2);
     let cut = lines[..lines.len() - 1].to_vec();
-    for (attack, lines) in [("edit", edited), ("delete", deleted), ("reorder", reordered), ("cut off", cut)] {
+    for (attack, lines) in [
+        ("edit", edited),
+        ("delete", deleted),
+        ("reorder", reordered),
+        ("cut off", cut),
+    ] {
         state.put(&lines);
         assert_eq!(verifies(network), Some(5), "{attack}");
         let started = network.start_node(NODE);
-        assert!(started.is_err(), "a node starts with a ledger after `{attack}`");
+        assert!(
+            started.is_err(),
+            "a node starts with a ledger after `{attack}`"
+        );
         stop(network);
         state.restore();
     }
     // Somebody with the node's key makes a ledger that is whole by itself.
-    let peers = network.node("eastgate").unwrap().dir.join("state/peers.json");
+    let peers = network
+        .node("eastgate")
+        .unwrap()
+        .dir
+        .join("state/peers.json");
     let witnesses: Vec<&Path> = results.iter().copied().chain([peers.as_path()]).collect();
-    let rolled: Vec<String> = early.lines();
-    for (attack, lines) in [("write anew", state.rewritten()), ("roll back", rolled)] {
+    // The older copy holds the first answer, so only the second one and the peers know better.
+    let later: Vec<&Path> = witnesses.iter().copied().skip(1).collect();
+    for (attack, lines, witnesses) in [
+        ("write anew", state.rewritten(), &witnesses),
+        ("roll back", early.lines(), &later),
+    ] {
         state.put_with_head(&lines);
-        assert_eq!(verifies(network), Some(0), "{attack}: the key owner's ledger is whole");
-        for witness in &witnesses {
+        assert_eq!(
+            verifies(network),
+            Some(0),
+            "{attack}: the key owner's ledger is whole"
+        );
+        for witness in witnesses {
             let (code, told) = audit(network, &[witness], Some(&state.log));
             assert_eq!(code, Some(5), "{attack}, {}\n{told}", witness.display());
         }
-        let code = asked_again(network, folder, &format!("{}.json", attack.replace(' ', "-")));
+        let code = asked_again(
+            network,
+            folder,
+            &format!("{}.json", attack.replace(' ', "-")),
+        );
         assert_eq!(code, "G507", "{attack}");
         state.restore();
         let _ = fs::remove_file(state.log.with_file_name("behind.json"));
@@ -289,7 +365,10 @@ fn attacks(network: &mut Network, folder: &Path, early: &State, results: &[&Path
     let honest = printed(network, folder, "honest.json", &["ledger", "prove"]);
     let (code, told) = audit(network, &[&shown, &honest], None);
     assert_eq!(code, Some(5), "{told}");
-    assert!(told.contains("Different parties were shown different ones"), "{told}");
+    assert!(
+        told.contains("Different parties were shown different ones"),
+        "{told}"
+    );
     let (code, told) = audit(network, &[results[1], &honest], Some(&state.log));
     assert_eq!(code, Some(0), "{told}");
 }

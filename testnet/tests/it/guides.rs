@@ -41,7 +41,7 @@ fn root() -> PathBuf {
 
 fn blocks() -> Vec<Block> {
     let mut found = Vec::new();
-    for guide in ["operator", "custodian", "researcher"] {
+    for guide in ["operator", "custodian", "researcher", "auditor"] {
         let text = fs::read_to_string(root().join(format!("docs/guides/{guide}.md"))).expect(guide);
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
