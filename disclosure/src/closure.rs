@@ -12,7 +12,7 @@ use quorate_query::answer::Cell;
 use quorate_query::codebook::{ColumnRef, RowsPer};
 use quorate_query::question::Set;
 use quorate_query::value::Scalar;
-use roaring::RoaringBitmap;
+use roaring::MultiOps;
 use sha2::{Digest, Sha256};
 
 use crate::decide::{Draft, Listed, withheld};
@@ -153,8 +153,7 @@ fn apart<'a>(
     is_sum: bool,
 ) -> Option<(Footprint, Option<Addends<'a>>)> {
     let footprints = || all.iter().map(|one| &one.facet.footprint);
-    let mut people = RoaringBitmap::new();
-    footprints().for_each(|footprint| people |= &footprint.people);
+    let people = footprints().map(|footprint| &footprint.people).union();
     let persons: u64 = footprints().map(|one| one.people.len()).sum();
     if persons != people.len() {
         return None;
@@ -175,9 +174,8 @@ fn together<'a>(
 ) -> Option<(Footprint, Option<Addends<'a>>)> {
     let own = |one: &FacetCandidate<'_>| one.facet.footprint.people.clone();
     let contributions = if one_each {
-        let mut people = RoaringBitmap::new();
-        all.iter().for_each(|one| people |= own(one));
-        Contributions::ones(people)
+        let people = all.iter().map(|one| &one.facet.footprint.people);
+        Contributions::ones(people.union())
     } else {
         let parts = all.iter().map(|one| match &one.contributions {
             Some(Addends::Of(list)) => Cow::Borrowed(list.as_ref()),

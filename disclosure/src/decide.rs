@@ -3,6 +3,7 @@
 //!
 //! What this file must not know: how one rule works.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -14,7 +15,9 @@ use quorate_query::value::Scalar;
 use crate::closure;
 use crate::evidence::{CellEvidence, MeasureEvidence};
 use crate::facets::Subject;
-use crate::history::{Entry, FacetCandidate, Form, History, Hit, Recall, Standpoint, State};
+use crate::history::{
+    Entry, FacetCandidate, Footprint, Form, History, Hit, Recall, Standpoint, State,
+};
 use crate::rules::case::{Reason, Statistic};
 use crate::rules::{Judge, Withheld};
 use crate::table::{Finding, Outcome, Sheet};
@@ -83,6 +86,8 @@ pub(crate) struct Draft<'s, 'a> {
     /// Cells that are given up, and what cells add up to.
     pub(crate) beside: Vec<Entry>,
     pub(crate) outcome: Outcome,
+    /// The persons that were counted last: measures of one cell mostly count the same.
+    counted: RefCell<Option<Footprint>>,
 }
 
 impl<'s, 'a> Draft<'s, 'a> {
@@ -101,6 +106,7 @@ impl<'s, 'a> Draft<'s, 'a> {
             listed: Vec::new(),
             beside: Vec::new(),
             outcome: Outcome::default(),
+            counted: RefCell::new(None),
         };
         let mut pending = Vec::new();
         for key in &keys {
@@ -201,13 +207,14 @@ impl<'s, 'a> Draft<'s, 'a> {
             cell,
             evidence,
             params: sheet.params,
+            counted: &self.counted,
         };
         let facets = subject.facets();
         let id = sheet.id(&shape, measure);
         let recalled = history.recall(self.from, &id, &facets);
         let derived = matches!(measure, Measure::Moments { column } if sheet.codebook.derived.contains_key(column));
         let found = judge.cell(key, cell, evidence);
-        let found = found.or_else(|| judge.derived(evidence).filter(|_| derived));
+        let found = found.or_else(|| derived.then(|| judge.derived(evidence)).flatten());
         let withheld = found.map_or(Ok(()), Err);
         let parts = withheld.and_then(|()| sheet.parts(measure, &facts, cell, evidence));
         let mut found = Listed {

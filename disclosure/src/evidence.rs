@@ -8,7 +8,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use quorate_query::value::Scalar;
-use roaring::RoaringBitmap;
+use roaring::{MultiOps, RoaringBitmap};
+
+/// Where there are more than so many numbers to a person, persons are not added up by place.
+const SPARSE: u64 = 8;
 
 /// Exact evidence per cell.
 #[derive(Clone, Default)]
@@ -174,6 +177,9 @@ pub struct Contributions {
     sum: i128,
     abs: i128,
     nonzero: u64,
+    /// The least and the greatest; zero of nobody.
+    low: i128,
+    high: i128,
     limited: bool,
 }
 
@@ -203,11 +209,40 @@ impl Each {
         small.map_or(Self::Large(each), Self::small)
     }
 
+    /// From the first on: of one each, without end.
+    fn iter(&self) -> EachIter<'_> {
+        match self {
+            Self::One => EachIter::One,
+            Self::Small(each) => EachIter::Small(each.iter()),
+            Self::Large(each) => EachIter::Large(each.iter()),
+        }
+    }
+
     fn get(&self, rank: usize) -> Option<i128> {
         match self {
             Self::One => Some(1),
             Self::Small(each) => each.get(rank).map(|addend| (*addend).into()),
             Self::Large(each) => each.get(rank).copied(),
+        }
+    }
+}
+
+/// What each adds, one after the other.
+enum EachIter<'a> {
+    One,
+    Small(std::slice::Iter<'a, i64>),
+    Large(std::slice::Iter<'a, i128>),
+}
+
+impl Iterator for EachIter<'_> {
+    type Item = i128;
+
+    #[inline]
+    fn next(&mut self) -> Option<i128> {
+        match self {
+            Self::One => Some(1),
+            Self::Small(each) => each.next().map(|addend| (*addend).into()),
+            Self::Large(each) => each.next().copied(),
         }
     }
 }
@@ -228,6 +263,8 @@ impl Contributions {
             sum: n.into(),
             abs: n.into(),
             nonzero: n,
+            low: i128::from(n.min(1)),
+            high: i128::from(n.min(1)),
             limited: false,
         }
     }
@@ -257,6 +294,8 @@ impl Contributions {
             found.abs = found.abs.checked_add(size).ok_or(Overflow)?;
             found.nonzero += u64::from(*addend != 0);
         }
+        found.low = each.iter().copied().min().unwrap_or(0);
+        found.high = each.iter().copied().max().unwrap_or(0);
         found.each = Each::large(each);
         Ok(found)
     }
@@ -270,18 +309,28 @@ impl Contributions {
             return Err(Overflow);
         }
         let (mut sum, mut abs, mut nonzero) = (0_i128, 0_i128, 0_u64);
+        let first = each.first().copied().unwrap_or(0);
+        let (mut low, mut high) = (first, first);
         // 2^32 persons at most, each below 2^63: both sums stay far below 2^127
         for addend in &each {
             sum += i128::from(*addend);
             abs += i128::from(addend.unsigned_abs());
             nonzero += u64::from(*addend != 0);
+            low = low.min(*addend);
+            high = high.max(*addend);
         }
         Ok(Self {
             people,
-            each: Each::small(each),
+            each: match (low, high) {
+                (1, 1) => Each::One,
+                _ if each.is_empty() => Each::One,
+                _ => Each::Small(each),
+            },
             sum,
             abs,
             nonzero,
+            low: low.into(),
+            high: high.into(),
             limited: false,
         })
     }
@@ -300,29 +349,38 @@ impl Contributions {
         Ok(found?.limited(limited))
     }
 
-    /// The same where all numbers and their totals have 64 bits.
+    /// The same where all numbers and their totals have 64 bits: in places from the first person to
+    /// the last, if these are not many more than persons.
     fn small_together(parts: &[Cow<'_, Self>]) -> Option<Self> {
-        let mut people = RoaringBitmap::new();
-        let mut pairs: Vec<(u32, i64)> = Vec::new();
+        let people = parts.iter().map(|part| &part.people).union();
+        let (Some(first), Some(last)) = (people.min(), people.max()) else {
+            return Some(Self::default());
+        };
+        let places = u64::from(last.checked_sub(first)?);
+        if places > people.len().saturating_mul(SPARSE) {
+            return None;
+        }
+        let place = |person: u32| usize::try_from(person.checked_sub(first)?).ok();
+        let mut sums = vec![0_i64; usize::try_from(places.checked_add(1)?).ok()?];
+        let mut add = |person: u32, addend: i64| {
+            let sum = sums.get_mut(place(person)?)?;
+            *sum = sum.checked_add(addend)?;
+            Some(())
+        };
         for part in parts {
-            people |= &part.people;
+            let mut persons = part.people.iter();
             match &part.each {
-                Each::One => pairs.extend(part.people.iter().map(|person| (person, 1))),
-                Each::Small(each) => pairs.extend(part.people.iter().zip(each.iter().copied())),
+                Each::One => persons.try_for_each(|person| add(person, 1))?,
+                Each::Small(each) => persons
+                    .zip(each)
+                    .try_for_each(|(person, addend)| add(person, *addend))?,
                 Each::Large(_) => return None,
             }
         }
-        // Each part is in order already, which a stable sort makes use of.
-        pairs.sort_by_key(|pair| pair.0);
-        let mut each: Vec<i64> = Vec::with_capacity(pairs.len());
-        let mut last = None;
-        for (person, addend) in pairs {
-            match each.last_mut().filter(|_| last == Some(person)) {
-                Some(total) => *total = total.checked_add(addend)?,
-                None => each.push(addend),
-            }
-            last = Some(person);
-        }
+        let each = people
+            .iter()
+            .map(|person| sums.get(place(person)?).copied());
+        let each = each.collect::<Option<Vec<i64>>>()?;
         Self::in_order(people, each).ok()
     }
 
@@ -399,8 +457,7 @@ impl Contributions {
 
     /// Persons and what they add, in ascending order of person.
     pub fn iter(&self) -> impl Iterator<Item = (u32, i128)> + '_ {
-        let addends = (0..).map(|rank| self.each.get(rank).unwrap_or(0));
-        self.people.iter().zip(addends)
+        self.people.iter().zip(self.each.iter())
     }
 
     /// What one person adds; `None` if the person is not among them.
@@ -416,20 +473,12 @@ impl Contributions {
     /// The `n` largest by size, largest first; ties by person.
     #[must_use]
     pub fn largest(&self, n: usize) -> Vec<(u32, i128)> {
-        if self.each == Each::One {
-            return self.iter().take(n).collect();
-        }
-        let mut top: Vec<(u32, i128)> = Vec::with_capacity(n + 1);
-        for (person, addend) in self.iter() {
-            let size = addend.unsigned_abs();
-            if top.len() == n && top.last().is_none_or(|l| l.1.unsigned_abs() >= size) {
-                continue;
-            }
-            let at = top.partition_point(|known| known.1.unsigned_abs() >= size);
-            top.insert(at, (person, addend));
-            top.truncate(n);
-        }
-        top
+        let ranks = match &self.each {
+            Each::One => return self.iter().take(n).collect(),
+            Each::Small(each) => largest(each, n, |addend| addend.unsigned_abs()),
+            Each::Large(each) => largest(each, n, |addend| addend.unsigned_abs()),
+        };
+        self.at(ranks.into_iter())
     }
 
     /// At most `n` persons and what they add, evenly through the persons; none where all add one.
@@ -440,16 +489,40 @@ impl Contributions {
             return Vec::new();
         }
         let every = persons.div_ceil(n).max(1);
-        self.iter().step_by(every).collect()
+        self.at((0..persons).step_by(every))
+    }
+
+    /// Persons and what they add, by their place among all, which is quicker than to go over all.
+    fn at(&self, ranks: impl Iterator<Item = usize>) -> Vec<(u32, i128)> {
+        let found = ranks.filter_map(|rank| {
+            let person = self.people.select(u32::try_from(rank).ok()?)?;
+            Some((person, self.each.get(rank)?))
+        });
+        found.collect()
     }
 
     /// Least and greatest contribution; `None` of nobody.
     #[must_use]
     pub fn extremes(&self) -> Option<(i128, i128)> {
-        let mut all = self.iter().map(|pair| pair.1);
-        let first = all.next()?;
-        Some(all.fold((first, first), |(low, high), x| (low.min(x), high.max(x))))
+        (!self.people.is_empty()).then_some((self.low, self.high))
     }
+}
+
+/// The places of the `n` largest by size, largest first; ties by place.
+fn largest<T, S: Copy + Ord>(each: &[T], n: usize, size: impl Fn(&T) -> S) -> Vec<usize> {
+    let mut top: Vec<(S, usize)> = Vec::with_capacity(n.saturating_add(1));
+    let mut least: Option<S> = None;
+    for (rank, addend) in each.iter().enumerate() {
+        let size = size(addend);
+        if n == 0 || least.is_some_and(|least| size <= least) {
+            continue;
+        }
+        let at = top.partition_point(|(known, _)| *known >= size);
+        top.insert(at, (size, rank));
+        top.truncate(n);
+        least = top.last().map(|last| last.0).filter(|_| top.len() == n);
+    }
+    top.into_iter().map(|(_, rank)| rank).collect()
 }
 
 impl MeasureEvidence {
@@ -467,7 +540,57 @@ impl MeasureEvidence {
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn some() -> impl Strategy<Value = Vec<(u32, i128)>> {
+        let person = prop_oneof![3 => 0_u32..300, 1 => 60_000_u32..200_000];
+        let small =
+            prop_oneof![3 => -3_i128..4, 1 => Just(1_i128), 1 => any::<i32>().prop_map(i128::from)];
+        let large = any::<i128>().prop_map(|n| n >> 10);
+        let few = prop::collection::btree_map(person.clone(), small, 0..150);
+        let of = prop_oneof![
+            6 => few,
+            1 => prop::collection::btree_map(person, large, 0..20),
+        ];
+        of.prop_map(|map| map.into_iter().collect())
+    }
+
+    proptest! {
+        /// What is found without going over everybody is what going over everybody finds.
+        #[test]
+        fn shortcuts_find_what_the_plain_way_finds(pairs in some(), n in 0_usize..70) {
+            let found = Contributions::of(pairs.clone()).unwrap();
+            prop_assert!(found.iter().eq(pairs.iter().copied()));
+            let mut largest = pairs.clone();
+            largest.sort_by_key(|(person, add)| (Reverse(add.unsigned_abs()), *person));
+            largest.truncate(n);
+            prop_assert_eq!(found.largest(n), largest);
+            let one_each = pairs.iter().all(|(_, add)| *add == 1);
+            let every = pairs.len().div_ceil(n.max(1)).max(1);
+            let mut sample: Vec<_> = pairs.iter().copied().step_by(every).collect();
+            sample.retain(|_| !one_each && n > 0);
+            prop_assert_eq!(found.sample(n), sample);
+            let all = || pairs.iter().map(|(_, add)| *add);
+            prop_assert_eq!(found.extremes(), all().min().zip(all().max()));
+            prop_assert_eq!(found.sum(), all().sum::<i128>());
+            prop_assert_eq!(found.abs_sum(), all().map(i128::abs).sum::<i128>());
+        }
+
+        /// Added up by place, or in a list of all: the same.
+        #[test]
+        fn parts_add_up_as_all_together(parts in prop::collection::vec(some(), 0..5)) {
+            let each: Vec<_> = parts
+                .iter()
+                .map(|part| Cow::Owned(Contributions::of(part.clone()).unwrap()))
+                .collect();
+            let together = Contributions::together(&each).unwrap();
+            prop_assert!(together == Contributions::of(parts.concat()).unwrap());
+        }
+    }
 
     #[test]
     fn contributions_add_up_whatever_the_order() {

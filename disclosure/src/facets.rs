@@ -5,6 +5,7 @@
 //! two bounds differ by what lies between these.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use quorate_query::codebook::{Codebook, ColumnRef, RowsPer};
 use quorate_query::measure::facts::{Facts, limits};
@@ -42,6 +43,8 @@ pub(crate) struct Subject<'s, 'a> {
     pub(crate) evidence: &'a MeasureEvidence,
     /// Parameters of release.
     pub(crate) params: &'s ReleaseParams,
+    /// The persons that were counted last.
+    pub(crate) counted: &'s RefCell<Option<Footprint>>,
 }
 
 /// The family of counts: `1` and numbers of rows.
@@ -350,8 +353,12 @@ impl<'a> Subject<'_, 'a> {
             (Measure::Events { .. }, Some(max)) => Form::Rows(max),
             _ => Form::Persons,
         };
+        let footprint = match counted.is_one_each() && !counted.is_limited() {
+            true => self.footprint(counted.people().clone()),
+            false => Footprint::of(counted),
+        };
         FacetCandidate {
-            facet: self.count_facet(form, &shape, Footprint::of(counted)),
+            facet: self.count_facet(form, &shape, footprint),
             asked: shape,
             contributions: Some(Addends::Of(Cow::Borrowed(counted))),
             first_vec: None,
@@ -364,11 +371,7 @@ impl<'a> Subject<'_, 'a> {
 
     fn persons(&self, shape: Shape, people: RoaringBitmap) -> FacetCandidate<'a> {
         FacetCandidate {
-            facet: self.count_facet(
-                Form::Persons,
-                &shape,
-                Footprint::of(&Contributions::ones(people)),
-            ),
+            facet: self.count_facet(Form::Persons, &shape, self.footprint(people)),
             asked: shape,
             contributions: None,
             first_vec: None,
@@ -376,6 +379,18 @@ impl<'a> Subject<'_, 'a> {
             same_in_every_box: true,
             exact: true,
             across: Across::default(),
+        }
+    }
+
+    /// The footprint of one each, which is known if the same persons were counted just before.
+    fn footprint(&self, people: RoaringBitmap) -> Footprint {
+        let mut counted = self.counted.borrow_mut();
+        match counted.as_ref().filter(|known| known.people == people) {
+            Some(known) => known.clone(),
+            None => {
+                let found = Footprint::of(&Contributions::ones(people));
+                counted.insert(found).clone()
+            }
         }
     }
 

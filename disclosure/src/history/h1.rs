@@ -6,13 +6,12 @@
 
 use super::boxes::differ_harmlessly;
 use super::candidate::FacetCandidate;
-use super::sample::Signature;
 use super::view::{Hit, Near, View, persons};
 
 pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> {
     let (facet, k_diff) = (&candidate.facet, view.k_diff());
     let people = &facet.footprint.people;
-    let signature = Signature::of(people);
+    let signature = view.signature(people);
     let less = k_diff.saturating_sub(1);
     let range = (
         people.len().saturating_sub(less),
@@ -20,7 +19,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
     );
     let mut hits = Vec::new();
     for (_, indexed, entry, other) in view.others(candidate, range) {
-        if signature.xor(&indexed.signature) >= k_diff {
+        if signature.xor(&indexed.signature, k_diff) >= k_diff {
             continue;
         }
         let difference = view.difference(facet, entry, other);

@@ -107,6 +107,23 @@ fn kept_outside(one: &Footprint, other: &Footprint, kept: usize) -> Known {
     known
 }
 
+/// Whether what is kept of those who are in one and not in the other shows already that nobody
+/// dominates what they add.
+fn is_kept_enough(one: &Footprint, other: &Footprint, enough: i128) -> bool {
+    let mut known = Known::default();
+    let outside = |(person, _): &&(u32, i128)| !other.people.contains(*person);
+    let mut largest = one.largest.iter().filter(outside);
+    let mut more = one.sample.iter().filter(outside);
+    // who is among the largest is not added up twice
+    largest.any(|(_, addend)| {
+        known.see(*addend, 0);
+        known.is_enough(enough)
+    }) || more.any(|(_, addend)| {
+        known.compare(*addend);
+        known.is_enough(enough)
+    })
+}
+
 struct New<'a> {
     view: &'a View<'a>,
     candidate: &'a FacetCandidate<'a>,
@@ -123,6 +140,10 @@ impl New<'_> {
     fn against(&self, entry: &Entry, other: &Facet) -> Option<Hit> {
         if self.candidate.facet.form != other.form {
             return self.between_bounds(other);
+        }
+        let (own, theirs) = (self.footprint(), &other.footprint);
+        if is_kept_enough(own, theirs, self.enough) && is_kept_enough(theirs, own, self.enough) {
+            return None;
         }
         if other.footprint.people.is_subset(&self.footprint().people) {
             return self.judge_more(other);

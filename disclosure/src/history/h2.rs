@@ -56,7 +56,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
         view,
         facet,
         exact: candidate.exact,
-        signature: Signature::of(&facet.footprint.people),
+        signature: view.signature(&facet.footprint.people),
         positive,
         plain: positive || others.iter().all(|other| other.alike),
     };
@@ -82,7 +82,7 @@ struct New<'a> {
     view: &'a View<'a>,
     facet: &'a Facet,
     exact: bool,
-    signature: Signature,
+    signature: &'a Signature,
     /// Whether nobody adds less than zero to any of all these.
     positive: bool,
     /// Whether what a person adds to two of them cannot even out.
@@ -102,7 +102,7 @@ impl New<'_> {
     fn minus(&self, others: &[Other<'_>]) -> Vec<Hit> {
         let k_diff = self.view.k_diff();
         let inside = |other: &&Other<'_>| {
-            !self.plain || other.indexed.signature.outside(&self.signature) < k_diff
+            !self.plain || other.indexed.signature.outside(self.signature, k_diff) < k_diff
         };
         let parts: Vec<&Other<'_>> = others.iter().filter(inside).collect();
         let mut hits = Vec::new();
@@ -122,7 +122,7 @@ impl New<'_> {
         let all: Vec<&Other<'_>> = others.iter().collect();
         let mut hits = Vec::new();
         for b in &all {
-            if self.plain && self.signature.outside(&b.indexed.signature) >= k_diff {
+            if self.plain && self.signature.outside(&b.indexed.signature, k_diff) >= k_diff {
                 continue;
             }
             let rest = b.persons.saturating_sub(self.persons());
@@ -156,17 +156,18 @@ impl New<'_> {
 
     /// On how many persons the sum rests, where each adds the same to all three.
     fn weight(&self, legs: &Legs<'_, '_>) -> u64 {
+        let k_diff = self.view.k_diff();
         let (x, y) = (&legs.a.indexed.signature, &legs.b.indexed.signature);
         let (q, a, b) = (self.people(), legs.a.people(), legs.b.people());
         let plus = legs.sign > 0;
         let sampled = match plus {
-            true => self.signature.plus(x, y),
-            false => self.signature.minus(x, y),
+            true => self.signature.plus([x, y], k_diff),
+            false => self.signature.minus([x, y], k_diff),
         };
         match plus {
-            _ if sampled >= self.view.k_diff() => sampled,
-            true => weight_plus(q, a, b),
-            false => weight_minus(q, a, b),
+            _ if sampled >= k_diff => sampled,
+            true => weight_plus(q, [a, b], k_diff),
+            false => weight_minus(q, [a, b], k_diff),
         }
     }
 
@@ -176,9 +177,9 @@ impl New<'_> {
         let (x, y) = (&legs.a.indexed.signature, &legs.b.indexed.signature);
         let plus = legs.sign > 0;
         let sampled = match (self.positive, plus) {
-            (false, _) => self.signature.alone(x, y),
-            (true, true) => self.signature.either_xor(x, y),
-            (true, false) => x.either_xor(y, &self.signature),
+            (false, _) => self.signature.alone([x, y], k_diff),
+            (true, true) => self.signature.either_xor([x, y], k_diff),
+            (true, false) => x.either_xor([y, self.signature], k_diff),
         };
         if sampled >= k_diff {
             return sampled;

@@ -28,7 +28,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
     }
     let new = New {
         view,
-        signature: Signature::of(&candidate.facet.footprint.people),
+        signature: view.signature(&candidate.facet.footprint.people),
         facet: &candidate.facet,
         contributions,
         clamp: candidate.clamp,
@@ -64,7 +64,7 @@ struct Other<'a> {
 
 struct New<'a> {
     view: &'a View<'a>,
-    signature: Signature,
+    signature: &'a Signature,
     facet: &'a Facet,
     contributions: &'a Addends<'a>,
     clamp: i128,
@@ -83,6 +83,7 @@ struct Legs<'a> {
 impl New<'_> {
     fn against(&self, others: &[Other<'_>]) -> Vec<Hit> {
         let own = self.facet.footprint.abs;
+        let k_diff = self.view.k_diff();
         let mut hits = Vec::new();
         for (at, a) in others.iter().enumerate() {
             let size = a.facet.footprint.abs;
@@ -101,8 +102,8 @@ impl New<'_> {
                 }
                 let (x, y) = (a.signature, b.signature);
                 let sampled = match plus {
-                    true => self.signature.plus(x, y),
-                    false => self.signature.minus(x, y),
+                    true => self.signature.plus([x, y], k_diff),
+                    false => self.signature.minus([x, y], k_diff),
                 };
                 if let Some(statistic) = self.missed(legs, sampled) {
                     hits.push(hit(statistic, [&a.name, &b.name]));
@@ -131,12 +132,12 @@ impl New<'_> {
             &legs.b.footprint.people,
         );
         // Bitmaps are not touched where a sample of them is enough.
-        let weight = || match legs.plus {
-            true => weight_plus(q, a, b),
-            false => weight_minus(q, a, b),
+        let weight = |enough: u64| match legs.plus {
+            true => weight_plus(q, [a, b], enough),
+            false => weight_minus(q, [a, b], enough),
         };
         let k_diff = self.view.k_diff();
-        if sampled < k_diff && weight() < k_diff {
+        if sampled < k_diff && weight(k_diff) < k_diff {
             return None;
         }
         let mut rest = Rest::default();
@@ -149,7 +150,7 @@ impl New<'_> {
                 }
             }
         }
-        let least = self.outside(legs, weight(), &mut rest);
+        let least = self.outside(legs, weight(u64::MAX), &mut rest);
         rest.abs = rest.abs.max(least);
         rest.judge(self.view)
     }

@@ -26,6 +26,7 @@ mod tests;
 mod times;
 mod view;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use quorate_query::codebook::Codebook;
@@ -276,6 +277,7 @@ impl History {
             params: from.params,
             codebook: from.codebook,
             within,
+            signature: OnceCell::new(),
         }
     }
 }

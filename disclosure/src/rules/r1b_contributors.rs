@@ -4,8 +4,6 @@
 //!
 //! Page: `docs/disclosure/R1b.md`.
 
-use std::collections::BTreeMap;
-
 use quorate_query::release::{ReleaseParams, k_eff};
 
 use super::case::{Case, Statistic, Verdict};
@@ -43,12 +41,12 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
 /// A derived column can be made so that all but a few have a value that is known: its sum rests on at
 /// least the threshold of persons outside the commonest one, like that of a small domain.
 pub(super) fn derived(totals: &Contributions, params: &ReleaseParams) -> Verdict {
-    let mut each: BTreeMap<i128, u64> = BTreeMap::new();
-    for (_, total) in totals.iter() {
-        let persons = each.entry(total).or_default();
-        *persons = persons.saturating_add(1);
-    }
-    let commonest = each.values().copied().max().unwrap_or(0);
+    let mut each: Vec<i128> = totals.iter().map(|(_, total)| total).collect();
+    each.sort_unstable();
+    let alike = each.chunk_by(|a, b| a == b).map(<[i128]>::len).max();
+    let commonest = alike
+        .and_then(|alike| u64::try_from(alike).ok())
+        .unwrap_or(0);
     let outside = totals.people().len().saturating_sub(commonest);
     let threshold = u64::from(k_eff(params.k, params.round_base));
     let outside = Statistic::new("outside_commonest", outside, threshold);
