@@ -199,11 +199,7 @@ impl Studies {
 
     fn of_counts(arguments: &Arguments, effect: Effect, released: &Released<'_>) -> Self {
         let counts = Counts::read(released);
-        let codes = &counts.codes[1];
-        let at = match arguments.get("is") {
-            Some(wanted) => codes.iter().position(|code| code == wanted),
-            None => codes.len().checked_sub(1),
-        };
+        let at = counts.outcome(arguments.get(IS.name));
         let square = |cells: &Vec<Vec<crate::combine::Interval>>| {
             let split = |row: &Vec<crate::combine::Interval>| {
                 let others = row

@@ -59,14 +59,10 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
         ));
     }
     let [names, outcomes] = &counts.names;
-    let codes = &counts.codes[1];
-    let at = match arguments.get("is") {
-        Some(wanted) => codes.iter().position(|code| code == wanted),
-        None => codes.len().checked_sub(1),
-    };
+    let at = counts.outcome(arguments.get(IS.name));
     let (Some(at), false) = (at, counts.sites.is_empty()) else {
         if !counts.sites.is_empty() {
-            report.remark("No node released persons with the value that `is` names.");
+            report.remark("No node released persons with the value of those who have it.");
         }
         return report;
     };

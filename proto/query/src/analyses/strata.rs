@@ -23,6 +23,8 @@ pub(super) struct Counts {
     pub(super) codes: [Vec<String>; 2],
     /// Levels that no node released anything of.
     pub(super) unseen: Vec<String>,
+    /// The greatest level of the second key, released or not, as a code.
+    greatest: Option<String>,
     /// The nodes, by their place among those that answered.
     pub(super) sites: Vec<usize>,
     /// Their names.
@@ -34,6 +36,14 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// Where the outcome stands among the levels of the second key: the one that was named, else the
+    /// greatest there is. Another one does not stand in where nobody released it.
+    pub(super) fn outcome(&self, named: Option<&str>) -> Option<usize> {
+        let wanted = named.or(self.greatest.as_deref());
+        let [_, codes] = &self.codes;
+        codes.iter().position(|code| Some(code.as_str()) == wanted)
+    }
+
     /// Reads the counts of an expansion by two keys. Rows without a value of a key are in no level,
     /// and a level of which no node released anything is left out: what is tested then is about the
     /// persons of the other levels.
@@ -112,6 +122,7 @@ impl Counts {
             names: [text(0, level_name), text(1, level_name)],
             codes: [text(0, code), text(1, code)],
             unseen,
+            greatest: seen(1, false).last().map(plain),
             nodes,
             all: count(&sites).unwrap_or_default(),
             by_site,
@@ -137,10 +148,11 @@ fn grid<T>(
 
 /// `sex = 1 male`: the column, the value, its label.
 pub(super) fn level_name(released: &Released<'_>, key: usize, level: &Scalar) -> String {
+    let name = released.key_name(key);
     let column = match released.group_keys().get(key) {
-        Some(GroupKey::Column(column)) => column.column.clone(),
-        Some(GroupKey::Band { column, width }) => format!("{} from (width {width})", column.column),
-        Some(GroupKey::Period { column, .. }) => format!("{} from", column.column),
+        Some(GroupKey::Column(_)) => name.to_owned(),
+        Some(GroupKey::Band { width, .. }) => format!("{name} from (width {width})"),
+        Some(GroupKey::Period { .. }) => format!("{name} from"),
         None => String::new(),
     };
     let value = plain(level);

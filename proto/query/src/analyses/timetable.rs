@@ -84,9 +84,14 @@ impl<'r, 'a> Levels<'r, 'a> {
             vec![None]
         };
         let ends = levels(keys.time() + 1);
+        // The greatest of all levels, released or not: another one does not stand in for the event.
+        let of_all = cells
+            .iter()
+            .chain(&others)
+            .filter_map(|row| row.get(keys.time() + 1));
         let event = match keys.event {
             Some(wanted) => ends.iter().find(|level| plain(level) == wanted),
-            None => ends.last(),
+            None => of_all.max().filter(|level| ends.contains(*level)),
         };
         Some(Self {
             groups,

@@ -8,7 +8,7 @@ use super::{CombineError, SiteAnswer, SiteTables, of_table};
 use crate::answer::Mode;
 use crate::codebook::{Codebook, Column};
 use crate::measure::{self, SiteParts, facts::Facts, interval::Interval};
-use crate::question::{GroupKey, Measure, Question, Stat, TableQuestion};
+use crate::question::{Expr, GroupKey, Measure, Question, Stat, TableQuestion};
 use crate::value::Scalar;
 
 /// The released tables of all nodes that answered, laid side by side.
@@ -58,6 +58,28 @@ impl<'a> Released<'a> {
     #[must_use]
     pub fn key_column(&self, key: usize) -> Option<&'a Column> {
         self.codebook.column(self.question.keys.get(key)?.column())
+    }
+
+    /// What the question calls the column of the n-th group key: a derived column is called by its digest
+    /// everywhere else.
+    #[must_use]
+    pub fn key_name(&self, key: usize) -> &'a str {
+        let columns = &self.question.output.columns;
+        let named = columns.iter().find(|column| column.expr == Expr::Key(key));
+        let Some(text) = named.map(|column| column.name.as_str()) else {
+            return "";
+        };
+        let band = text
+            .strip_prefix("floor(")
+            .and_then(|rest| rest.split_once('/'));
+        let period = text
+            .strip_prefix("date_trunc(")
+            .and_then(|rest| rest.split_once(','));
+        match (band, period) {
+            (Some((name, _)), _) => name.trim(),
+            (None, Some((_, rest))) => rest.trim_end_matches(')').trim(),
+            (None, None) => text,
+        }
     }
 
     /// The label of a value of the n-th group key, where the codebook has one.

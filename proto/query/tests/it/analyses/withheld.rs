@@ -128,3 +128,38 @@ fn a_thin_tail_that_is_withheld_costs_precision_only_there() {
     assert_eq!(withheld.row, "all, from 48");
     assert!(!withheld.values.contains_key("n"), "{withheld:?}");
 }
+
+#[test]
+fn another_level_does_not_stand_in_for_an_outcome_that_nobody_released() {
+    let person = |sex: i64, died: i64, months: i64| -> Person {
+        let known = [("sex", sex), ("disease", died), ("died", died)];
+        known
+            .into_iter()
+            .chain([("months", months), ("arm", 1)])
+            .collect()
+    };
+    // Many are lost in every year, and three die.
+    let people: Vec<Person> = (0..240)
+        .map(|n| person(n % 2, i64::from(n < 3), 12 * (n / 2 % 4)))
+        .collect();
+    let sites = vec![("a", people)];
+    let curve = analysis("survival/1", &[("time", "months:12"), ("event", "died")]);
+    let share = analysis("proportion/1", &[("outcome", "disease"), ("by", "sex")]);
+    for asked in [&curve, &share] {
+        let shown = report(asked, &sites, true);
+        assert!(shown.tables.is_empty(), "{shown:#?}");
+        assert!(
+            shown
+                .remarks
+                .iter()
+                .any(|r| r.starts_with("No node released"))
+        );
+        assert!(!report(asked, &sites, false).tables.is_empty());
+    }
+    let named = [("outcome", "disease"), ("by", "sex"), ("is", "0")];
+    assert!(
+        !report(&analysis("proportion/1", &named), &sites, true)
+            .tables
+            .is_empty()
+    );
+}
