@@ -2,7 +2,7 @@
 //! record and the proof that it is there. What it must not know: cells, only how many there are.
 
 use quorate_evidence::Receipt;
-use quorate_identity::{Role, digest_text};
+use quorate_identity::digest_text;
 use quorate_query::answer::{Cell, Mode};
 use quorate_query::domain;
 use quorate_query::question::TableQuestion;
@@ -28,15 +28,14 @@ pub(crate) fn decide(
 ) -> Result<Receipt, LedgerError> {
     let decided = Decided {
         opened: entry.seq,
-        statement: statement(node, asked, released, now),
+        statement: statement(node, asked, released),
     };
     node.with_ledger(|ledger| ledger.decide(decided, &node.key, now))
 }
 
 /// What a receipt says: from the question, from public policy and from what leaves.
-fn statement(node: &Node, asked: &Asked, released: &Released<'_>, now: i64) -> Statement {
+fn statement(node: &Node, asked: &Asked, released: &Released<'_>) -> Statement {
     let question = released.approved().question();
-    let snapshot = node.secrets().label(released.epoch());
     let researcher = match &asked.asker {
         Asker::Researcher { name, .. } => name.clone(),
         Asker::Custodian | Asker::Core { .. } => String::new(),
@@ -53,22 +52,14 @@ fn statement(node: &Node, asked: &Asked, released: &Released<'_>, now: i64) -> S
         roster: node.roster().head().hash,
         policy: node.policy.digest.clone(),
         population: node.policy.population.name.clone(),
-        registration: registered(node, &snapshot, now),
-        snapshot,
+        snapshot: node.secrets().label(released.epoch()),
+        registration: registration::of_node(node, released.epoch()).unwrap_or_default(),
         columns: question.tables().into_iter().flat_map(columns).collect(),
         approval: approval(released),
         rules: rules(released),
         cells: cells(released),
         tables: digest_text(&quorate_wire::tables_digest(released.tables())),
     }
-}
-
-/// The digest of the custodian's registration of a state of the data; empty if there is none.
-fn registered(node: &Node, snapshot: &str, now: i64) -> String {
-    let roster = node.roster();
-    let custodians = roster.members(now).filter(|m| m.role == Role::Custodian);
-    let keys: Vec<_> = custodians.map(|member| member.key.clone()).collect();
-    registration::of_state(&node.policy.node.state, snapshot, &keys).unwrap_or_default()
 }
 
 /// Who or what approved, and how it is released.

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use futures::StreamExt;
 use quorate_identity::envelope::kind;
-use quorate_identity::{KeyId, Signed, digest_text, parse_digest};
+use quorate_identity::{KeyId, Role as Member, Signed, digest_text, parse_digest};
 use quorate_query::codebook::{Codebook, Role};
 use quorate_query::value::Scalar;
 use serde::{Deserialize, Serialize};
 
 use crate::data_check::scalar;
+use crate::node::Node;
 use crate::policy::Policy;
 use crate::source::{SourceError, SourceFault, held, read_table};
 use crate::state;
@@ -183,6 +184,18 @@ pub(crate) fn keep(folder: &Path, snapshot: &str, signed: &Signed) -> std::io::R
     state::folder(&folder.join(FOLDER))?;
     state::write_file(&path, &serde_json::to_vec(signed)?)?;
     Ok(digest_text(&signed.digest()))
+}
+
+/// The digest of the registration of a state of a node's data, if a custodian of the roster as it
+/// stands signed one.
+#[must_use]
+pub fn of_node(node: &Node, epoch: &str) -> Option<String> {
+    let roster = node.roster();
+    let members = roster.members(roster.last_at());
+    let custodians = members.filter(|member| member.role == Member::Custodian);
+    let keys: Vec<KeyId> = custodians.map(|member| member.key.clone()).collect();
+    let snapshot = node.secrets().label(epoch);
+    of_state(&node.policy.node.state, &snapshot, &keys)
 }
 
 /// The digest of the registration of a state, if one of these custodians signed it.

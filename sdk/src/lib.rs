@@ -37,6 +37,7 @@ pub mod heads;
 pub mod journal;
 pub mod link;
 pub mod login;
+pub mod packet;
 pub mod params;
 pub mod problems;
 pub mod profile;

@@ -185,3 +185,71 @@ fn the_ledger_says_who_delivered_who_asked_and_on_which_basis() {
         "another key"
     );
 }
+
+/// Runs a command in the house's folder; whether it ended well.
+fn command(house: &House, words: &[&str]) -> bool {
+    let folder = house.folder.path().display().to_string();
+    let words = ["quorate-node"]
+        .iter()
+        .chain(words)
+        .map(|word| (*word).to_owned());
+    let done = crate::run(words.chain(["--dir".to_owned(), folder]).map(Into::into));
+    format!("{done:?}") == format!("{:?}", std::process::ExitCode::SUCCESS)
+}
+
+#[test]
+fn a_state_of_the_data_answers_once_its_custodian_registered_it() {
+    let mut house = people(BOOK, "");
+    house.policy = house
+        .policy
+        .replace("synthetic = false", "synthetic = false\nregistered = true");
+    let sql = "SELECT sex, count(*) AS n FROM person GROUP BY sex";
+    let node = house.open();
+    assert_eq!(code(&house, &node, sql), Some("C605".to_owned()));
+    let in_folder = |name: &str| house.folder.path().join(name);
+    std::fs::write(in_folder("policy.toml"), &house.policy).unwrap();
+    std::fs::write(in_folder("book.toml"), BOOK).unwrap();
+    let log = quorate_identity::roster::write_log(house.roster.log());
+    std::fs::write(house.state().join("roster.log"), log).unwrap();
+    crate::testing::node_key()
+        .save(&house.state().join("node.key"))
+        .unwrap();
+    let book = in_folder("book.toml").display().to_string();
+    let register = |key: u8| {
+        let path = in_folder(&format!("key-{key}"));
+        if !path.exists() {
+            crate::testing::key(key).save(&path).unwrap();
+        }
+        let path = path.display().to_string();
+        let words = ["data", "register", "--codebook", &book, "--key", &path];
+        command(&house, &words)
+    };
+    assert!(!register(3), "a researcher registers nothing");
+    assert!(register(1), "while the node runs");
+    let answer = house.ask(&node, sql);
+    let receipt = answer.receipt.unwrap().check().unwrap();
+    let registered = receipt.statement.registration;
+    assert_eq!(registered.len(), 71, "{registered}");
+    let log = std::fs::read_to_string(house.state().join(crate::ledger::LEDGER_FILE)).unwrap();
+    let noted = log.lines().find(|line| line.contains("data_registered"));
+    assert!(noted.unwrap().contains(&registered), "the ledger says so");
+    let people = in_folder("people.csv");
+    let more = std::fs::read_to_string(&people).unwrap() + "100,1,a,70\n";
+    std::fs::write(&people, more).unwrap();
+    assert_eq!(
+        code(&house, &node, sql),
+        Some("C605".to_owned()),
+        "other data"
+    );
+    drop(node);
+    assert!(register(1), "while it does not run");
+    let node = house.open();
+    assert_eq!(code(&house, &node, sql), None);
+    assert!(command(&house, &["ledger", "report", "--reader", "dora"]));
+    drop(node);
+    let node = house.open();
+    let sound = crate::ledger::verify(&house.state(), None, None).unwrap();
+    assert_eq!(sound.head, node.ledger_head());
+    let log = std::fs::read_to_string(house.state().join(crate::ledger::LEDGER_FILE)).unwrap();
+    assert!(log.contains("ledger_read") && log.contains("dora"));
+}

@@ -63,6 +63,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: RosterCommand,
     },
+    /// Which requirements are met by what, and which test shows it
+    Conformance(Conformance),
     /// Approve one question for a project with `approval = "listed"`
     Approve(Approve),
 }
@@ -180,8 +182,27 @@ pub(super) enum LedgerCommand {
     Open(LedgerOpen),
     /// Who touched which data, by person or by dataset; that it was read is recorded
     Report(LedgerReport),
+    /// Remove the words of old records; their hashes and signatures stay. The node must not be running
+    Retain(LedgerRetain),
     /// Print this node's part of the public register, counted from the ledger and signed
     Extract,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Conformance {
+    /// Print JSON, with the tests
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct LedgerRetain {
+    /// Records before this day (UTC), which is at least a year ago
+    #[arg(long, value_name = "DAY")]
+    pub(super) before: jiff::civil::Date,
+    /// Under which rule
+    #[arg(long)]
+    pub(super) reason: String,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -13,7 +13,7 @@ use quorate_identity::SigningKey;
 use quorate_wire::{Checkpoint, Payload, QuestionPayload, ResultPayload};
 use serde_json::{Value, json};
 
-use super::args::{LedgerOpen, LedgerProve, Place};
+use super::args::{LedgerOpen, LedgerProve, LedgerRetain, Place};
 use super::{Done, ui};
 use crate::committed;
 use crate::home::Home;
@@ -165,6 +165,31 @@ pub(super) fn open(place: &Place, args: &LedgerOpen, clock: &Clock) -> anyhow::R
         "opening": opening,
     });
     ui::say(&serde_json::to_string_pretty(&proof)?);
+    Ok(Done::Well)
+}
+
+/// Shortest time that access to health data is logged: a year.
+const LEAST_KEPT: i64 = 365 * 86_400;
+
+/// `ledger retain`: removes the words of old records.
+pub(super) fn retain(place: &Place, args: &LedgerRetain, clock: &Clock) -> anyhow::Result<Done> {
+    let policy = place.policy()?;
+    let before = args.before.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp();
+    let (before, now) = (before.as_second(), clock());
+    if before > now.saturating_sub(LEAST_KEPT) {
+        bail!(
+            "{} is less than a year ago: records of access are kept at least that long",
+            args.before
+        );
+    }
+    let key = Home::open(&policy.node.state)?.node_key()?;
+    let rule = (before, args.reason.as_str());
+    match ledger::retain(&policy.node.state, &policy.node.name, &key, rule, now)? {
+        0 => ui::note("no record is older"),
+        through => ui::note(&format!(
+            "the words of records 1 to {through} are gone; their hashes and signatures stay"
+        )),
+    }
     Ok(Done::Well)
 }
 

@@ -4,6 +4,7 @@
 //! 5 verification failed, 64 not understood.
 
 mod args;
+mod conformance;
 mod custodian;
 mod data;
 mod doctor;
@@ -107,6 +108,9 @@ fn command(args: Args) -> anyhow::Result<Done> {
             command: LedgerCommand::Report(report),
         } => report::report(&place, &report, &clock),
         Command::Ledger {
+            command: LedgerCommand::Retain(retain),
+        } => ledger::retain(&place, &retain, &clock),
+        Command::Ledger {
             command: LedgerCommand::Extract,
         } => extract::extract(&place),
         Command::Ledger {
@@ -133,6 +137,7 @@ fn command(args: Args) -> anyhow::Result<Done> {
         Command::Roster {
             command: RosterCommand::Accept(accept),
         } => roster::accept(&place, &accept),
+        Command::Conformance(args) => conformance::conformance(&place, &args),
         Command::Approve(approve) => custodian::approve(&place, &approve),
     }
 }

@@ -6,6 +6,7 @@
 
 mod adopt;
 mod disk;
+mod retain;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ pub use quorate_evidence::record::{
     Noted, Open, Record, Retained, Rules, Statement,
 };
 pub use quorate_evidence::{Head, Sound, Tampered};
+pub(crate) use retain::retain;
 pub(crate) use verify::read;
 pub use verify::{holds, verify};
 

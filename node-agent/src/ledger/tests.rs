@@ -211,6 +211,54 @@ fn commitments_tell_nothing_and_differ_by_record() {
     assert_eq!(first, ledger.commitment(Some(opened), "params", b"4711"));
 }
 
+#[test]
+fn retention_removes_words_keeps_the_chain_and_says_so() {
+    let (folder, path) = written(3);
+    let before = check(&folder).unwrap();
+    let later = NOW + 400 * 86_400;
+    let mut ledger = open(folder.path());
+    let opened = ledger.append(opening("q9"), &key(), later).unwrap();
+    drop(ledger);
+    let retain = |moment| {
+        super::retain(
+            folder.path(),
+            "cleveland",
+            &key(),
+            (moment, "a year is over"),
+            later,
+        )
+        .unwrap()
+    };
+    assert_eq!(retain(NOW), 0, "nothing is older");
+    assert_eq!(retain(later + 1), 7, "not the question that is open");
+    let sound = check(&folder).unwrap();
+    assert_eq!((sound.stubs, sound.head.seq), (7, 9));
+    assert_eq!(
+        sound.tree.root(7),
+        before.tree.root(7),
+        "every checkpoint fits"
+    );
+    assert!(sound.open.contains_key(&opened.seq));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("q1") && text.contains("a year is over"));
+    assert_eq!(retain(later), 0, "once");
+    let mut ledger = open(folder.path());
+    ledger
+        .append(closing(opened.seq, "q9"), &key(), later)
+        .unwrap();
+    drop(ledger);
+    // Without a record of it, it is an attack.
+    let lines: Vec<String> = fs::read_to_string(&path)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let mut emptied = lines.clone();
+    emptied[7] = quorate_evidence::line::stub(&lines[7]).unwrap();
+    fs::write(&path, emptied.join("\n") + "\n").unwrap();
+    assert_eq!(check(&folder), Err(Tampered::Emptied(8)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

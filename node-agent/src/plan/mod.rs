@@ -24,6 +24,7 @@ use crate::measure::{self, TooWide};
 use crate::node::Node;
 use crate::persons::{self, NoticeError};
 use crate::refusal::Coded;
+use crate::registration;
 use crate::source::{self, SourceError, SourceFault};
 pub use lower::{LowerError, Tables, lower};
 
@@ -98,6 +99,11 @@ pub enum PlanError {
     /// A source cannot be used.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The policy asks for registered states of the data, and this is none.
+    #[error(
+        "the policy says `registered = true` and no custodian of the roster registered the present state of the data: run `quorate-node data register`"
+    )]
+    Unregistered,
     /// What changed since the last epoch cannot be told.
     #[error(transparent)]
     Persons(#[from] NoticeError),
@@ -123,6 +129,7 @@ impl Coded for PlanError {
                 SourceFault::Internal(_) => "E900",
                 _ => "C604",
             },
+            Self::Unregistered => "C605",
             Self::TooWide(_) => "L705",
             Self::Lower(LowerError::NotHeld(_)) => "C602",
             Self::Lower(LowerError::Misfit | LowerError::Engine(_)) | Self::Engine(_) => "E900",
@@ -162,6 +169,9 @@ pub async fn plan<'a>(node: &Node, approved: Approved<'a>) -> Result<Planned<'a>
     );
     let loading = async move { source::snapshot(&policy, &book, &wanted, &cache).await };
     let snapshot = node.engine.inside(loading).await??;
+    if node.policy.population.registered && registration::of_node(node, &snapshot.epoch).is_none() {
+        return Err(PlanError::Unregistered);
+    }
     persons::notice(node, codebook, &snapshot).await?;
     let mut plans = Vec::with_capacity(tables.len());
     for table in tables {

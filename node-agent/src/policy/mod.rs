@@ -78,6 +78,8 @@ pub struct Population {
     pub name: String,
     /// Invented people: the only way to answers without protection.
     pub synthetic: bool,
+    /// Only states of the data that a custodian registered are asked about.
+    pub registered: bool,
 }
 
 /// One table's source.

@@ -176,9 +176,11 @@ fn proxy(section: &Section<'_>) -> Proxy {
 fn population(section: &Section<'_>) -> Option<Population> {
     let name = name(section, "name");
     let synthetic = section.or("synthetic", false);
+    let registered = section.or("registered", false);
     Some(Population {
         name: name?,
         synthetic,
+        registered,
     })
 }
 

@@ -407,6 +407,13 @@ pub(crate) static TABLE: &[Entry] = &[
         "the node cannot read its source",
         "a source could not be read: run `quorate-node data check`",
     ),
+    entry(
+        "C605",
+        Custodian,
+        "data not registered",
+        "the present state of the node's data waits for its custodian",
+        "the data changed and the policy asks for registered states: run `quorate-node data register`",
+    ),
     // L: limits
     entry(
         "L701",

@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Compare what nodes' ledgers were shown as: results, proofs, files of witnesses
     Audit(AuditArgs),
+    /// Write a saved result as a Five Safes RO-Crate, after verifying it
+    Crate(CrateArgs),
     /// Make the public register of data use from nodes' extracts, or check that it is what they give
     Register(RegisterArgs),
     /// Check, draft or compare codebooks
@@ -77,6 +79,23 @@ pub(crate) struct AuditArgs {
     /// A whole ledger that its custodian gave you (repeatable)
     #[arg(long, value_name = "NODE=FILE")]
     pub(crate) ledger: Vec<String>,
+}
+
+/// `crate`
+#[derive(Debug, Args)]
+pub(crate) struct CrateArgs {
+    /// The result, in JSON
+    pub(crate) result: PathBuf,
+    /// Folder of the bag
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Licence of the result
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://creativecommons.org/licenses/by/4.0/"
+    )]
+    pub(crate) licence: String,
 }
 
 /// `register`

@@ -9,6 +9,7 @@ mod clock;
 mod codebook;
 mod exit;
 mod login;
+mod packet;
 mod progress;
 mod query;
 mod questions;
@@ -78,6 +79,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::List(args) => questions::list(&home, &args).await,
         Command::Verify(args) => verify::run(&home, &args),
         Command::Audit(args) => audit::run(&home, &args),
+        Command::Crate(args) => packet::run(&home, &args),
         Command::Register(args) => register::run(&home, &args),
         Command::Codebook(command) => codebook::run(&command),
     }

@@ -20,14 +20,39 @@ use crate::{heads, journal, report};
 
 /// Runs the command.
 pub(crate) fn run(home: &Path, args: &VerifyArgs) -> Result<Exit, Failure> {
+    let Believed {
+        verified,
+        roster,
+        newer,
+        mine,
+    } = believe(home, &args.file, args.codebook.as_deref())?;
+    ui::data(story(&verified, &roster, newer.as_ref(), mine).as_bytes());
+    Ok(Exit::Answered)
+}
+
+/// A saved result that is believed again.
+pub(crate) fn believed(home: &Path, file: &Path) -> Result<VerifiedResult, Failure> {
+    believe(home, file, None).map(|believed| believed.verified)
+}
+
+/// A result with what it was believed by.
+struct Believed {
+    verified: VerifiedResult,
+    roster: Roster,
+    newer: Option<Roster>,
+    /// Whether the question was signed on this machine.
+    mine: bool,
+}
+
+fn believe(home: &Path, file: &Path, codebook: Option<&Path>) -> Result<Believed, Failure> {
     let profile = Profile::open(home)?;
-    let document = read(&args.file)?;
+    let document = read(file)?;
     let signed = envelope(document.signed.as_deref().ok_or_else(|| {
         broken("the file holds no signed result, so there is nothing to verify")
     })?)?;
     let (roster, newer) = rosters(&profile, &document)?;
     let mut codebooks = profile.codebooks()?;
-    if let Some(path) = &args.codebook {
+    if let Some(path) = codebook {
         codebooks.push(text::codebook_file(path)?.1);
     }
     let remembered = document
@@ -48,8 +73,12 @@ pub(crate) fn run(home: &Path, args: &VerifyArgs) -> Result<Exit, Failure> {
     heads::notice(&profile, &verified)
         .map_err(|error| Failure::client(crate::client::ClientError::from(error)))?;
     the_file_says_the_same(&document, &verified)?;
-    ui::data(story(&verified, &roster, newer.as_ref(), asked.is_some()).as_bytes());
-    Ok(Exit::Answered)
+    Ok(Believed {
+        verified,
+        mine: asked.is_some(),
+        roster,
+        newer,
+    })
 }
 
 fn broken(message: impl Into<String>) -> Failure {

@@ -1,4 +1,4 @@
-//! The threat model names tests; this test makes sure that they exist.
+//! The threat model and the list of conformance name tests; these make sure that they exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,4 +56,26 @@ fn every_test_that_the_threat_model_names_exists() {
         missing.is_empty(),
         "named in docs/threat-model.md, but no such test: {missing:?}"
     );
+}
+
+#[test]
+fn every_test_that_conformance_names_exists() {
+    let list = fs::read_to_string(root().join("node-agent/src/cli/conformance.json")).unwrap();
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&list).unwrap();
+    let mut text = String::new();
+    sources(&root(), &mut text);
+    let mut ids = std::collections::BTreeSet::new();
+    for row in &rows {
+        assert!(ids.insert(row["id"].as_str().unwrap()), "twice: {row}");
+        let tests = row["tests"].as_array().unwrap();
+        assert!(!tests.is_empty(), "no test shows {row}");
+        for test in tests {
+            let name = test.as_str().unwrap();
+            assert!(
+                text.contains(&format!("fn {name}(")),
+                "no test {name}: {row}"
+            );
+        }
+    }
+    assert!(rows.len() > 20, "only {} requirements", rows.len());
 }
