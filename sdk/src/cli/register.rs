@@ -38,7 +38,7 @@ pub(crate) fn run(home: &Path, args: &RegisterArgs) -> Result<Exit, Failure> {
     }
     let count = register.projects.len();
     ui::say(&format!(
-        "{count} projects written to {}",
+        "written to {}: projects {count}",
         args.out.display()
     ));
     Ok(Exit::Answered)
