@@ -119,11 +119,19 @@ impl Grid {
 
     /// A further row; columns are filled in their order.
     pub(super) fn line(&mut self, row: impl Into<String>, values: &[Range]) {
-        let named = self
-            .columns
-            .iter()
-            .cloned()
-            .zip(values.iter().map(|value| Entry::of(*value)));
+        let entry = |(column, value): (&String, &Range)| {
+            let entry = Entry::of(*value);
+            let is_probability = column == "p";
+            (
+                column.clone(),
+                if is_probability {
+                    entry.at_most_one()
+                } else {
+                    entry
+                },
+            )
+        };
+        let named = self.columns.iter().zip(values).map(entry);
         let line = Line {
             row: row.into(),
             values: named.collect(),
@@ -133,6 +141,15 @@ impl Grid {
 }
 
 impl Entry {
+    /// A limit that was rounded outwards beyond what a probability can be.
+    fn at_most_one(mut self) -> Self {
+        let beyond = |text: &String| text.parse::<f64>().is_ok_and(|limit| limit > 1.0);
+        if self.upper.as_ref().is_some_and(beyond) {
+            self.upper = Some("1".to_owned());
+        }
+        self
+    }
+
     /// A number within its limits.
     pub(super) fn of(range: Range) -> Self {
         let finite = |value: f64| {

@@ -38,6 +38,13 @@ fn tables(analysis: &Analysis, sites: &[Site], book: &Codebook) -> Vec<Grid> {
 /// Numbers are numbers, within their limits.
 fn is_sound(report: &Report) -> bool {
     let lines = report.tables.iter().flat_map(|grid| &grid.rows);
+    let beyond = |text: &String| text.parse::<f64>().unwrap() > 1.0;
+    if lines.clone().any(|line| {
+        let p = line.values.get("p").and_then(|entry| entry.upper.as_ref());
+        p.is_some_and(beyond)
+    }) {
+        return false;
+    }
     lines.flat_map(|line| line.values.values()).all(|entry| {
         let [low, value, high] =
             [&entry.lower, &entry.value, &entry.upper].map(|text| number(text.as_ref()));
