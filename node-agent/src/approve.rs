@@ -72,6 +72,16 @@ pub enum ApproveError {
         /// The question hash.
         hash: String,
     },
+    /// A question for review that nobody approved here.
+    #[error(
+        "a question for review: look at it, then `quorate-node approve {hash} --project {project}`"
+    )]
+    NotReviewed {
+        /// The project.
+        project: String,
+        /// The question hash.
+        hash: String,
+    },
     /// No source provides a table.
     #[error("no source provides table `{0}`")]
     NotHeld(String),
@@ -85,6 +95,7 @@ impl Coded for ApproveError {
             Self::Member(_) => "G502",
             Self::Table { .. } => "G503",
             Self::NotListed { .. } => "G505",
+            Self::NotReviewed { .. } => "G504",
             Self::NotHeld(_) => "C602",
         })
     }
@@ -161,19 +172,21 @@ fn listed(
     project: &Project,
     question: &Question<'_>,
 ) -> Result<&'static str, ApproveError> {
-    match &project.approval {
-        Approval::Auto => Ok("auto"),
-        Approval::Listed(hashes) => {
-            let hash = question.hash();
-            if hashes.contains(&hash) || node.approved(&project.id, &hash) {
-                return Ok("listed");
-            }
-            Err(ApproveError::NotListed {
-                project: project.id.clone(),
-                hash,
-            })
-        }
+    let reviewed = question.asked().request.is_reviewed();
+    let listed = match &project.approval {
+        Approval::Auto if !reviewed => return Ok("auto"),
+        Approval::Auto => None,
+        Approval::Listed(hashes) => Some(hashes),
+    };
+    let hash = question.hash();
+    if listed.is_some_and(|hashes| hashes.contains(&hash)) || node.approved(&project.id, &hash) {
+        return Ok("listed");
     }
+    let project = project.id.clone();
+    Err(match reviewed {
+        true => ApproveError::NotReviewed { project, hash },
+        false => ApproveError::NotListed { project, hash },
+    })
 }
 
 /// Every table that a question touches, those of cohorts and derived columns included.

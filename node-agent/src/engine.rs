@@ -105,16 +105,33 @@ impl Engine {
         })
     }
 
-    /// Runs one task. Dropping the returned future stops it.
+    /// Runs one task: a question of one table.
+    ///
+    /// # Errors
+    /// As [`Self::run_all`].
+    pub async fn run(&self, task: Task) -> Result<Evidence, Fault> {
+        let mut found = self.run_all(vec![task]).await?;
+        found.pop().ok_or_else(stopped)
+    }
+
+    /// Runs the tasks of one question in turn, all of them within the one time limit. Waiting for a
+    /// slot does not count. Dropping the returned future stops them.
     ///
     /// # Errors
     /// A [`Fault`]; see there for who may read its text.
-    pub async fn run(&self, task: Task) -> Result<Evidence, Fault> {
+    pub async fn run_all(&self, tasks: Vec<Task>) -> Result<Vec<Evidence>, Fault> {
         let _slot = self.slots.acquire().await.map_err(|_| stopped())?;
         let state = self.state();
         let limit = self.time;
         self.inside(async move {
-            let limited = tokio::time::timeout(limit, evidence(state, task));
+            let all = async {
+                let mut found = Vec::with_capacity(tasks.len());
+                for task in tasks {
+                    found.push(evidence(&state, task).await?);
+                }
+                Ok(found)
+            };
+            let limited = tokio::time::timeout(limit, all);
             limited.await.unwrap_or(Err(Fault::Time))
         })
         .await?
@@ -202,9 +219,9 @@ impl<T> Drop for Aborting<T> {
 }
 
 /// Every partition folds its own rows, in parallel; then the folds become one.
-async fn evidence(state: SessionState, task: Task) -> Result<Evidence, Fault> {
+async fn evidence(state: &SessionState, task: Task) -> Result<Evidence, Fault> {
     let plan = state.create_physical_plan(&task.plan).await?;
-    let context = Arc::new(TaskContext::from(&state));
+    let context = Arc::new(TaskContext::from(state));
     let mut folding = JoinSet::new();
     for rows in execute_stream_partitioned(plan, Arc::clone(&context))? {
         folding.spawn(fold(rows, task.layout.clone(), Arc::clone(&context)));
@@ -346,6 +363,26 @@ mod tests {
             ..limits()
         };
         assert!(matches!(run(&soon, endless()), Err(Fault::Time)));
+    }
+
+    /// The second table of a question has what the first has left of the time, not a limit of its own.
+    #[test]
+    fn all_tasks_of_a_question_share_one_limit() {
+        let engine = Engine::start(&limits()).unwrap();
+        let waiting = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let both = waiting.block_on(engine.run_all(vec![grouped(), grouped()]));
+        assert_eq!(both.unwrap().len(), 2);
+        let soon = Limits {
+            time: Duration::from_millis(100),
+            ..limits()
+        };
+        let engine = Engine::start(&soon).unwrap();
+        // Each is done long before the limit; a thousand are not.
+        let many = (0..1000).map(|_| grouped()).collect();
+        let late = waiting.block_on(engine.run_all(many));
+        assert!(matches!(late, Err(Fault::Time)));
     }
 
     #[test]

@@ -163,6 +163,7 @@ impl Node {
         let epochs = Epochs::open(&store)?;
         let persons = Registry::open(&store, secrets.domain(), ledger.is_some())?;
         let past = Past::rebuild(&store, &opening.policy.population.name, epochs.list())?;
+        let books = Books::of(past.derived());
         let codebooks = opening
             .codebooks
             .into_iter()
@@ -189,7 +190,7 @@ impl Node {
             past: tokio::sync::Mutex::new(past),
             running: Arc::default(),
             turned_away: AtomicU64::new(0),
-            books: Books::default(),
+            books,
             behind: Mutex::default(),
             timings: Mutex::new(opening.timings),
             shown: AtomicU64::new(0),

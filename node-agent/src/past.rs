@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use quorate_disclosure::history::History;
 use quorate_disclosure::history::caps::Asks;
+use quorate_query::derived::Columns;
 
 use crate::persons::Epoch;
 use crate::releases::{CoreDone, Record};
@@ -20,6 +21,8 @@ pub(crate) struct Past {
     /// The one protection of every state of the data that something left of.
     protections: BTreeMap<String, String>,
     core: BTreeSet<CoreDone>,
+    /// Every column that something which left was derived by.
+    derived: Columns,
     asks: Asks,
 }
 
@@ -53,6 +56,7 @@ impl Past {
             Record::Release(release) => self.history.add(release.0),
             Record::Core(done) => drop(self.core.insert(done)),
             Record::Asked(asked) => self.asks.take(asked),
+            Record::Derived(name, derived) => drop(self.derived.insert(name, derived)),
             Record::Told(_) => {}
         }
     }
@@ -83,6 +87,11 @@ impl Past {
     /// How many cells were asked for, and by whom.
     pub(crate) fn asks(&self) -> &Asks {
         &self.asks
+    }
+
+    /// Every column that something which left was derived by.
+    pub(crate) fn derived(&self) -> &Columns {
+        &self.derived
     }
 
     /// Whether a core table has been released to history.

@@ -64,11 +64,7 @@ pub enum AskError {
 /// # Errors
 /// If the language refuses it, or a parameter is missing or superfluous.
 pub fn read(request: &Request, given: &Params, codebook: &Codebook) -> Result<Question, Problem> {
-    let text = match request {
-        Request::Of(_, request) => request,
-        plain => plain,
-    };
-    if let Request::Sql(sql) = text {
+    if let Request::Sql(sql) = request.bare() {
         params::check_used(sql, given)?;
     }
     request.read(given, codebook)

@@ -224,6 +224,55 @@ QUESTIONS = {
 }
 
 
+# Questions that a person reviews: OR, NOT, arithmetic inside aggregates, LEFT JOIN of a table.
+REVIEWED = {
+    "either of two columns, one missing for some": """
+        SELECT region, count(*) AS n FROM person WHERE sex = 1 OR birth_date < DATE '1950-01-01' GROUP BY region""",
+    "not both, one missing for some": """
+        SELECT sex, count(*) AS n FROM person
+        WHERE NOT (region IN ('n', 's') AND birth_date < DATE '1970-01-01') GROUP BY sex""",
+    "a condition of two columns for each sex": """
+        SELECT region, count(*) AS n FROM person WHERE (sex = 0 AND birth_date < DATE '1955-01-01')
+        OR (sex = 1 AND NOT birth_date < DATE '1945-01-01') GROUP BY region""",
+    "a diagnosis, a drug or a death": f"""
+        SELECT sex, count(*) AS n FROM person
+        WHERE person_id IN (SELECT person_id FROM condition WHERE code = {DIABETES})
+        OR person_id IN (SELECT person_id FROM drug WHERE code = {METFORMIN})
+        OR person_id IN (SELECT person_id FROM death) GROUP BY sex""",
+    "no diagnosis, or a woman": f"""
+        SELECT region, count(*) AS n FROM person WHERE NOT (sex = 1
+        AND person_id IN (SELECT person_id FROM condition WHERE code = {HYPERTENSION})) GROUP BY region""",
+    "measurements of two kinds, each with its limit": f"""
+        SELECT count(*) AS n, count(DISTINCT person_id) AS persons, avg(value) AS mean FROM measurement
+        WHERE (code = {HBA1C} AND value >= 100) OR (code = {SYSTOLIC} AND value >= 140)""",
+    "events by their own or their person's column": """
+        SELECT p.region, count(*) AS n, avg(m.value) AS mean FROM measurement m
+        JOIN person p ON m.person_id = p.person_id
+        WHERE m.value >= 160 OR p.birth_date >= DATE '1980-01-01' GROUP BY p.region""",
+    "a frame of either": f"""
+        WITH f AS (SELECT person_id, count(*) AS n, min(start_date) AS since FROM drug
+                   WHERE code = {WARFARIN} OR start_date >= DATE '2015-01-01' GROUP BY person_id)
+        SELECT count(*) AS persons, sum(n) AS rows FROM f WHERE n >= 2 OR since < DATE '2012-01-01'""",
+    "a case of either": """
+        WITH s AS (SELECT person_id, CASE WHEN sex = 1 OR region = 'n' THEN 'a' WHEN NOT region = 's' THEN 'b'
+                          ELSE 'c' END AS k FROM person)
+        SELECT k, count(*) AS n FROM s GROUP BY k""",
+    "left join of a table": """
+        SELECT p.sex, count(*) AS n, count(d.died) AS dead FROM person p LEFT JOIN death d
+        ON p.person_id = d.person_id WHERE d.died IS NULL OR d.died >= DATE '2017-01-01' GROUP BY p.sex""",
+    "arithmetic of one column": """
+        SELECT readmitted, avg(2 * stay - 1) AS a, avg(-(stay / 4)) AS b, sum(stay * 3 + 1) AS c FROM visit
+        GROUP BY readmitted""",
+    "arithmetic of two columns": """
+        WITH n AS (SELECT person_id, count(*) AS drugs FROM drug GROUP BY person_id),
+        m AS (SELECT person_id, count(*) AS values FROM measurement GROUP BY person_id),
+        s AS (SELECT p.person_id, p.sex, coalesce(n.drugs, 0) AS drugs, coalesce(m.values, 0) AS values FROM person p
+              LEFT JOIN n ON p.person_id = n.person_id LEFT JOIN m ON p.person_id = m.person_id)
+        SELECT sex, avg(3 * drugs - values / 2 + 1) AS a, sum(drugs + values) AS b, avg(values * values) AS c
+        FROM s GROUP BY sex""",
+}
+
+
 def plain(value):
     if value is None or isinstance(value, (int, str)):
         return value
@@ -248,12 +297,15 @@ def main():
                 f"CREATE TABLE {name} AS SELECT * FROM read_csv('{path}', header = true, columns = {{{types}}})"
             )
     answers = []
-    for name, sql in QUESTIONS.items():
+    for name, sql in (QUESTIONS | REVIEWED).items():
         sql = " ".join(sql.split())
         found = database.execute(sql)
         columns = [column[0] for column in found.description]
         rows = [[plain(value) for value in row] for row in found.fetchall()]
-        answers.append({"name": name, "sql": sql, "columns": columns, "rows": rows})
+        answer = {"name": name, "sql": sql, "columns": columns, "rows": rows}
+        if name in REVIEWED:
+            answer["reviewed"] = True
+        answers.append(answer)
     document = {"duckdb": duckdb.__version__, "tables": files, "questions": answers}
     json.dump(document, sys.stdout, indent=1)
     print()

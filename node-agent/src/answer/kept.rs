@@ -384,3 +384,37 @@ fn public_zeros_do_not_list_the_groups_of_open_domains() {
         "a zero that was asked for is public"
     );
 }
+
+/// A column that was derived for something that left is known after a restart, to every question.
+#[test]
+fn derived_columns_are_kept_with_what_left() {
+    let house = house();
+    let node = house.open();
+    let known = |node: &Node| {
+        let plain = quorate_query::sql::read(SQL, &Default::default(), &house.codebook).unwrap();
+        node.books.with(&house.codebook, &plain).derived.len()
+    };
+    let of = |town: &str| {
+        format!(
+            "WITH s AS (SELECT id, CASE WHEN town = '{town}' THEN 1 ELSE 0 END AS x FROM person) SELECT x, count(*) FROM s GROUP BY x"
+        )
+    };
+    assert_eq!(known(&node), 0);
+    // A trial and a refusal leave nothing.
+    let _ = trial(&house, &node, &of("a"));
+    assert_eq!(known(&node), 0);
+    house.ask(&node, &of("a"));
+    assert_eq!(known(&node), 1);
+    drop(node);
+    let node = house.open();
+    assert_eq!(known(&node), 1);
+    house.ask(&node, &of("b"));
+    house.ask(&node, &of("b"));
+    assert_eq!(known(&node), 2);
+    let derived = |record: &Record| matches!(record, Record::Derived(..));
+    assert_eq!(
+        kept(&node).into_iter().filter(derived).count(),
+        2,
+        "each once"
+    );
+}

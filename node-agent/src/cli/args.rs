@@ -125,6 +125,9 @@ pub(super) struct Try {
     /// As a question of this project
     #[arg(long)]
     pub(super) project: Option<String>,
+    /// As a question for review, with OR, NOT, arithmetic inside sums and LEFT JOIN
+    #[arg(long)]
+    pub(super) reviewed: bool,
     /// Which codebook, by digest or file [default: the only one that the policy pins]
     #[arg(long, value_name = "DIGEST|FILE")]
     pub(super) codebook: Option<String>,

@@ -49,7 +49,10 @@ pub(super) fn run_alone(
     let home = Home::open(&policy.node.state)?;
     let codebook = pick_codebook(&home, &policy, args.codebook.as_deref())?;
     let trial = Trial {
-        request: request(&args)?,
+        request: match args.reviewed {
+            true => Request::Reviewed(Box::new(request(&args)?)),
+            false => request(&args)?,
+        },
         params: params(&args.params)?,
         codebook: codebook.digest.clone(),
         project: args.project,
@@ -153,7 +156,9 @@ pub(super) fn approve(place: &Place, args: &Approve) -> anyhow::Result<Done> {
         );
     }
     if project.approval == Approval::Auto {
-        ui::note("the project has `approval = \"auto\"`: its questions run without this");
+        ui::note(
+            "the project has `approval = \"auto\"`: its questions run without this, but for those that were asked for review",
+        );
     }
     Home::open(&policy.node.state)?.approve(&args.project, &args.hash)?;
     ui::note(&format!(

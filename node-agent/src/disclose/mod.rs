@@ -230,11 +230,13 @@ fn judge(node: &Node, past: &mut Past, parts: &Parts<'_>, mode: Mode) -> Vec<Out
     let measured = parts.measured.iter();
     let nobodies: Vec<_> = measured.map(|found| nobody(&found.layout.parts)).collect();
     let measured = parts.measured.iter().zip(&nobodies);
+    // With what others have derived and released since this question was read.
+    let book = node.books.with(question.codebook(), question.typed());
     let mut sheets = Vec::with_capacity(tables.len());
     for (table, (measured, nobody)) in tables.iter().zip(measured) {
         sheets.push(Sheet {
             question: table,
-            codebook: question.book(),
+            codebook: &book,
             nobody,
             evidence: &measured.evidence,
             params: &parts.params,

@@ -91,6 +91,11 @@ pub(super) fn keep(
     let findings = outcomes.iter().flat_map(|outcome| &outcome.findings);
     let given_up = states(|state| matches!(state, State::Sacrificed));
     let fresh = states(|state| matches!(state, State::Released(_) | State::Near(_)));
+    if entries().next().is_some() {
+        let columns = parts.approved.question().typed().derived.iter();
+        let new = columns.filter(|(name, _)| !past.derived().contains_key(*name));
+        records.extend(new.map(|(name, how)| Record::Derived(name.clone(), how.clone())));
+    }
     records.push(Record::Told(Box::new(Told {
         occasion,
         epoch: parts.epoch.clone(),
@@ -143,6 +148,7 @@ fn commit(
         false => 0,
     };
     records.into_iter().for_each(|record| past.take(record));
+    node.books.learn(past.derived());
     Ok(count)
 }
 

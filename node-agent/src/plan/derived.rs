@@ -16,7 +16,7 @@ use quorate_query::value::{ColumnType, Scalar};
 
 use super::functions::Function;
 use super::lower::{Book, LowerError, at};
-use super::predicate::{column, column_of, lies_in, literal};
+use super::predicate::{any_of, column, column_of, lies_in, literal};
 use super::scalars::Scalars;
 
 /// The unit key in a frame.
@@ -161,6 +161,11 @@ impl Book<'_> {
                 };
                 let arms: Result<Vec<_>, LowerError> = arms.iter().map(arm).collect();
                 case(arms?, constant(otherwise, ty)?)
+            }
+            Derived::Any(conditions) => {
+                let each = conditions.iter().map(|one| self.holds(one));
+                let any = any_of(each.collect::<Result<_, _>>()?);
+                case(vec![(any, lit(1_i64))], lit(0_i64))
             }
         })
     }

@@ -87,7 +87,7 @@ fn between(column: &Expr, ty: ColumnType, low: Option<i128>, high: Option<i128>)
 }
 
 /// A balanced OR, so that a long list does not become a deep expression.
-fn any_of(mut parts: Vec<Expr>) -> Expr {
+pub(super) fn any_of(mut parts: Vec<Expr>) -> Expr {
     while parts.len() > 1 {
         let mut halved = Vec::with_capacity(parts.len().div_ceil(2));
         let mut rest = parts.into_iter();

@@ -49,6 +49,11 @@ impl Writer {
         self.0.extend(text.as_bytes());
     }
 
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.0.extend(bytes);
+    }
+
     pub(super) fn list<T>(
         &mut self,
         items: impl ExactSizeIterator<Item = T>,
@@ -117,6 +122,10 @@ impl Reader<'_> {
         let (run, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(run)
+    }
+
+    pub(super) fn bytes(&mut self) -> Option<&[u8]> {
+        self.run()
     }
 
     pub(super) fn text(&mut self) -> Option<String> {

@@ -5,7 +5,9 @@ use quorate_disclosure::history::caps::Asked;
 use quorate_disclosure::history::{
     Entry, Facet, Footprint, Form, ReleaseId, Shape, Spread, State, Traits,
 };
+use quorate_query::canonical::decode_derived;
 use quorate_query::codebook::ColumnRef;
+use quorate_query::derived::Derived;
 use quorate_query::question::{Cohort, Predicate, Set, Values};
 
 use super::bytes::{Reader, Writer};
@@ -111,6 +113,8 @@ pub enum Record {
     Told(Box<Told>),
     /// How many cells a question was for.
     Asked(Asked),
+    /// A column that something which left was derived by: its name and its definition.
+    Derived(ColumnRef, Derived),
 }
 
 impl Record {
@@ -142,6 +146,11 @@ impl Record {
                 to.text(&asked.epoch);
                 to.text(&asked.principal);
                 to.text(&asked.question);
+            }
+            Self::Derived(name, _) => {
+                to.byte(6);
+                to.text(&name.table);
+                to.text(&name.column);
             }
         }
         to.0
@@ -183,6 +192,12 @@ impl Record {
                 to.text(&asked.question);
                 to.u64(asked.cells);
                 to.i64(asked.time);
+            }
+            Self::Derived(name, derived) => {
+                to.byte(6);
+                to.text(&name.table);
+                to.text(&name.column);
+                to.bytes(&derived.canonical_bytes());
             }
         }
         to.0
@@ -227,6 +242,13 @@ impl Record {
                 cells: from.u64()?,
                 time: from.i64()?,
             }),
+            6 => {
+                let name = ColumnRef {
+                    table: from.text()?,
+                    column: from.text()?,
+                };
+                Self::Derived(name, decode_derived(from.bytes()?).ok()?)
+            }
             _ => return None,
         };
         from.0.is_empty().then_some((population, record))

@@ -160,6 +160,21 @@ fn all(store: &Store) -> Vec<Record> {
     found
 }
 
+#[test]
+fn a_definition_is_read_as_it_was_written() {
+    let name = |column: &str| quorate_query::codebook::ColumnRef {
+        table: "person".to_owned(),
+        column: column.to_owned(),
+    };
+    let year = quorate_query::derived::Derived::Year { of: name("born") };
+    let record = Record::Derived(name("year:0"), year);
+    let bytes = record.encode("people");
+    assert!(Record::decode(&bytes) == Some(("people".to_owned(), record)));
+    for cut in 0..bytes.len() {
+        assert!(Record::decode(&bytes[..cut]).is_none());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -20,6 +20,9 @@ use crate::v1;
 /// Longest life of a question: 30 days, in seconds.
 pub const QUESTION_LIFE: i64 = 30 * 24 * 3600;
 
+/// The profile of questions that a person approves before they run.
+const REVIEWED: &str = "reviewed";
+
 /// Payload of a signed question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuestionPayload {
@@ -109,6 +112,10 @@ impl Payload for QuestionPayload {
             must_understand: self.must_understand.iter().cloned().collect(),
             min_nodes: self.min_nodes,
             cohort: self.request.cohort().map(cohort_to_wire),
+            profile: match self.request.is_reviewed() {
+                true => REVIEWED.to_owned(),
+                false => String::new(),
+            },
         }
         .encode_to_vec()
     }
@@ -118,6 +125,11 @@ impl Payload for QuestionPayload {
         let mut request = body_from_wire(check::some(wire.body, "body")?)?;
         if let Some(cohort) = wire.cohort {
             request = Request::Of(cohort_from_wire(cohort)?, Box::new(request));
+        }
+        match wire.profile.as_str() {
+            "" => {}
+            REVIEWED => request = Request::Reviewed(Box::new(request)),
+            _ => return Err(WireError::Invalid("profile")),
         }
         at_most(&wire.nodes, "nodes", 1024)?;
         at_most(&wire.must_understand, "must_understand", 32)?;
@@ -166,8 +178,8 @@ fn body_to_wire(request: &Request) -> v1::question_payload::Body {
                 arguments: arguments.map(argument).collect(),
             })
         }
-        // Beside the cohort, which has a field of its own.
-        Request::Of(_, request) => body_to_wire(request),
+        // Beside cohort and profile, which have fields of their own.
+        Request::Of(_, request) | Request::Reviewed(request) => body_to_wire(request),
     }
 }
 

@@ -236,6 +236,10 @@ pub(crate) struct CohortArgs {
     /// Columns of the cohort that none of its persons may lack
     #[arg(long, value_delimiter = ',', value_name = "A,B", requires = "cohort")]
     pub(crate) complete: Vec<String>,
+    /// For review: OR, NOT, arithmetic inside sums and LEFT JOIN are read, and every node waits until
+    /// its custodian has approved exactly this question
+    #[arg(long)]
+    pub(crate) reviewed: bool,
 }
 
 /// How to show a result.

@@ -56,16 +56,19 @@ fn usage(error: params::ParamError) -> Failure {
     Failure::usage(error.to_string())
 }
 
-/// The question, of the cohort of a file if one is named.
-pub(crate) fn of_cohort(request: Request, args: &CohortArgs) -> Result<Request, Failure> {
-    let Some(path) = &args.cohort else {
-        return Ok(request);
-    };
-    let cohort = Cohort {
-        sql: read_file(path)?.trim_end().to_owned(),
-        complete: args.complete.clone(),
-    };
-    Ok(Request::Of(cohort, Box::new(request)))
+/// The question, of the cohort of a file if one is named, and for review if that is asked for.
+pub(crate) fn of_cohort(mut request: Request, args: &CohortArgs) -> Result<Request, Failure> {
+    if let Some(path) = &args.cohort {
+        let cohort = Cohort {
+            sql: read_file(path)?.trim_end().to_owned(),
+            complete: args.complete.clone(),
+        };
+        request = Request::Of(cohort, Box::new(request));
+    }
+    if args.reviewed {
+        request = Request::Reviewed(Box::new(request));
+    }
+    Ok(request)
 }
 
 /// Reads a file, and names it where that fails.

@@ -196,16 +196,17 @@ impl Analysis {
     /// Reads the expansion as a text is read, table by table.
     fn read(
         &self,
-        of: Option<&Cohort>,
+        way: sql::Way<'_>,
         params: &Params,
         codebook: &Codebook,
     ) -> Result<Question, Problem> {
         let (mut tables, mut offset) = (Vec::new(), 0);
-        let expanded = match of {
+        let expanded = match way.cohort {
             None => self.expand(codebook)?,
-            Some(cohort) => self
-                .of_cohort()
-                .expand(&sql::with_cohort(cohort, codebook)?)?,
+            Some(cohort) => {
+                self.of_cohort()
+                    .expand(&sql::with_cohort(cohort, way.reviewed, codebook)?)?
+            }
         };
         let mut derived = Columns::new();
         let many = expanded.len() > 1;
@@ -215,7 +216,7 @@ impl Analysis {
             } else {
                 0
             };
-            let table = named.expansion.read(of, params, codebook);
+            let table = named.expansion.read(way, params, codebook);
             let (table, columns) = table.map_err(|problem| shift(problem, start))?;
             derived.extend(columns);
             offset += named.text().len();
@@ -278,11 +279,12 @@ impl Expansion {
     /// Reads it as a text is read.
     fn read(
         &self,
-        of: Option<&Cohort>,
+        way: sql::Way<'_>,
         params: &Params,
         codebook: &Codebook,
     ) -> Result<(TableQuestion, Columns), Problem> {
-        let mut question = sql::read_typed(of, &self.sql, params, codebook)?;
+        let way = sql::Way { typed: true, ..way };
+        let mut question = sql::read_in(way, &self.sql, params, codebook)?;
         let derived = std::mem::take(&mut question.derived);
         let plain = |table: &TableQuestion| {
             let output = &table.output;
@@ -313,6 +315,8 @@ pub enum Request {
     Analysis(Analysis),
     /// Either of them, of a cohort.
     Of(Cohort, Box<Request>),
+    /// Any of them, to be reviewed by a person before it runs. It may say more than others then.
+    Reviewed(Box<Request>),
 }
 
 impl Default for Request {
@@ -340,19 +344,26 @@ impl Request {
     /// # Errors
     /// A [`Problem`] with a V code. Its place is one in [`Self::text`].
     pub fn read(&self, params: &Params, codebook: &Codebook) -> Result<Question, Problem> {
-        self.read_of(None, params, codebook)
+        self.read_in(sql::Way::default(), params, codebook)
     }
 
-    fn read_of(
-        &self,
-        of: Option<&Cohort>,
+    fn read_in<'a>(
+        &'a self,
+        way: sql::Way<'a>,
         params: &Params,
         codebook: &Codebook,
     ) -> Result<Question, Problem> {
         match self {
-            Self::Sql(sql) => sql::read_of(of, sql, params, codebook),
-            Self::Analysis(analysis) => analysis.read(of, params, codebook),
-            Self::Of(cohort, request) => request.read_of(Some(cohort), params, codebook),
+            Self::Sql(sql) => sql::read_in(way, sql, params, codebook),
+            Self::Analysis(analysis) => analysis.read(way, params, codebook),
+            Self::Of(cohort, request) => {
+                let cohort = Some(cohort);
+                request.read_in(sql::Way { cohort, ..way }, params, codebook)
+            }
+            Self::Reviewed(request) => {
+                let reviewed = true;
+                request.read_in(sql::Way { reviewed, ..way }, params, codebook)
+            }
         }
     }
 
@@ -362,11 +373,10 @@ impl Request {
         match self {
             Self::Sql(sql) => sql.clone(),
             Self::Analysis(analysis) => analysis.sql(codebook).unwrap_or_default(),
-            Self::Of(cohort, request) => match (&**request, sql::with_cohort(cohort, codebook)) {
-                (Self::Analysis(analysis), Ok(book)) => {
-                    Self::Analysis(analysis.of_cohort()).text(&book)
-                }
-                (request, _) => request.text(codebook),
+            Self::Of(cohort, request) => of_cohort(cohort, false, request, codebook),
+            Self::Reviewed(request) => match &**request {
+                Self::Of(cohort, request) => of_cohort(cohort, true, request, codebook),
+                other => other.text(codebook),
             },
         }
     }
@@ -377,7 +387,7 @@ impl Request {
         match self {
             Self::Sql(_) => None,
             Self::Analysis(analysis) => Some(analysis),
-            Self::Of(_, request) => request.analysis(),
+            Self::Of(_, request) | Self::Reviewed(request) => request.analysis(),
         }
     }
 
@@ -386,8 +396,38 @@ impl Request {
     pub fn cohort(&self) -> Option<&Cohort> {
         match self {
             Self::Of(cohort, _) => Some(cohort),
+            Self::Reviewed(request) => request.cohort(),
             Self::Sql(_) | Self::Analysis(_) => None,
         }
+    }
+
+    /// Whether a person has to review it before it runs.
+    #[must_use]
+    pub fn is_reviewed(&self) -> bool {
+        match self {
+            Self::Reviewed(_) => true,
+            Self::Of(_, request) => request.is_reviewed(),
+            Self::Sql(_) | Self::Analysis(_) => false,
+        }
+    }
+
+    /// The request itself, without its cohort and without being reviewed.
+    #[must_use]
+    pub fn bare(&self) -> &Self {
+        match self {
+            Self::Of(_, request) | Self::Reviewed(request) => request.bare(),
+            Self::Sql(_) | Self::Analysis(_) => self,
+        }
+    }
+}
+
+/// The text of a request that is asked of a cohort.
+fn of_cohort(cohort: &Cohort, reviewed: bool, request: &Request, codebook: &Codebook) -> String {
+    match (request, sql::with_cohort(cohort, reviewed, codebook)) {
+        (Request::Analysis(analysis), Ok(book)) => {
+            Request::Analysis(analysis.of_cohort()).text(&book)
+        }
+        (request, _) => request.text(codebook),
     }
 }
 

@@ -3,6 +3,8 @@
 //! Strict: exactly the bytes that the encoding makes are read, everything else is refused.
 //! What this file must not know: who kept the bytes, and why.
 
+mod derived;
+
 use std::collections::BTreeSet;
 
 use super::encode::tag;
@@ -10,6 +12,7 @@ use super::predicate_bytes;
 use crate::codebook::ColumnRef;
 use crate::question::{Cohort, Predicate, Set, Values};
 use crate::set::Range;
+pub use derived::decode_derived;
 
 /// Cohorts within cohorts: far beyond what a question can say.
 const DEEPEST: u32 = 32;
@@ -109,10 +112,25 @@ impl<'a> Reader<'a> {
         let rows = self.text(tag::ROWS)?;
         let joined = self.each(tag::JOINED, |r| r.text(tag::JOINED))?;
         let mut inner = self.nested(tag::PREDICATE)?;
-        let boxes = inner.each(tag::BOX, Self::boxed)?;
-        let cohorts = inner.each(tag::COHORT, |r| r.cohort(depth))?;
+        let predicate = inner.predicate(depth)?;
         inner.end()?;
-        Ok((rows, joined, Predicate { boxes, cohorts }))
+        Ok((rows, joined, predicate))
+    }
+
+    fn predicate(&mut self, depth: u32) -> Result<Predicate, DecodeError> {
+        let boxes = self.each(tag::BOX, Self::boxed)?;
+        let cohorts = self.each(tag::COHORT, |r| r.cohort(depth))?;
+        Ok(Predicate { boxes, cohorts })
+    }
+
+    fn column(&mut self) -> Result<ColumnRef, DecodeError> {
+        let mut name = self.nested(tag::COLUMN)?;
+        let column = ColumnRef {
+            table: name.text(tag::COLUMN_TABLE)?,
+            column: name.text(tag::COLUMN_NAME)?,
+        };
+        name.end()?;
+        Ok(column)
     }
 
     fn cohort(&mut self, depth: u32) -> Result<Cohort, DecodeError> {
@@ -133,12 +151,7 @@ impl<'a> Reader<'a> {
 
     fn boxed(&mut self) -> Result<(ColumnRef, Set), DecodeError> {
         let mut inner = self.nested(tag::BOX)?;
-        let mut name = inner.nested(tag::COLUMN)?;
-        let column = ColumnRef {
-            table: name.text(tag::COLUMN_TABLE)?,
-            column: name.text(tag::COLUMN_NAME)?,
-        };
-        name.end()?;
+        let column = inner.column()?;
         let null = inner.flag(tag::NULL_IN)?;
         let values = inner.values()?;
         inner.end()?;

@@ -1,6 +1,6 @@
 //! The bytes of definitions of derived columns, which their names are digests of.
 
-use super::encode::{Writer, column_ref, predicate, rows, scalar, tag};
+use super::encode::{Writer, column_ref, predicate, rows, scalar, set_of_parts, tag};
 use super::sha256;
 use crate::codebook::ColumnRef;
 use crate::derived::{Aggregate, Derived};
@@ -10,9 +10,15 @@ impl Derived {
     /// What its name holds: a digest of the definition.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
+        sha256(&[b"quorate/derived/v1\0", &self.canonical_bytes()])
+    }
+
+    /// The definition as bytes.
+    #[must_use]
+    pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         definition(&mut writer, self);
-        sha256(&[b"quorate/derived/v1\0", writer.bytes()])
+        writer.bytes().to_vec()
     }
 }
 
@@ -44,6 +50,9 @@ pub(super) fn definition(w: &mut Writer, derived: &Derived) {
                 });
             }
             scalar(w, otherwise);
+        }),
+        Derived::Any(conditions) => set_of_parts(w, tag::ANY, conditions, |w, one| {
+            w.nested(tag::PREDICATE, |w| predicate(w, one));
         }),
     }
 }

@@ -86,6 +86,7 @@ pub(super) mod tag {
     pub(crate) const CASE: u8 = 0xD8;
     pub(crate) const ARM: u8 = 0xD9;
     pub(crate) const DAY: u8 = 0xDA;
+    pub(crate) const ANY: u8 = 0xDB;
 }
 
 /// Appends fields: tag, length, content.
@@ -333,18 +334,8 @@ fn condition(w: &mut Writer, c: &Condition) {
             w.raw(tag::OPERATOR, &[compare_code(*op)]);
             scalar(w, value);
         }),
-        Condition::And(all) => w.nested(tag::AND, |w| {
-            // Order and repetition of the terms mean nothing.
-            let terms: BTreeSet<Vec<u8>> = all
-                .iter()
-                .map(|one| {
-                    let mut inner = Writer::default();
-                    condition(&mut inner, one);
-                    inner.bytes
-                })
-                .collect();
-            terms.iter().for_each(|term| w.bytes.extend(term));
-        }),
+        // Order and repetition of the terms mean nothing.
+        Condition::And(all) => set_of_parts(w, tag::AND, all, condition),
     }
 }
 
@@ -357,6 +348,24 @@ fn compare_code(op: CompareOp) -> u8 {
         CompareOp::Gt => 5,
         CompareOp::Ge => 6,
     }
+}
+
+/// A field whose parts are ascending by their bytes, each once.
+pub(super) fn set_of_parts<T>(
+    w: &mut Writer,
+    tag: u8,
+    parts: impl IntoIterator<Item = T>,
+    write: impl Fn(&mut Writer, T),
+) {
+    let parts: BTreeSet<Vec<u8>> = parts
+        .into_iter()
+        .map(|part| {
+            let mut inner = Writer::default();
+            write(&mut inner, part);
+            inner.bytes
+        })
+        .collect();
+    w.nested(tag, |w| parts.iter().for_each(|part| w.bytes.extend(part)));
 }
 
 pub(super) fn scalar(w: &mut Writer, value: &Scalar) {

@@ -21,7 +21,7 @@ use crate::measure::facts::facts;
 use crate::question::{Grain, GroupKey, Measure, Predicate, Question, Set, TableQuestion, Values};
 use crate::set::{number_ordinal, ordinal};
 use crate::value::{Scalar, from_civil, to_civil};
-pub use decode::{DecodeError, decode_rows};
+pub use decode::{DecodeError, decode_derived, decode_rows};
 use encode::{Writer, tag};
 
 /// Version of the canonical form.

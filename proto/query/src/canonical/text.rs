@@ -66,6 +66,12 @@ fn definition((name, derived): (&ColumnRef, &Derived)) -> String {
                 spell::literal(otherwise)
             )
         }
+        Derived::Any(any) => {
+            let any = any
+                .iter()
+                .map(|one| format!("({})", conditions(one).join("; ")));
+            format!("1 if {}, else 0", any.collect::<Vec<_>>().join(" or "))
+        }
     };
     format!("derive   {}: {how}", column(name))
 }

@@ -59,6 +59,7 @@ impl Derived {
                 let results = arms.iter().map(|(_, result)| result);
                 cased(results, otherwise)?
             }
+            Self::Any(_) => flag(),
         };
         column.sensitive = inputs.iter().any(|input| input.sensitive);
         Some(column)
@@ -204,6 +205,17 @@ fn coalesced(column: &Column, otherwise: &Scalar) -> Option<Column> {
         missing_public: false,
         ..column.clone()
     })
+}
+
+/// Whether something holds: 0 or 1 of everybody. It may be asked for in conditions only.
+fn flag() -> Column {
+    let values = [0, 1].map(|value| Scalar::Number(number(value)));
+    Column {
+        bounds: Some((number(0), number(1))),
+        domain: Some(listed(values)),
+        required: true,
+        ..of_type(ColumnType::Int, [Role::Filter])
+    }
 }
 
 /// The closed domain of all results, which are whole numbers or texts.

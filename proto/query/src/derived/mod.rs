@@ -91,6 +91,9 @@ pub enum Derived {
         /// The result where none holds.
         otherwise: Scalar,
     },
+    /// 1 where at least one of these conditions holds, else 0; never missing. Only questions that a
+    /// person reviews have it.
+    Any(BTreeSet<Predicate>),
 }
 
 /// The rows that a frame groups by person.
@@ -218,6 +221,7 @@ impl Derived {
                 .iter()
                 .flat_map(|(condition, _)| reach::columns(condition))
                 .collect(),
+            Self::Any(conditions) => conditions.iter().flat_map(reach::columns).collect(),
         }
     }
 
@@ -257,6 +261,7 @@ impl Derived {
             Self::Greatest(_) => "greatest",
             Self::Coalesce { .. } => "coalesce",
             Self::Case { .. } => "case",
+            Self::Any(_) => "any",
         }
     }
 

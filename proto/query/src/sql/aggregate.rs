@@ -235,9 +235,9 @@ fn count(
 
 /// How many values a column has leaves a node only where it may: the codebook says so, or
 /// the column may be filtered, so that WHERE can ask the same.
-fn check_countable(
+pub(super) fn check_countable(
     name: &ColumnRef,
-    function: &Function,
+    function: &impl sqlparser::ast::Spanned,
     ctx: &Context<'_>,
 ) -> Result<(), Problem> {
     let Some(column) = ctx.column(name) else {
@@ -302,17 +302,28 @@ fn values(
         }
         return Err(bare_column(expr));
     };
-    let Some(column) = ctx.column(&name) else {
+    measure_of(&name, expr, scope, ctx)
+}
+
+/// What a node measures of a column for sum, mean and variance.
+pub(super) fn measure_of(
+    name: &ColumnRef,
+    expr: &Expr,
+    scope: &Scope,
+    ctx: &Context<'_>,
+) -> Result<Measure, Problem> {
+    let Some(column) = ctx.column(name) else {
         return Err(ctx.refuse("V400", expr, "the codebook has no such column"));
     };
-    check_aggregatable(&name, column, expr, ctx)?;
+    check_aggregatable(name, column, expr, ctx)?;
+    let of = name.clone();
     if is_value_counts(column) {
-        return Ok(Measure::ValueCounts { column: name });
+        return Ok(Measure::ValueCounts { column: of });
     }
-    if limits(&name, &scope.relation.filter, ctx.codebook()).is_some() {
-        return Ok(Measure::Moments { column: name });
+    if limits(name, &scope.relation.filter, ctx.codebook()).is_some() {
+        return Ok(Measure::Moments { column: of });
     }
-    Err(without_bounds(&name, column, expr, ctx))
+    Err(without_bounds(name, column, expr, ctx))
 }
 
 pub(super) fn check_aggregatable(

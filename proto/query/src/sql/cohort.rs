@@ -20,8 +20,12 @@ use crate::question::{Params, Predicate, Set};
 const MOST_COMPLETE: usize = 32;
 
 /// The names in force for a text that is asked of a cohort.
-pub(super) fn environment(cohort: &Cohort, books: &Books<'_>) -> Result<Env, Problem> {
-    let relation = relation(cohort, books).map_err(of_the_cohort)?;
+pub(super) fn environment(
+    cohort: &Cohort,
+    reviewed: bool,
+    books: &Books<'_>,
+) -> Result<Env, Problem> {
+    let relation = relation(cohort, reviewed, books).map_err(of_the_cohort)?;
     Ok(Env {
         ctes: [(TABLE.to_owned(), relation)].into(),
         ..Env::default()
@@ -29,9 +33,13 @@ pub(super) fn environment(cohort: &Cohort, books: &Books<'_>) -> Result<Env, Pro
 }
 
 /// The codebook with the cohort as a table with one row per person, for those who only name columns.
-pub(super) fn as_table(cohort: &Cohort, codebook: &Codebook) -> Result<Codebook, Problem> {
+pub(super) fn as_table(
+    cohort: &Cohort,
+    reviewed: bool,
+    codebook: &Codebook,
+) -> Result<Codebook, Problem> {
     let books = Books::new(codebook);
-    let relation = relation(cohort, &books).map_err(of_the_cohort)?;
+    let relation = relation(cohort, reviewed, &books).map_err(of_the_cohort)?;
     let mut book = books.present().clone();
     let is_key = |name: &ColumnRef| {
         let table = book.tables.get(&name.table);
@@ -64,11 +72,12 @@ fn of_the_cohort(problem: Problem) -> Problem {
     }
 }
 
-fn relation(cohort: &Cohort, books: &Books<'_>) -> Result<Relation, Problem> {
+fn relation(cohort: &Cohort, reviewed: bool, books: &Books<'_>) -> Result<Relation, Problem> {
     let text = Text::new(&cohort.sql);
     let query = outline::query(&text)?;
     let none = Params::new();
-    let ctx = Context::new(&text, &none, books)?;
+    let mut ctx = Context::new(&text, &none, books)?;
+    ctx.reviewed = reviewed;
     let relation = subselect(&query, &Env::default(), &ctx);
     let mut relation = relation.map_err(|problem| ctx.in_its_words(problem))?;
     if ctx.is_event_table(&relation.rows) {

@@ -20,6 +20,8 @@ pub(super) struct Context<'a> {
     pub(super) text: &'a Text<'a>,
     /// Whether the text is what a typed analysis comes to: it may ask for products.
     pub(super) typed: bool,
+    /// Whether a person reviews the question before it runs: it may say more then.
+    pub(super) reviewed: bool,
     books: &'a Books<'a>,
     params: &'a Params,
     used: RefCell<BTreeSet<String>>,
@@ -46,6 +48,7 @@ impl<'a> Context<'a> {
         Ok(Self {
             text,
             typed: false,
+            reviewed: false,
             books,
             params,
             used: RefCell::default(),

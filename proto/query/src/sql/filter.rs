@@ -1,10 +1,12 @@
-//! WHERE: a conjunction of conditions on one column each, and of cohorts.
+//! WHERE: a conjunction of conditions on one column each, and of cohorts; reviewed questions also have
+//! OR and NOT ([`super::either`]).
 
 use sqlparser::ast::{BinaryOperator, Expr, Query, Spanned, UnaryOperator};
 
 use super::aggregate::function_refusal;
 use super::context::Context;
 use super::dates;
+use super::either;
 use super::literal::{one, several};
 use super::relation::subselect;
 use super::scope::{Env, Scope, bare, column_name, fold};
@@ -23,8 +25,9 @@ pub(super) fn conditions(
     env: &Env,
     ctx: &Context<'_>,
 ) -> Result<Predicate, Problem> {
+    let reviewed = ctx.reviewed.then(|| either::without_not(condition));
     let mut all = Predicate::default();
-    let mut open = vec![condition];
+    let mut open = vec![reviewed.as_ref().unwrap_or(condition)];
     while let Some(next) = open.pop() {
         match bare(next) {
             Expr::BinaryOp {
@@ -34,6 +37,13 @@ pub(super) fn conditions(
             } => {
                 open.push(right);
                 open.push(left);
+            }
+            Expr::BinaryOp {
+                op: BinaryOperator::Or,
+                ..
+            } if ctx.reviewed => {
+                let any = either::either(next, scope, env, ctx)?;
+                restrict(&mut all, any, Some(next), ctx)?;
             }
             atom => {
                 let one = condition_of(atom, scope, env, ctx)?;
@@ -78,7 +88,8 @@ pub(super) fn restrict(
     Ok(())
 }
 
-fn condition_of(
+/// A condition without AND, OR and NOT.
+pub(super) fn condition_of(
     atom: &Expr,
     scope: &Scope,
     env: &Env,
@@ -399,7 +410,7 @@ fn not_a_comparison(
         let message = "a condition is a comparison = <> < <= > >= of a column with a literal";
         return ctx.refuse("V301", atom, message);
     }
-    let message = "OR is not part of the language; values of one column are listed by IN";
+    let message = "OR is for questions that a person reviews (`--reviewed`); values of one column are listed by IN";
     let problem = ctx.refuse("V301", atom, message);
     match wording::or_as_in(left, right) {
         Some(write) => problem.write(write),
@@ -431,7 +442,10 @@ fn not_a_condition(atom: &Expr, scope: &Scope, ctx: &Context<'_>) -> Problem {
             let problem = ctx.refuse(
                 "V301",
                 atom,
-                "NOT before a condition is not part of the language",
+                match ctx.reviewed {
+                    true => "NOT stands before comparisons, AND and OR",
+                    false => "NOT before a condition is for questions that a person reviews (`--reviewed`)",
+                },
             );
             match wording::negation(bare(expr)) {
                 Some(write) => problem.write(write),

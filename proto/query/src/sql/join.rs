@@ -1,4 +1,5 @@
-//! Joins: inner, on the unit key, at most one table with many rows per unit.
+//! Joins: inner, on the unit key, at most one table with many rows per unit. Reviewed questions also
+//! have LEFT JOIN of tables with one row per unit.
 
 use sqlparser::ast::{BinaryOperator, Expr, Join, JoinConstraint, JoinOperator, ObjectName};
 
@@ -6,8 +7,10 @@ use super::context::Context;
 use super::filter;
 use super::scope::{Relation, Scope, bare, fold};
 use crate::codebook::ColumnRef;
+use crate::derived::{Aggregate, Derived, Frame};
 use crate::problem::Problem;
 use crate::question::Predicate;
+use crate::value::ColumnType;
 
 /// Adds a relation to the scope.
 pub(super) fn join(
@@ -20,6 +23,9 @@ pub(super) fn join(
     if scope.sources.iter().any(|(source, _)| *source == name) {
         let message = format!("two tables are called `{name}`; give one an alias");
         return Err(ctx.refuse("V200", &join.relation, message));
+    }
+    if ctx.reviewed && is_left(join) {
+        relation = as_frame(relation, join, ctx)?;
     }
     let (constraint, outer) = constraint(join, &relation, ctx)?;
     scope.sources.push((name, relation.columns.clone()));
@@ -99,6 +105,53 @@ fn constraint<'q>(
             "only inner joins on the unit key are part of the language",
         )),
     }
+}
+
+fn is_left(join: &Join) -> bool {
+    matches!(
+        join.join_operator,
+        JoinOperator::Left(_) | JoinOperator::LeftOuter(_)
+    )
+}
+
+/// A table with one row per unit as a person frame: its columns are then missing for persons without a
+/// row. Anything else stays as it is, and is refused. Texts, truth values and what was derived before
+/// have no such column.
+fn as_frame(mut relation: Relation, join: &Join, ctx: &Context<'_>) -> Result<Relation, Problem> {
+    let unit = relation.rows == ctx.codebook().unit.table;
+    if unit || relation.frame.is_some() || ctx.is_event_table(&relation.rows) {
+        return Ok(relation);
+    }
+    let frame = Frame {
+        rows: relation.rows.clone(),
+        joined: relation.joined.clone(),
+        filter: relation.filter.clone(),
+    };
+    let mut columns = Vec::with_capacity(relation.columns.len());
+    for (name, column) in std::mem::take(&mut relation.columns) {
+        if ctx.is_unit_key(&column) {
+            columns.push((name, column));
+            continue;
+        }
+        let plain = ctx.column(&column);
+        let plain = plain.is_some_and(|c| c.ty.is_numeric() || c.ty == ColumnType::Date);
+        let own = column.table == relation.rows || relation.joined.contains(&column.table);
+        let of = Aggregate::Max(column);
+        let frame = frame.clone();
+        let only = Derived::Frame { frame, of };
+        if plain && own && only.column(ctx.codebook()).is_some() {
+            let derived = ctx.derive(&only, join, "this table cannot be joined so")?;
+            ctx.call(&derived, &name);
+            columns.push((name, derived));
+        }
+    }
+    Ok(Relation {
+        rows: ctx.codebook().unit.table.clone(),
+        joined: std::collections::BTreeSet::new(),
+        frame: Some(frame.cohort(false)),
+        columns,
+        ..relation
+    })
 }
 
 /// `ON a.key = b.key`, one of them the new table's and one an earlier table's.

@@ -7,10 +7,12 @@
 //! values. What this folder must not know: nodes, engines, and data.
 
 mod aggregate;
+mod arithmetic;
 mod books;
 mod cohort;
 mod context;
 mod dates;
+mod either;
 mod filter;
 mod frame;
 mod group;
@@ -46,6 +48,8 @@ const STACK: usize = 32 * 1024 * 1024;
 pub const MAX_LIST_PARAM: usize = 10_000;
 /// Most values in an IN list that is written out.
 pub const MAX_IN_LIST: usize = 50;
+/// Most alternatives that a condition with OR may come to.
+pub const MAX_ALTERNATIVES: usize = 20;
 /// Most columns and cohorts that one WHERE may restrict.
 pub const MAX_CONDITIONS: usize = 8;
 /// Most group keys.
@@ -60,58 +64,67 @@ pub const MAX_OUTPUTS: usize = 40;
 /// # Errors
 /// A [`Problem`] with a V code, a sentence, the place, and the nearest allowed form.
 pub fn read(sql: &str, params: &Params, codebook: &Codebook) -> Result<Question, Problem> {
-    read_of(None, sql, params, codebook)
+    read_in(Way::default(), sql, params, codebook)
 }
 
-/// Reads a question that may use a cohort as the table `cohort`.
+/// How a text is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Way<'a> {
+    /// The cohort that it names as the table `cohort`.
+    pub(crate) cohort: Option<&'a Cohort>,
+    /// Whether a person reviews the question before it runs: then it has OR, NOT, arithmetic inside
+    /// aggregates, and LEFT JOIN of tables.
+    pub(crate) reviewed: bool,
+    /// Whether it is what a typed analysis comes to: then it may ask for products of two columns.
+    pub(crate) typed: bool,
+}
+
+/// Reads a question that may use a cohort, or that a person reviews.
 ///
 /// # Errors
 /// As [`read`]; V202 if the cohort is no set of persons, V700 if the text does not use it.
-pub fn read_of(
-    cohort: Option<&Cohort>,
+pub(crate) fn read_in(
+    way: Way<'_>,
     sql: &str,
     params: &Params,
     codebook: &Codebook,
 ) -> Result<Question, Problem> {
-    stacker::maybe_grow(STACK, STACK, || {
-        read_here(cohort, sql, params, codebook, false)
-    })
-}
-
-/// Reads what a typed analysis comes to: a text that may also ask for products of two columns.
-pub(crate) fn read_typed(
-    cohort: Option<&Cohort>,
-    sql: &str,
-    params: &Params,
-    codebook: &Codebook,
-) -> Result<Question, Problem> {
-    stacker::maybe_grow(STACK, STACK, || {
-        read_here(cohort, sql, params, codebook, true)
-    })
+    stacker::maybe_grow(STACK, STACK, || read_here(way, sql, params, codebook))
 }
 
 /// The codebook with a cohort as a table with one row per person, for those who only name columns.
 ///
 /// # Errors
-/// As [`read_of`], of the cohort.
-pub fn with_cohort(cohort: &Cohort, codebook: &Codebook) -> Result<Codebook, Problem> {
-    stacker::maybe_grow(STACK, STACK, || cohort::as_table(cohort, codebook))
+/// As [`read`], of the cohort.
+pub fn with_cohort(
+    cohort: &Cohort,
+    reviewed: bool,
+    codebook: &Codebook,
+) -> Result<Codebook, Problem> {
+    stacker::maybe_grow(STACK, STACK, || {
+        cohort::as_table(cohort, reviewed, codebook)
+    })
 }
 
 fn read_here(
-    cohort: Option<&Cohort>,
+    way: Way<'_>,
     sql: &str,
     params: &Params,
     codebook: &Codebook,
-    typed: bool,
 ) -> Result<Question, Problem> {
+    let Way {
+        cohort,
+        reviewed,
+        typed,
+    } = way;
     let text = text::Text::new(sql);
     let query = outline::query(&text)?;
     let books = books::Books::new(codebook);
     let mut context = context::Context::new(&text, params, &books)?;
     context.typed = typed;
+    context.reviewed = reviewed;
     let env = match cohort {
-        Some(cohort) => cohort::environment(cohort, &books)?,
+        Some(cohort) => cohort::environment(cohort, reviewed, &books)?,
         None => scope::Env::default(),
     };
     let table = select::table(&query, &env, &context);

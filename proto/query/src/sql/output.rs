@@ -1,9 +1,10 @@
 //! SELECT list, HAVING, ORDER BY and LIMIT: what coordinator and SDK make of released cells.
 
-use sqlparser::ast::{BinaryOperator, Expr as Sql, OrderByExpr, SelectItem, Value};
+use sqlparser::ast::{BinaryOperator, Expr as Sql, Function, OrderByExpr, SelectItem, Value};
 
 use super::MAX_OUTPUTS;
 use super::aggregate::{aggregate, function_refusal};
+use super::arithmetic;
 use super::context::Context;
 use super::filter::flipped;
 use super::group::{self, Written};
@@ -131,6 +132,9 @@ impl Outputs<'_, '_, '_> {
         }
         match sql {
             Sql::Function(function) if !is_period(sql) => {
+                if let Some(expr) = self.arithmetic(function)? {
+                    return Ok(expr);
+                }
                 let (measure, stat) = aggregate(function, self.scope, self.ctx)?;
                 Ok(Expr::Stat {
                     measure: self.measure(measure),
@@ -142,6 +146,15 @@ impl Outputs<'_, '_, '_> {
             }
             _ => self.key(sql),
         }
+    }
+
+    /// An aggregate of an expression, in a question that a person reviews.
+    fn arithmetic(&mut self, function: &Function) -> Result<Option<Expr>, Problem> {
+        if !self.ctx.reviewed || self.ctx.typed {
+            return Ok(None);
+        }
+        let (scope, ctx) = (self.scope, self.ctx);
+        arithmetic::aggregate(function, scope, ctx, &mut |measure| self.measure(measure))
     }
 
     fn alias(&self, sql: &Sql) -> Option<Expr> {

@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 use quorate_query::analyses::{Analysis, Request};
 use quorate_query::canonical::{VERSION, predicate_id, show_digest, vec_id};
 use quorate_query::explain::explain;
-use quorate_query::question::{Body, NamedTable, Question};
+use quorate_query::question::{Body, NamedTable, Params, Question};
 
 use crate::common::{language, path, read, text};
 
 /// Texts of the vectors: every variant of the typed question is in at least one of them.
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 11] = [
     "SELECT count(*) FROM person",
     "SELECT sex, count(*) FROM person GROUP BY sex",
     "SELECT floor(age/5)*5 AS band, count(chol), avg(chol), stddev_pop(chol), sum(disease) FROM person WHERE age >= 50 AND region IN ('n', 'nw') AND chol IS NOT NULL AND bmi < 30 GROUP BY band",
@@ -22,10 +22,16 @@ const TEXTS: [&str; 10] = [
     "SELECT smoker, avg(value_as_number), count(measurement_date) FROM measurement m JOIN person p ON m.person_id = p.person_id WHERE measurement_concept_id IN set.sbp GROUP BY smoker HAVING smoker = false",
     "WITH f AS (SELECT person_id, min(condition_start_date) AS a, max(condition_start_date) AS b, count(*) AS n FROM condition_occurrence WHERE condition_concept_id IN set.diabetes GROUP BY person_id), s AS (SELECT p.person_id, greatest(f.a, DATE '2015-01-01') - least(f.a, f.b) AS days, date_sub('year', f.a, f.b) AS years, year(f.b) AS y, coalesce(f.n, 0) AS n, CASE WHEN p.age < 50 THEN 'young' END AS band FROM person p LEFT JOIN f ON p.person_id = f.person_id) SELECT band, avg(days), avg(n) FROM s WHERE years >= 5 AND y < 2020 GROUP BY band",
     "WITH f AS (SELECT person_id, last(value_as_number ORDER BY measurement_date, value_as_number) AS sbp, max(measurement_date) AS d FROM measurement WHERE measurement_concept_id IN set.sbp GROUP BY person_id) SELECT count(*), avg(sbp) FROM condition_occurrence c JOIN f ON c.person_id = f.person_id WHERE c.condition_start_date <= f.d + 30",
+    "SELECT sex, count(*), avg(2 * steps - age) FROM person WHERE (age >= 65 OR smoker = true) AND NOT (region = 's' AND bmi >= 30) AND age IS NOT NULL GROUP BY sex",
 ];
 
 fn asked(sql: &str) -> Question {
-    let mut question = read(sql, &language()).expect("an accepted question");
+    let book = language();
+    let review = Request::Reviewed(Box::new(sql.into())).read(&Params::new(), &book);
+    let mut question = review.expect("an accepted question");
+    if let Ok(plain) = read(sql, &book) {
+        assert_eq!(plain, question, "review changes what it does not add to");
+    }
     // Vectors must not change with a comment in the sample codebook.
     question.codebook = format!("sha256:{}", "0".repeat(64));
     question

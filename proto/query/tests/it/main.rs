@@ -30,3 +30,5 @@ mod models;
 mod page;
 #[cfg(test)]
 mod problems;
+#[cfg(test)]
+mod reviewed;

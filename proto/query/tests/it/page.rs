@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use quorate_query::analyses::Request;
 use quorate_query::problem::{Family, Problem, table};
 use quorate_query::question::{Params, Question};
 use quorate_query::sql;
@@ -13,6 +14,21 @@ enum Kind {
     Accepted,
     Refused,
     Same,
+    /// As the three others, of a question for review; without review it is refused.
+    AcceptedInReview,
+    RefusedInReview,
+    SameInReview,
+}
+
+impl Kind {
+    fn is_reviewed(self) -> bool {
+        let kinds = [
+            Self::AcceptedInReview,
+            Self::RefusedInReview,
+            Self::SameInReview,
+        ];
+        kinds.contains(&self)
+    }
 }
 
 /// Rows of the page's tables of examples, as cells.
@@ -36,6 +52,9 @@ fn rows() -> Vec<(Kind, Vec<String>)> {
             "Accepted" => kind = Some(Kind::Accepted),
             "Refused" => kind = Some(Kind::Refused),
             "One text" => kind = Some(Kind::Same),
+            "Accepted in review" => kind = Some(Kind::AcceptedInReview),
+            "Refused in review" => kind = Some(Kind::RefusedInReview),
+            "One text in review" => kind = Some(Kind::SameInReview),
             _ => rows.push((kind.expect("a table with a known head"), cells)),
         }
     }
@@ -48,11 +67,16 @@ fn codes(cell: &str) -> Vec<&str> {
 }
 
 /// Reads a cell: parameters, then the text.
-fn read(cell: &str) -> (String, Result<Question, Problem>) {
+fn read(cell: &str, reviewed: bool) -> (String, Result<Question, Problem>) {
     let parts = codes(cell);
     let params: Params = parts.iter().filter_map(|part| param(part)).collect();
     let sql = parts.last().expect("a text").to_string();
-    let result = sql::read(&sql, &params, &language());
+    let plain: Request = sql.as_str().into();
+    let request = match reviewed {
+        true => Request::Reviewed(Box::new(plain)),
+        false => plain,
+    };
+    let result = request.read(&params, &language());
     (sql, result)
 }
 
@@ -60,11 +84,17 @@ fn read(cell: &str) -> (String, Result<Question, Problem>) {
 fn every_example_does_what_the_page_says() {
     let mut tried = [0, 0, 0];
     for (kind, cells) in rows() {
-        let (sql, result) = read(&cells[0]);
+        let (sql, result) = read(&cells[0], kind.is_reviewed());
         let got = shown(&sql, &result);
+        if kind.is_reviewed() {
+            assert!(
+                read(&cells[0], false).1.is_err(),
+                "no review is needed for\n{sql}"
+            );
+        }
         match (kind, result) {
-            (Kind::Accepted, Ok(_)) => tried[0] += 1,
-            (Kind::Refused, Err(problem)) => {
+            (Kind::Accepted | Kind::AcceptedInReview, Ok(_)) => tried[0] += 1,
+            (Kind::Refused | Kind::RefusedInReview, Err(problem)) => {
                 assert_eq!(problem.code.0, cells[1], "{sql}\n{got}");
                 let write = codes(&cells[2]);
                 assert_eq!(
@@ -74,8 +104,8 @@ fn every_example_does_what_the_page_says() {
                 );
                 tried[1] += 1;
             }
-            (Kind::Same, Ok(one)) => {
-                let (other_sql, other) = read(&cells[1]);
+            (Kind::Same | Kind::SameInReview, Ok(one)) => {
+                let (other_sql, other) = read(&cells[1], kind.is_reviewed());
                 let other = other.unwrap_or_else(|p| panic!("{other_sql}\n{p}"));
                 assert_eq!(
                     one.canonical_bytes(),

@@ -75,9 +75,16 @@ fn request() -> impl Strategy<Value = Request> {
     ];
     let cohort = ("\\PC{1,200}", vec("[a-z]{1,8}", 0..4));
     let cohort = cohort.prop_map(|(sql, complete)| Cohort { sql, complete });
-    (plain, proptest::option::of(cohort)).prop_map(|(request, cohort)| match cohort {
-        Some(cohort) => Request::Of(cohort, Box::new(request)),
-        None => request,
+    let all = (plain, proptest::option::of(cohort), any::<bool>());
+    all.prop_map(|(request, cohort, reviewed)| {
+        let request = match cohort {
+            Some(cohort) => Request::Of(cohort, Box::new(request)),
+            None => request,
+        };
+        match reviewed {
+            true => Request::Reviewed(Box::new(request)),
+            false => request,
+        }
     })
 }
 
