@@ -37,7 +37,8 @@ impl<'a> Approved<'a> {
         &self.question
     }
 
-    /// `auto`, `listed`, `core` for a core table, or `custodian` in a trial.
+    /// `auto`, `listed`, `cohort` for a kind of question of an approved cohort, `core` for a core table,
+    /// or `custodian` in a trial.
     #[must_use]
     pub fn by(&self) -> &'static str {
         self.by
@@ -172,21 +173,53 @@ fn listed(
     project: &Project,
     question: &Question<'_>,
 ) -> Result<&'static str, ApproveError> {
-    let reviewed = question.asked().request.is_reviewed();
     let listed = match &project.approval {
-        Approval::Auto if !reviewed => return Ok("auto"),
+        Approval::Auto if !question.asked().request.is_reviewed() => return Ok("auto"),
         Approval::Auto => None,
         Approval::Listed(hashes) => Some(hashes),
     };
-    let hash = question.hash();
+    let Basis {
+        hash,
+        cohort,
+        reviewed,
+    } = basis(question);
     if listed.is_some_and(|hashes| hashes.contains(&hash)) || node.approved(&project.id, &hash) {
         return Ok("listed");
+    }
+    if let Some((cohort, kind)) = cohort
+        && node.approved_cohort(&project.id, &cohort, kind)
+    {
+        return Ok("cohort");
     }
     let project = project.id.clone();
     Err(match reviewed {
         true => ApproveError::NotReviewed { project, hash },
         false => ApproveError::NotListed { project, hash },
     })
+}
+
+/// What an approval of a question can rest on.
+pub(crate) struct Basis<'q> {
+    /// The question hash: exactly this question.
+    pub(crate) hash: String,
+    /// The digest of its cohort and the kind of question, if it asks of nobody and nothing else. Not of
+    /// a question for review, of which exactly the question is approved.
+    pub(crate) cohort: Option<(String, &'q str)>,
+    /// Whether it is a question for review, which runs only if it was approved.
+    pub(crate) reviewed: bool,
+}
+
+/// What an approval of this question can rest on.
+pub(crate) fn basis<'q>(question: &'q Question<'_>) -> Basis<'q> {
+    let request = &question.asked().request;
+    let reviewed = request.is_reviewed();
+    let cohort = request.cohort().filter(|_| !reviewed);
+    let cohort = cohort.filter(|cohort| cohort.holds(question.typed(), question.codebook()));
+    Basis {
+        hash: question.hash(),
+        cohort: cohort.map(|cohort| (cohort.digest(), request.kind())),
+        reviewed,
+    }
 }
 
 /// Every table that a question touches, those of cohorts and derived columns included.

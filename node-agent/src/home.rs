@@ -72,6 +72,12 @@ pub(crate) struct Enrolment {
     pub(crate) network: String,
 }
 
+/// Kinds of question by approved cohort by project.
+pub type Cohorts = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+/// File with the cohorts that the custodian approved.
+const COHORTS: &str = "approved_cohorts.json";
+
 impl Home {
     /// The folder, which `init` made; refuses one that others may look into.
     ///
@@ -302,6 +308,40 @@ impl Home {
         let text = serde_json::to_vec_pretty(&approved)
             .map_err(|_| HomeError::Damaged(self.path("approved.json")))?;
         self.write("approved.json", &text)
+    }
+
+    /// Cohorts that the custodian approved, by project, with the kinds of question that may be asked of
+    /// each.
+    ///
+    /// # Errors
+    /// If the list cannot be read.
+    pub fn approved_cohorts(&self) -> Result<Cohorts, HomeError> {
+        match std::fs::read(self.path(COHORTS)) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|_| HomeError::Damaged(self.path(COHORTS)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Cohorts::new()),
+            Err(error) => Err(self.io(COHORTS, error)),
+        }
+    }
+
+    /// Approves a cohort for a project: questions of these kinds may be asked of it, and of no others
+    /// from now on.
+    ///
+    /// # Errors
+    /// If the list cannot be read or written.
+    pub fn approve_cohort(
+        &self,
+        project: &str,
+        digest: &str,
+        kinds: BTreeSet<String>,
+    ) -> Result<(), HomeError> {
+        let mut all = self.approved_cohorts()?;
+        let own = all.entry(project.to_owned()).or_default();
+        own.insert(digest.to_owned(), kinds);
+        let text =
+            serde_json::to_vec_pretty(&all).map_err(|_| HomeError::Damaged(self.path(COHORTS)))?;
+        self.write(COHORTS, &text)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {

@@ -394,6 +394,14 @@ impl Node {
             .is_some_and(|hashes| hashes.contains(hash))
     }
 
+    /// Whether the custodian approved questions of this kind of a cohort.
+    #[must_use]
+    pub fn approved_cohort(&self, project: &str, cohort: &str, kind: &str) -> bool {
+        let lists = self.home.approved_cohorts().unwrap_or_default();
+        let kinds = lists.get(project).and_then(|own| own.get(cohort));
+        kinds.is_some_and(|kinds| kinds.contains(kind))
+    }
+
     /// Deliveries that were not believed since the start.
     #[must_use]
     pub fn turned_away(&self) -> u64 {

@@ -4,9 +4,12 @@
 use std::fs;
 
 use quorate_disclosure::history::{Entry, State};
+use quorate_query::analyses::Request;
+use quorate_query::cohort::Cohort;
 use quorate_query::problem::Code;
 
 use crate::answer::tell as middle;
+use crate::home::Home;
 use crate::node::Node;
 use crate::past::Past;
 use crate::record;
@@ -417,4 +420,48 @@ fn derived_columns_are_kept_with_what_left() {
         2,
         "each once"
     );
+}
+
+/// A cohort that was approved once lets questions of the named kinds run, of its persons and of what it
+/// says of them; anything else is refused as ever.
+#[test]
+fn an_approved_cohort_lets_its_kinds_of_question_run() {
+    let mut house = house();
+    house.policy = house
+        .policy
+        .replace("approval = \"auto\"", "approval = \"listed\"");
+    let node = house.open();
+    let cohort = |town: &str| Cohort {
+        sql: format!("SELECT id, sex, town FROM person WHERE town = '{town}'"),
+        complete: Vec::new(),
+    };
+    let of = |cohort: Cohort, request: Request| {
+        let asked = house.question_of(Request::Of(cohort, Box::new(request)));
+        tell(&node, house.deliver(&asked, &alice()))
+    };
+    let code = |message: &quorate_identity::Signed| match message.kind == "refusal" {
+        true => refused(message).code.0,
+        false => "",
+    };
+    let by_sex = || Request::from("SELECT sex, count(*) FROM cohort GROUP BY sex");
+    assert_eq!(code(&of(cohort("a"), by_sex())), "G505");
+    let home = Home::open(&house.state()).unwrap();
+    let digest = cohort("a").digest();
+    let kinds = |all: &[&str]| all.iter().map(|&kind| kind.to_owned()).collect();
+    home.approve_cohort("heart-1", &digest, kinds(&["crosstab"]))
+        .unwrap();
+    assert_eq!(code(&of(cohort("a"), by_sex())), "G505", "another kind");
+    home.approve_cohort("heart-1", &digest, kinds(&["query"]))
+        .unwrap();
+    assert_eq!(code(&of(cohort("a"), by_sex())), "");
+    assert_eq!(code(&of(cohort("b"), by_sex())), "G505", "other persons");
+    let wider = "SELECT count(*) FROM person WHERE id NOT IN (SELECT id FROM cohort)";
+    assert_eq!(code(&of(cohort("a"), wider.into())), "G505", "not of it");
+    let plain = house.question("SELECT count(*) FROM person WHERE town = 'a'");
+    let plain = tell(&node, house.deliver(&plain, &alice()));
+    assert_eq!(code(&plain), "G505", "without the cohort");
+    // A question for review is approved exactly, whatever it is asked of.
+    let review = Request::Reviewed(Box::new(Request::Of(cohort("a"), Box::new(by_sex()))));
+    let review = house.question_of(review);
+    assert_eq!(code(&tell(&node, house.deliver(&review, &alice()))), "G504");
 }

@@ -377,7 +377,14 @@ pub(super) struct RosterFile {
 #[derive(Debug, ClapArgs)]
 pub(super) struct Approve {
     /// The question hash, sha256:...
-    pub(super) hash: String,
+    #[arg(required_unless_present = "cohort", conflicts_with = "cohort")]
+    pub(super) hash: Option<String>,
+    /// In place of a question: the digest of a cohort, of which questions of the kinds may be asked
+    #[arg(long, value_name = "sha256:...", requires = "kinds")]
+    pub(super) cohort: Option<String>,
+    /// Kinds of question that may be asked of the cohort: query, and names of analyses
+    #[arg(long, value_delimiter = ',', value_name = "A,B", requires = "cohort")]
+    pub(super) kinds: Vec<String>,
     /// The project
     #[arg(long)]
     pub(super) project: String,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 use quorate_identity::parse_digest;
-use quorate_query::analyses::{Analysis, Request};
+use quorate_query::analyses::{ALL, Analysis, QUERY, Request};
 use quorate_query::number::Number;
 use quorate_query::question::{ParamValue, Params};
 use quorate_query::value::{Scalar, from_civil};
@@ -143,16 +143,17 @@ pub(super) fn resume(place: &Place) -> anyhow::Result<Done> {
     Ok(Done::Well)
 }
 
-/// `approve`: adds a question hash to the project's list.
+/// `approve`: adds a question hash to the project's list, or lets kinds of question be asked of a cohort.
 pub(super) fn approve(place: &Place, args: &Approve) -> anyhow::Result<Done> {
     let policy = place.policy()?;
     let Some(project) = policy.projects.get(&args.project) else {
         bail!("the policy has no project `{}`", args.project);
     };
-    if parse_digest(&args.hash).is_none() {
+    let digest = args.hash.as_ref().or(args.cohort.as_ref());
+    let digest = digest.context("no question")?;
+    if parse_digest(digest).is_none() {
         bail!(
-            "`{}` is not a question hash: write sha256: and 64 hexadecimal digits",
-            args.hash
+            "`{digest}` is not a question hash or the digest of a cohort: write sha256: and 64 hexadecimal digits"
         );
     }
     if project.approval == Approval::Auto {
@@ -160,10 +161,26 @@ pub(super) fn approve(place: &Place, args: &Approve) -> anyhow::Result<Done> {
             "the project has `approval = \"auto\"`: its questions run without this, but for those that were asked for review",
         );
     }
-    Home::open(&policy.node.state)?.approve(&args.project, &args.hash)?;
+    let home = Home::open(&policy.node.state)?;
+    if args.cohort.is_none() {
+        home.approve(&args.project, digest)?;
+        ui::note(&format!("{digest} may run for project `{}`", args.project));
+        return Ok(Done::Well);
+    }
+    let known = |kind: &&String| *kind == QUERY || ALL.iter().any(|known| known.name == **kind);
+    if let Some(wrong) = args.kinds.iter().find(|kind| !known(kind)) {
+        let names: Vec<&str> = ALL.iter().map(|known| known.name).collect();
+        bail!(
+            "`{wrong}` is no kind of question: write {QUERY}, {}",
+            names.join(", ")
+        );
+    }
+    let kinds = args.kinds.iter().cloned().collect();
+    home.approve_cohort(&args.project, digest, kinds)?;
     ui::note(&format!(
-        "{} may run for project `{}`",
-        args.hash, args.project
+        "{} of the cohort {digest} may run for project `{}`",
+        args.kinds.join(", "),
+        args.project
     ));
     Ok(Done::Well)
 }

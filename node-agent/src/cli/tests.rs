@@ -126,6 +126,13 @@ fn pausing_and_approving_survive_in_the_state_folder() {
         1
     );
     assert_eq!(node(dir.path(), "approve nonsense --project heart-1"), 1);
+
+    let cohort = format!("approve --cohort {hash} --project heart-1");
+    assert_eq!(node(dir.path(), &cohort), 64, "which kinds?");
+    assert_eq!(node(dir.path(), &format!("{cohort} --kinds poetry")), 1);
+    assert_eq!(node(dir.path(), &format!("{cohort} --kinds query,lm")), 0);
+    let kinds = &home.approved_cohorts().unwrap()["heart-1"][&hash];
+    assert!(kinds.contains("query") && kinds.contains("lm") && kinds.len() == 2);
 }
 
 #[test]

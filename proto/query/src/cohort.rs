@@ -8,6 +8,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::canonical::show_digest;
+use crate::codebook::Codebook;
+use crate::question::Question;
 
 /// The name of the table that it is.
 pub const TABLE: &str = "cohort";
@@ -22,6 +24,15 @@ pub struct Cohort {
 }
 
 impl Cohort {
+    /// Whether a question is about these persons only, and about what the statement says of them: it
+    /// has the conditions of the statement, perhaps more on its columns, and names no column but these
+    /// and what is computed from them row by row. A person who approved the statement knows then of
+    /// whom and of what the question can be.
+    #[must_use]
+    pub fn holds(&self, question: &Question, codebook: &Codebook) -> bool {
+        crate::sql::is_within(self, question, codebook)
+    }
+
     /// A digest of the statement and the list, `sha256:...`: equal for the same file.
     #[must_use]
     pub fn digest(&self) -> String {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codebook::Codebook;
 pub use crate::codebook::ColumnRef;
-use crate::derived::Columns;
+use crate::derived::{Called, Columns};
 use crate::number::Number;
 use crate::value::Scalar;
 
@@ -31,6 +31,9 @@ pub struct Question {
     pub codebook: String,
     /// The derived columns that the body names, and those that these are derived from.
     pub derived: Columns,
+    /// What the text calls derived columns. It changes nothing that is computed and is not part of the
+    /// canonical form.
+    pub called: Called,
     /// What is asked.
     pub body: Body,
 }
@@ -43,7 +46,9 @@ impl Question {
         if self.derived.is_empty() {
             Cow::Borrowed(codebook)
         } else {
-            Cow::Owned(codebook.with(&self.derived))
+            let mut book = codebook.with(&self.derived);
+            book.called.clone_from(&self.called);
+            Cow::Owned(book)
         }
     }
 }

@@ -50,10 +50,16 @@ pub(crate) fn explained(
                 .disclosure
                 .then(|| explain::disclosure(&question, &codebook));
             if how.as_json {
-                let json = json_of(&explanation, disclosure.as_ref());
+                let mut json = json_of(&explanation, disclosure.as_ref());
+                if let (Some(cohort), Some(fields)) = (request.cohort(), json.as_object_mut()) {
+                    fields.insert("cohort".to_owned(), cohort.digest().into());
+                }
                 ui::data(format!("{json}\n").as_bytes());
             } else {
                 ui::data(explanation.to_string().as_bytes());
+                if let Some(cohort) = request.cohort() {
+                    ui::data(format!("\nCohort\n  {}\n", cohort.digest()).as_bytes());
+                }
                 let more = disclosure.map(|disclosure| disclosure.to_string());
                 ui::data(more.unwrap_or_default().as_bytes());
             }

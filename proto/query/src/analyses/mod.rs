@@ -57,7 +57,7 @@ pub use report::{Entry, Grid, Line, Report};
 use crate::codebook::Codebook;
 use crate::cohort::{self, Cohort};
 use crate::combine::{Released, ReleasedTables};
-use crate::derived::Columns;
+use crate::derived::{Called, Columns};
 use crate::problem::{Problem, Span};
 use crate::question::{Body, MAX_TABLES, NamedTable, Params, Question, TableQuestion};
 use crate::sql;
@@ -208,7 +208,7 @@ impl Analysis {
                     .expand(&sql::with_cohort(cohort, way.reviewed, codebook)?)?
             }
         };
-        let mut derived = Columns::new();
+        let (mut derived, mut called) = (Columns::new(), Called::new());
         let many = expanded.len() > 1;
         for named in expanded {
             let start = if many {
@@ -217,8 +217,9 @@ impl Analysis {
                 0
             };
             let table = named.expansion.read(way, params, codebook);
-            let (table, columns) = table.map_err(|problem| shift(problem, start))?;
-            derived.extend(columns);
+            let (table, of_table) = table.map_err(|problem| shift(problem, start))?;
+            derived.extend(of_table.derived);
+            called.extend(of_table.called);
             offset += named.text().len();
             tables.push(NamedTable {
                 name: named.name,
@@ -228,6 +229,7 @@ impl Analysis {
         Ok(Question {
             codebook: codebook.digest.clone(),
             derived,
+            called,
             body: Body::of(tables).ok_or_else(|| refuse("it comes to no table"))?,
         })
     }
@@ -282,18 +284,17 @@ impl Expansion {
         way: sql::Way<'_>,
         params: &Params,
         codebook: &Codebook,
-    ) -> Result<(TableQuestion, Columns), Problem> {
+    ) -> Result<(TableQuestion, Question), Problem> {
         let way = sql::Way { typed: true, ..way };
-        let mut question = sql::read_in(way, &self.sql, params, codebook)?;
-        let derived = std::mem::take(&mut question.derived);
+        let question = sql::read_in(way, &self.sql, params, codebook)?;
         let plain = |table: &TableQuestion| {
             let output = &table.output;
             let whole = output.having.is_none() && output.limit.is_none();
             whole && output.order.is_empty() && table.keys.len() == self.keys
         };
-        let table = question.into_sole().filter(plain);
+        let table = question.clone().into_sole().filter(plain);
         let table = table.ok_or_else(|| refuse("`where` holds conditions and nothing else"))?;
-        Ok((table, derived))
+        Ok((table, question))
     }
 }
 
@@ -305,6 +306,9 @@ fn shift(problem: Problem, by: usize) -> Problem {
     });
     problem.at(span)
 }
+
+/// The kind of a request that is a text.
+pub const QUERY: &str = "query";
 
 /// What a researcher asks: a text of the language, or an analysis that expands to one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -408,6 +412,18 @@ impl Request {
             Self::Reviewed(_) => true,
             Self::Of(_, request) => request.is_reviewed(),
             Self::Sql(_) | Self::Analysis(_) => false,
+        }
+    }
+
+    /// What kind of request it is: `query` for a text, else the name of the analysis without its version.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match self.bare() {
+            Self::Analysis(analysis) => {
+                let name = analysis.name.split_once('/');
+                name.map_or(analysis.name.as_str(), |(name, _)| name)
+            }
+            _ => QUERY,
         }
     }
 

@@ -31,11 +31,16 @@ pub(super) fn question(question: &Question) -> String {
 }
 
 fn definition((name, derived): (&ColumnRef, &Derived)) -> String {
+    format!("derive   {}: {}", column(name), meaning(derived))
+}
+
+/// A definition in words.
+pub(crate) fn meaning(derived: &Derived) -> String {
     let all = |columns: Vec<&ColumnRef>| {
         let columns: Vec<String> = columns.into_iter().map(column).collect();
         columns.join(", ")
     };
-    let how = match derived {
+    match derived {
         Derived::Frame { frame, of } => {
             let rows = cohort_rows(&frame.cohort(false));
             format!("{}({}) of {rows}", of.word(), all(of.inputs()))
@@ -72,8 +77,7 @@ fn definition((name, derived): (&ColumnRef, &Derived)) -> String {
                 .map(|one| format!("({})", conditions(one).join("; ")));
             format!("1 if {}, else 0", any.collect::<Vec<_>>().join(" or "))
         }
-    };
-    format!("derive   {}: {how}", column(name))
+    }
 }
 
 fn table_question(q: &TableQuestion) -> String {

@@ -15,7 +15,7 @@ pub use fuzz::fuzz;
 pub use inline::inline_sets;
 pub use read::{digest, read};
 
-use crate::derived::Columns;
+use crate::derived::{Called, Columns};
 use crate::number::Number;
 use crate::release::ReleaseParams;
 use crate::value::{ColumnType, Scalar};
@@ -41,6 +41,8 @@ pub struct Codebook {
     pub core: Vec<String>,
     /// Columns that a question defines, among those of the tables; none in a published codebook.
     pub derived: Columns,
+    /// What a question calls derived columns.
+    pub called: Called,
 }
 
 /// A column of a table, by name.

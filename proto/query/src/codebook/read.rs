@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::{Codebook, ColumnRef, ConceptSet, RowsPer, Table, check, column};
-use crate::derived::Columns;
+use crate::derived::{Called, Columns};
 use crate::number::Number;
 use crate::problem::Code;
 use crate::question::Params;
@@ -75,6 +75,7 @@ fn read_root(root: &Section<'_>, text: &str) -> Option<Codebook> {
         tables,
         core,
         derived: Columns::new(),
+        called: Called::new(),
     });
     core_questions(root, &codebook);
     Some(codebook)

@@ -7,7 +7,6 @@ use super::merge::Merged;
 use super::{CombinedRow, Note};
 use crate::answer::Mode;
 use crate::codebook::Codebook;
-use crate::derived::shown_column;
 use crate::question::{Expr, GroupKey, Measure, Stat, TableQuestion};
 
 /// All notes, in order of their codes.
@@ -28,7 +27,7 @@ pub(super) fn notes(
         add("UNPROTECTED", text.to_owned());
     }
     if let Some(Mode::Round | Mode::CellKey { .. }) = merged.mode {
-        protected(question, merged, rows, left_out, &mut add);
+        protected((question, codebook), merged, rows, left_out, &mut add);
     }
     if merged.sites.len() > 1 {
         let text = "Counts are persons per node: someone known to two nodes counts twice.";
@@ -50,7 +49,7 @@ pub(super) fn notes(
                 .as_ref()
                 .map(|unit| format!(" {unit}"))
                 .unwrap_or_default();
-            let name = shown_column(column);
+            let name = codebook.in_words(column);
             add(
                 "N102",
                 format!(
@@ -67,7 +66,7 @@ pub(super) fn notes(
             .column(column)
             .is_some_and(|column| !column.missing_public && !column.required)
         {
-            let name = shown_column(column);
+            let name = codebook.in_words(column);
             add(
                 "N103",
                 format!("Rows without a value of `{name}` are in no group."),
@@ -79,7 +78,7 @@ pub(super) fn notes(
 
 /// Notes about values that were rounded or withheld.
 fn protected(
-    question: &TableQuestion,
+    (question, codebook): (&TableQuestion, &Codebook),
     merged: &Merged<'_>,
     rows: &[CombinedRow],
     left_out: bool,
@@ -125,7 +124,7 @@ fn protected(
             else {
                 continue;
             };
-            let name = shown_column(column);
+            let name = codebook.in_words(column);
             if stat == Stat::Sum {
                 add(
                     "N113",

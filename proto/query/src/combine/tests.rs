@@ -130,6 +130,7 @@ fn asks(keys: Vec<GroupKey>, measures: Vec<Measure>, exprs: Vec<Expr>, output: O
     Question {
         codebook: String::new(),
         derived: Default::default(),
+        called: Default::default(),
         body,
     }
 }

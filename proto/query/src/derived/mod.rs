@@ -42,6 +42,9 @@ const SHOWN_DIGITS: usize = 8;
 /// Definitions by the column that they define.
 pub type Columns = BTreeMap<ColumnRef, Derived>;
 
+/// What a text calls derived columns.
+pub type Called = BTreeMap<ColumnRef, String>;
+
 /// How a derived column is computed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Derived {
@@ -280,6 +283,17 @@ impl Derived {
 }
 
 impl Codebook {
+    /// A column in words: as the question calls it, else by its definition; one of the published
+    /// codebook by its name. Without its table, unless the definition names it.
+    #[must_use]
+    pub fn in_words(&self, name: &ColumnRef) -> String {
+        match (self.called.get(name), self.derived.get(name)) {
+            (Some(called), _) => called.clone(),
+            (None, Some(derived)) => crate::canonical::text::meaning(derived),
+            (None, None) => shown_column(name),
+        }
+    }
+
     /// The codebook with these derived columns among those of its tables. Its digest is another one.
     /// A definition whose columns are not there is left out.
     #[must_use]

@@ -7,7 +7,6 @@ use std::fmt;
 
 use crate::canonical::text;
 use crate::codebook::{Codebook, ColumnRef};
-use crate::derived::shown_column;
 use crate::domain;
 use crate::measure::facts::column_of;
 use crate::number::Number;
@@ -115,14 +114,14 @@ fn needs(q: &TableQuestion, beside: &[&TableQuestion], cb: &Codebook) -> Vec<Str
             }
             Measure::Moments { column } => lines.push(format!(
                 "R1b: {least} persons with a value of {} other than zero",
-                shown_column(column)
+                cb.in_words(column)
             )),
             Measure::ValueCounts { column } => {
                 let values = cb.column(column).and_then(|c| c.domain.as_ref());
                 let values = values.map_or(0, Vec::len);
                 lines.push(format!(
                     "small domain: {least} persons for each of the {values} values of {}, since its sums and means are counts per value",
-                    shown_column(column)
+                    cb.in_words(column)
                 ));
             }
             Measure::Products { left, right } => lines.push(format!(
@@ -148,7 +147,7 @@ fn bites(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, measure) in q.measures.iter().enumerate() {
         if let Measure::Moments { column } = measure {
-            let (name, (n, share)) = (shown_column(column), release.nk);
+            let (name, (n, share)) = (cb.in_words(column), release.nk);
             lines.push(format!(
                 "R4, R5: few persons who make up nearly all of {name}: all but the largest two must add more than {} % of the largest, and the largest {n} less than {share} %",
                 release.p_pct
@@ -173,7 +172,7 @@ fn bites(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
     for column in sensitive(q, cb) {
         lines.push(format!(
             "R7: a group of whom {} % or more share a sensitive value of {}; the whole group is withheld then",
-            release.group_share, shown_column(column)
+            release.group_share, cb.in_words(column)
         ));
     }
     if let (Some(share), Some(_)) = (release.sparse, domain::count(q, cb)) {
@@ -297,7 +296,7 @@ fn narrow(filter: &Predicate, cb: &Codebook) -> Vec<String> {
         } else {
             ""
         };
-        format!("{}{mark}", shown_column(column))
+        format!("{}{mark}", cb.in_words(column))
     });
     let cohorts = filter
         .cohorts
@@ -338,7 +337,7 @@ fn instead(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
     for column in q.filter.boxes.keys() {
         lines.push(format!(
             "leave out the condition on {}: every cell has more persons",
-            shown_column(column)
+            cb.in_words(column)
         ));
     }
     lines.extend(
@@ -351,7 +350,7 @@ fn instead(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
                 spread.then(|| {
                     format!(
                         "avg({0}) without its deviation or variance: R8 does not apply",
-                        shown_column(column)
+                        cb.in_words(column)
                     )
                 })
             }),

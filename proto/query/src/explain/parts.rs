@@ -246,10 +246,10 @@ pub(super) fn sends(q: &TableQuestion, cb: &Codebook) -> Vec<String> {
             Measure::Events { .. } => format!("the number of rows, rounded to {base}"),
             Measure::Moments { column } => format!(
                 "mean and standard deviation of {}, rounded to a grid that follows from bounds and rounded number of persons",
-                derived::shown_column(column)
+                cb.in_words(column)
             ),
             Measure::ValueCounts { column } => {
-                format!("the count of each value of {}, rounded to {base}", derived::shown_column(column))
+                format!("the count of each value of {}, rounded to {base}", cb.in_words(column))
             }
             Measure::Products { left, right } => format!(
                 "the mean product of {} and {}, rounded to a grid that follows from bounds and rounded number of persons",

@@ -1,15 +1,17 @@
 //! The codebook as it grows while a text is read: every derived column makes a new one, and what was
 //! looked up in an earlier one stays valid.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 use crate::codebook::{Codebook, ColumnRef};
-use crate::derived::Derived;
+use crate::derived::{Called, Columns, Derived};
 
 /// The codebook that a text is read against, and what it became.
 pub(super) struct Books<'a> {
     base: &'a Codebook,
     grown: Link,
+    /// What the statement of a cohort calls its columns.
+    called: RefCell<Called>,
 }
 
 #[derive(Default)]
@@ -25,7 +27,20 @@ impl<'a> Books<'a> {
         Self {
             base,
             grown: Link::default(),
+            called: RefCell::default(),
         }
+    }
+
+    /// Notes what the statement of a cohort calls its columns.
+    pub(super) fn call(&self, called: Called) {
+        self.called.borrow_mut().extend(called);
+    }
+
+    /// What the statement of a cohort calls those of these columns that it derives.
+    pub(super) fn called(&self, columns: &Columns) -> Called {
+        let mut called = self.called.borrow().clone();
+        called.retain(|name, _| columns.contains_key(name));
+        called
     }
 
     /// The present codebook.

@@ -13,8 +13,10 @@ use super::text::Text;
 use super::{filter, join, outline, refuse};
 use crate::codebook::{Codebook, ColumnRef, Role, RowsPer, Table};
 use crate::cohort::{Cohort, TABLE};
+use crate::derived::Derived;
+use crate::measure::facts::columns_of;
 use crate::problem::Problem;
-use crate::question::{Params, Predicate, Set};
+use crate::question::{GroupKey, Params, Predicate, Question, Set, TableQuestion};
 
 /// Most columns that may be listed as complete.
 const MOST_COMPLETE: usize = 32;
@@ -62,6 +64,67 @@ pub(super) fn as_table(
     Ok(book)
 }
 
+/// Whether a question is about these persons only, and about what the statement says of them: it has the
+/// statement's conditions, perhaps more on its columns, and names no column but these and what is
+/// computed from them row by row.
+pub(super) fn holds(cohort: &Cohort, question: &Question, codebook: &Codebook) -> bool {
+    let books = Books::new(codebook);
+    let Ok(relation) = relation(cohort, false, &books) else {
+        return false;
+    };
+    let extent = Extent {
+        relation: &relation,
+        question,
+        unit: &codebook.unit.table,
+    };
+    let mut tables = question.tables().into_iter();
+    tables.all(|(_, table)| extent.holds(table))
+}
+
+/// What a cohort covers.
+struct Extent<'a> {
+    relation: &'a Relation,
+    question: &'a Question,
+    unit: &'a str,
+}
+
+impl Extent<'_> {
+    fn holds(&self, table: &TableQuestion) -> bool {
+        let Relation { filter, .. } = self.relation;
+        let narrowed = |(name, set): (&ColumnRef, &Set)| {
+            let own = table.filter.boxes.get(name);
+            own.is_some_and(|own| own.is_subset(set))
+        };
+        let mut tables = table.joined.iter().chain([&table.rows]);
+        let own = self.relation.joined.iter().chain([&self.relation.rows]);
+        let joins = |own: &String| *own == table.rows || table.joined.contains(own);
+        let keys = table.keys.iter().map(GroupKey::column);
+        let measured = table.measures.iter().flat_map(columns_of);
+        let mut named = table.filter.boxes.keys().chain(keys).chain(measured);
+        tables.all(|table| self.reads(table))
+            && own.into_iter().all(joins)
+            && table.filter.cohorts == filter.cohorts
+            && filter.boxes.iter().all(narrowed)
+            && named.all(|name| self.knows(name))
+    }
+
+    fn reads(&self, table: &str) -> bool {
+        let relation = self.relation;
+        table == self.unit || table == relation.rows || relation.joined.contains(table)
+    }
+
+    fn knows(&self, name: &ColumnRef) -> bool {
+        let offered = self.relation.columns.iter().any(|(_, own)| own == name);
+        let restricted = self.relation.filter.boxes.contains_key(name);
+        offered
+            || restricted
+            || match self.question.derived.get(name) {
+                None | Some(Derived::Frame { .. }) => false,
+                Some(scalar) => scalar.inputs().into_iter().all(|input| self.knows(input)),
+            }
+    }
+}
+
 /// Its text is not the one that is asked, so nothing can be pointed at.
 fn of_the_cohort(problem: Problem) -> Problem {
     let message = format!("in the cohort: {}", problem.message);
@@ -88,6 +151,7 @@ fn relation(cohort: &Cohort, reviewed: bool, books: &Books<'_>) -> Result<Relati
         return Err(refuse("V202", "a cohort selects the unit key"));
     }
     complete(&mut relation, &cohort.complete, &ctx)?;
+    books.call(ctx.called(&ctx.codebook().derived));
     // it is these persons, whatever joins it
     relation.frame = None;
     Ok(relation)

@@ -11,7 +11,7 @@ use super::names::{closest, listed};
 use super::text::{Text, is_plain_name};
 use super::{MAX_LIST_PARAM, refuse};
 use crate::codebook::{Codebook, Column, ColumnRef, RowsPer, Table};
-use crate::derived::Derived;
+use crate::derived::{Called, Columns, Derived};
 use crate::problem::{Problem, Span};
 use crate::question::{ParamValue, Params};
 
@@ -88,6 +88,16 @@ impl<'a> Context<'a> {
             let mut called = self.called.borrow_mut();
             called.insert(column.column.clone(), name.to_owned());
         }
+    }
+
+    /// What the text calls the derived columns among these.
+    pub(super) fn called(&self, columns: &Columns) -> Called {
+        let called = self.called.borrow();
+        let named = columns.keys().filter_map(|name| {
+            let word = called.get(&name.column)?;
+            Some((name.clone(), word.clone()))
+        });
+        named.collect()
     }
 
     /// The problem with derived columns as the text calls them.

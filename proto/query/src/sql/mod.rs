@@ -106,6 +106,11 @@ pub fn with_cohort(
     })
 }
 
+/// As [`Cohort::holds`].
+pub(crate) fn is_within(cohort: &Cohort, question: &Question, codebook: &Codebook) -> bool {
+    stacker::maybe_grow(STACK, STACK, || cohort::holds(cohort, question, codebook))
+}
+
 fn read_here(
     way: Way<'_>,
     sql: &str,
@@ -134,9 +139,13 @@ fn read_here(
         let message = "the text does not use the table `cohort`";
         return Err(refuse("V700", message).at(Some(text.whole())));
     }
+    let derived = derived::used(&table, &context.codebook().derived);
+    let mut called = books.called(&derived);
+    called.extend(context.called(&derived));
     Ok(Question {
         codebook: codebook.digest.clone(),
-        derived: derived::used(&table, &context.codebook().derived),
+        called,
+        derived,
         body: Body::Table(table),
     })
 }

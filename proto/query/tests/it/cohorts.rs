@@ -95,3 +95,57 @@ fn what_is_no_cohort_is_refused() {
     let unused = of(cohort(&[]), "SELECT count(*) FROM person").unwrap_err();
     assert_eq!(unused.code.0, "V700");
 }
+
+/// Who approved the statement knows of whom and of what every question is that the cohort holds.
+#[test]
+fn a_cohort_holds_questions_of_its_persons_and_columns_only() {
+    let book = language();
+    let own = cohort(&["age"]);
+    let holds = |request: Request| {
+        let asked = of(own.clone(), request).unwrap_or_else(|problem| panic!("{problem}"));
+        own.holds(&asked, &book)
+    };
+    let text = |sql: &str| holds(sql.into());
+    for sql in [
+        "SELECT count(*) FROM cohort",
+        "SELECT sex, avg(codes), avg(chol) FROM cohort WHERE age >= 65 GROUP BY sex",
+        "WITH s AS (SELECT person_id, CASE WHEN codes >= 10 THEN 1 ELSE 0 END AS many FROM cohort) SELECT many, count(*) FROM s GROUP BY many",
+        "SELECT floor(codes/10)*10, count(*) FROM cohort GROUP BY 1",
+    ] {
+        assert!(text(sql), "{sql}");
+    }
+    for sql in [
+        // other columns, other tables, other persons
+        "SELECT p.region, count(*) FROM cohort c JOIN person p ON c.person_id = p.person_id GROUP BY p.region",
+        "SELECT count(*) FROM cohort c JOIN death d ON c.person_id = d.person_id",
+        "SELECT count(*) FROM measurement WHERE person_id IN (SELECT person_id FROM cohort)",
+        "SELECT count(*) FROM person WHERE person_id NOT IN (SELECT person_id FROM cohort)",
+        "SELECT count(*) FROM cohort WHERE person_id IN (SELECT person_id FROM death)",
+        "WITH n AS (SELECT person_id, count(*) AS n FROM measurement GROUP BY person_id) SELECT avg(n) FROM cohort c JOIN n ON c.person_id = n.person_id",
+        "WITH n AS (SELECT person_id, count(*) AS n FROM condition_occurrence GROUP BY person_id) SELECT avg(n) FROM cohort c JOIN n ON c.person_id = n.person_id",
+    ] {
+        assert!(!text(sql), "{sql}");
+    }
+    let crosstab = [("rows", "sex"), ("columns", "codes:50")];
+    assert!(holds(analysis("crosstab", &crosstab)));
+    assert_eq!(analysis("crosstab", &crosstab).kind(), "crosstab");
+    // A join of the statement leaves out persons too, though the text names the cohort somewhere.
+    let dead = Cohort {
+        sql: "SELECT p.person_id, p.sex FROM person p JOIN death d ON p.person_id = d.person_id"
+            .into(),
+        complete: Vec::new(),
+    };
+    let unused =
+        "WITH c AS (SELECT person_id FROM cohort) SELECT sex, count(*) FROM person GROUP BY sex";
+    let unused = of(dead.clone(), unused).unwrap();
+    assert!(!dead.holds(&unused, &book));
+    let used = of(
+        dead.clone(),
+        "SELECT sex, count(*) FROM cohort GROUP BY sex",
+    )
+    .unwrap();
+    assert!(dead.holds(&used, &book));
+    // The same question without the conditions of the statement is not held.
+    let wider = read("SELECT count(*) FROM person WHERE age >= 18", &book).unwrap();
+    assert!(!own.holds(&wider, &book));
+}
