@@ -215,6 +215,12 @@ QUESTIONS = {
         s AS (SELECT p.person_id, CAST(n.rows >= 3 AS INTEGER) AS three, coalesce(n.rows, 0) AS rows
               FROM person p LEFT JOIN n ON p.person_id = n.person_id)
         SELECT count(three) AS known, sum(three) AS three, avg(rows) AS mean, stddev(rows) AS sd FROM s""",
+    "having in frames": f"""
+        WITH f AS (SELECT person_id, count(*) AS n FROM drug GROUP BY person_id
+                   HAVING count(*) BETWEEN 2 AND 5 AND min(start_date) < DATE '2016-01-01')
+        SELECT p.sex, count(*) AS persons, sum(f.n) AS rows FROM person p JOIN f ON p.person_id = f.person_id
+        WHERE p.person_id NOT IN (SELECT person_id FROM condition WHERE code = {ASTHMA}
+                                  GROUP BY person_id HAVING count(*) >= 2) GROUP BY p.sex""",
     "frames of frames": f"""
         WITH {first('f', DIABETES)},
         n AS (SELECT e.person_id, count(*) AS before, min(e.start_date) AS since FROM drug e

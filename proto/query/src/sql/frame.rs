@@ -1,16 +1,18 @@
 //! Person frames: a query inside a query that groups the rows of one table by the unit key. It has a
-//! row for each person who has such rows; its columns are derived columns of the person.
+//! row for each person who has such rows; its columns are derived columns of the person. HAVING is a
+//! condition on such columns.
 
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, OrderByExpr, OrderByOptions, SelectItem,
+    FunctionArgumentList, FunctionArguments, Ident, OrderByExpr, OrderByOptions, SelectItem, Spanned,
 };
 
 use super::aggregate::{check_plain, function_refusal};
 use super::context::Context;
 use super::group::{argument, selected};
+use super::filter::{self, conditions};
 use super::relation::named;
-use super::scope::{Relation, Scope, bare, column_name, fold};
+use super::scope::{Env, Relation, Scope, bare, column_name, fold};
 use super::shape::Parts;
 use crate::codebook::{Column, ColumnRef, Role};
 use crate::derived::{Aggregate, Derived, Frame};
@@ -25,6 +27,7 @@ const NO_BOUNDS: &str = "the codebook gives this column no bounds that hold for 
 pub(super) fn frame(
     parts: &Parts<'_>,
     scope: &Scope,
+    env: &Env,
     ctx: &Context<'_>,
 ) -> Result<Relation, Problem> {
     grouped_by_person(parts, scope, ctx)?;
@@ -50,7 +53,7 @@ pub(super) fn frame(
         columns.push((name, column));
     }
     let cohort = frame.cohort(false);
-    Ok(Relation {
+    let found = Relation {
         rows: ctx.codebook().unit.table.clone(),
         joined: std::collections::BTreeSet::new(),
         filter: Predicate {
@@ -59,7 +62,114 @@ pub(super) fn frame(
         },
         columns,
         frame: Some(cohort),
-    })
+    };
+    match parts.having {
+        None => Ok(found),
+        Some(condition) => Having {
+            frame: &frame,
+            scope,
+            ctx,
+        }
+        .restrict(found, condition, env),
+    }
+}
+
+/// Most aggregates that a HAVING may name.
+const MOST_HAVING: usize = 8;
+
+/// HAVING of a person frame.
+struct Having<'s, 'c, 't> {
+    frame: &'s Frame,
+    scope: &'s Scope,
+    ctx: &'c Context<'t>,
+}
+
+impl Having<'_, '_, '_> {
+    /// The persons for whom the condition holds: each aggregate in it is a column of the person.
+    fn restrict(
+        &self,
+        mut found: Relation,
+        condition: &Expr,
+        env: &Env,
+    ) -> Result<Relation, Problem> {
+        let mut columns = found.columns.clone();
+        let condition = self.named(condition, &mut columns)?;
+        let scope = Scope {
+            relation: found.clone(),
+            sources: vec![(String::new(), columns)],
+            outer: env.outer.clone(),
+        };
+        let more = conditions(&condition, &scope, env, self.ctx)?;
+        filter::restrict(&mut found.filter, more, Some(&condition), self.ctx)?;
+        found.frame = None;
+        Ok(found)
+    }
+
+    /// The condition with a name in the place of every aggregate.
+    fn named(&self, expr: &Expr, columns: &mut Vec<(String, ColumnRef)>) -> Result<Expr, Problem> {
+        let mut inner = |expr: &Expr| self.named(expr, columns).map(Box::new);
+        Ok(match bare(expr) {
+            Expr::Function(function) => Expr::Identifier(self.name(function, expr, columns)?),
+            Expr::BinaryOp { left, op, right } => Expr::BinaryOp {
+                left: inner(left)?,
+                op: op.clone(),
+                right: inner(right)?,
+            },
+            Expr::UnaryOp { op, expr } => Expr::UnaryOp {
+                op: *op,
+                expr: inner(expr)?,
+            },
+            Expr::Between {
+                expr,
+                negated,
+                low,
+                high,
+            } => Expr::Between {
+                expr: inner(expr)?,
+                negated: *negated,
+                low: low.clone(),
+                high: high.clone(),
+            },
+            Expr::InList {
+                expr,
+                list,
+                negated,
+            } => Expr::InList {
+                expr: inner(expr)?,
+                list: list.clone(),
+                negated: *negated,
+            },
+            Expr::IsNull(expr) => Expr::IsNull(inner(expr)?),
+            Expr::IsNotNull(expr) => Expr::IsNotNull(inner(expr)?),
+            other => other.clone(),
+        })
+    }
+
+    fn name(
+        &self,
+        function: &Function,
+        expr: &Expr,
+        columns: &mut Vec<(String, ColumnRef)>,
+    ) -> Result<Ident, Problem> {
+        let derived = Derived::Frame {
+            of: aggregate(function, self.scope, self.ctx)?,
+            frame: self.frame.clone(),
+        };
+        let column = self.ctx.derive(&derived, expr, NO_BOUNDS)?;
+        // As it is written: no alias looks like that.
+        let name = function.to_string().to_ascii_lowercase();
+        if !columns.iter().any(|(known, _)| *known == name) {
+            self.ctx.call(&column, &name);
+            columns.push((name.clone(), column));
+        }
+        if columns.len() > super::MAX_OUTPUTS + MOST_HAVING {
+            let message = format!("HAVING names more than {MOST_HAVING} aggregates");
+            return Err(self.ctx.refuse("V800", expr, message));
+        }
+        let mut ident = Ident::with_quote('"', name);
+        ident.span = function.span();
+        Ok(ident)
+    }
 }
 
 fn grouped_by_person(parts: &Parts<'_>, scope: &Scope, ctx: &Context<'_>) -> Result<(), Problem> {

@@ -256,16 +256,16 @@ fn rename(
 /// A query that only renames, filters and derives, or groups by person; anything more is V202.
 pub(super) fn subselect(query: &Query, env: &Env, ctx: &Context<'_>) -> Result<Relation, Problem> {
     let parts = parts(query, ctx)?;
-    let more = parts.having.or(parts.limit);
-    let more = more.or(parts.order_by.first().map(|o| &o.expr));
+    let having = parts.having.filter(|_| parts.group_by.is_empty());
+    let more = having.or(parts.limit).or(parts.order_by.first().map(|o| &o.expr));
     if let Some(more) = more {
-        let message = "a query inside a query has no HAVING, ORDER BY or LIMIT; filter it by WHERE in a further one";
+        let message = "a query inside a query has no HAVING but beside GROUP BY, no ORDER BY and no LIMIT; filter it by WHERE in a further one";
         return Err(ctx.refuse("V202", more, message));
     }
     let env = environment(parts.with, env, ctx)?;
     let mut scope = scope(&parts, &env, ctx)?;
     if !parts.group_by.is_empty() {
-        return frame::frame(&parts, &scope, ctx);
+        return frame::frame(&parts, &scope, &env, ctx);
     }
     let mut columns: Vec<(String, ColumnRef)> = Vec::new();
     for item in parts.items {
