@@ -9,6 +9,7 @@ mod rows;
 mod same;
 mod several;
 mod shapes;
+mod soft;
 mod sums;
 
 use std::collections::BTreeMap;

@@ -4,13 +4,14 @@
 
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, Ident, OrderByExpr, OrderByOptions, SelectItem, Spanned,
+    FunctionArgumentList, FunctionArguments, Ident, OrderByExpr, OrderByOptions, SelectItem,
+    Spanned,
 };
 
 use super::aggregate::{check_plain, function_refusal};
 use super::context::Context;
-use super::group::{argument, selected};
 use super::filter::{self, conditions};
+use super::group::{argument, selected};
 use super::relation::named;
 use super::scope::{Env, Relation, Scope, bare, column_name, fold};
 use super::shape::Parts;

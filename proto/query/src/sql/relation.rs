@@ -257,7 +257,9 @@ fn rename(
 pub(super) fn subselect(query: &Query, env: &Env, ctx: &Context<'_>) -> Result<Relation, Problem> {
     let parts = parts(query, ctx)?;
     let having = parts.having.filter(|_| parts.group_by.is_empty());
-    let more = having.or(parts.limit).or(parts.order_by.first().map(|o| &o.expr));
+    let more = having
+        .or(parts.limit)
+        .or(parts.order_by.first().map(|o| &o.expr));
     if let Some(more) = more {
         let message = "a query inside a query has no HAVING but beside GROUP BY, no ORDER BY and no LIMIT; filter it by WHERE in a further one";
         return Err(ctx.refuse("V202", more, message));
