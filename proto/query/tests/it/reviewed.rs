@@ -329,7 +329,7 @@ proptest! {
         let sites = [a, b];
         for (text, of) in cases {
             let each = sites.iter().flatten().map(|person| {
-                let at = |name: &str| person[name] as f64;
+                let at = |name: &str| f64::from(i32::try_from(person[name]).unwrap());
                 of(at("months"), at("falls"), at("died"))
             });
             let (n, sum) = each.fold((0.0, 0.0), |(n, sum), x| (n + 1.0, sum + x));
