@@ -303,7 +303,7 @@ fn is_about_nodes(analysis: &Analysis) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, max_shrink_time: 60_000, ..ProptestConfig::default() })]
 
     #[test]
     fn limits_hold_the_truth(sites in sites()) {

@@ -176,7 +176,7 @@ pub(crate) fn all() -> Vec<Analysis> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, max_shrink_time: 60_000, ..ProptestConfig::default() })]
 
     #[test]
     fn limits_hold_the_truth_of_models(sites in sites(250..500)) {
