@@ -440,8 +440,8 @@ fn an_approved_cohort_lets_its_kinds_of_question_run() {
         tell(&node, house.deliver(&asked, &alice()))
     };
     let code = |message: &quorate_identity::Signed| match message.kind == "refusal" {
-        true => refused(message).code.0,
-        false => "",
+        true => refused(message).code,
+        false => String::new(),
     };
     let by_sex = || Request::from("SELECT sex, count(*) FROM cohort GROUP BY sex");
     assert_eq!(code(&of(cohort("a"), by_sex())), "G505");
