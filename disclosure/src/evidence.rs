@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use quorate_query::value::Scalar;
 use roaring::{MultiOps, RoaringBitmap};
 
+use crate::walk;
+
 /// Where there are more than so many numbers to a person, persons are not added up by place.
 const SPARSE: u64 = 8;
 
@@ -362,25 +364,33 @@ impl Contributions {
         }
         let place = |person: u32| usize::try_from(person.checked_sub(first)?).ok();
         let mut sums = vec![0_i64; usize::try_from(places.checked_add(1)?).ok()?];
-        let mut add = |person: u32, addend: i64| {
-            let sum = sums.get_mut(place(person)?)?;
-            *sum = sum.checked_add(addend)?;
-            Some(())
+        let mut fits = true;
+        let mut add = |person: u32, addend: Option<i64>| {
+            let sum = place(person).and_then(|place| sums.get_mut(place));
+            let over = sum.zip(addend).map(|(sum, more)| {
+                let (total, over) = sum.overflowing_add(more);
+                *sum = total;
+                over
+            });
+            fits &= over == Some(false);
         };
         for part in parts {
-            let mut persons = part.people.iter();
             match &part.each {
-                Each::One => persons.try_for_each(|person| add(person, 1))?,
-                Each::Small(each) => persons
-                    .zip(each)
-                    .try_for_each(|(person, addend)| add(person, *addend))?,
+                Each::One => walk::each(&part.people, |person| add(person, Some(1))),
+                Each::Small(each) => {
+                    let mut each = each.iter().copied();
+                    walk::each(&part.people, |person| add(person, each.next()));
+                }
                 Each::Large(_) => return None,
             }
         }
-        let each = people
-            .iter()
-            .map(|person| sums.get(place(person)?).copied());
-        let each = each.collect::<Option<Vec<i64>>>()?;
+        if !fits {
+            return None;
+        }
+        let mut each = Vec::with_capacity(usize::try_from(people.len()).ok()?);
+        walk::each(&people, |person| {
+            each.extend(place(person).and_then(|place| sums.get(place)));
+        });
         Self::in_order(people, each).ok()
     }
 

@@ -16,7 +16,7 @@ use roaring::RoaringBitmap;
 use super::boxes::{differing_columns, partition};
 use super::candidate::FacetCandidate;
 use super::entry::{Entry, Facet, Form, Shape};
-use super::sample::{Signature, weight_minus, weight_plus};
+use super::sample::{Signature, lack, weight_minus, weight_plus};
 use super::shown::Indexed;
 use super::spread::support;
 use super::view::{Hit, Near, View, persons};
@@ -102,7 +102,9 @@ impl New<'_> {
     fn minus(&self, others: &[Other<'_>]) -> Vec<Hit> {
         let k_diff = self.view.k_diff();
         let inside = |other: &&Other<'_>| {
-            !self.plain || other.indexed.signature.outside(self.signature, k_diff) < k_diff
+            !self.plain
+                || (other.indexed.signature.outside(self.signature, k_diff) < k_diff
+                    && !lack(other.people(), self.people(), k_diff))
         };
         let parts: Vec<&Other<'_>> = others.iter().filter(inside).collect();
         let mut hits = Vec::new();
@@ -122,7 +124,8 @@ impl New<'_> {
         let all: Vec<&Other<'_>> = others.iter().collect();
         let mut hits = Vec::new();
         for b in &all {
-            if self.plain && self.signature.outside(&b.indexed.signature, k_diff) >= k_diff {
+            let lacks = self.signature.outside(&b.indexed.signature, k_diff) >= k_diff;
+            if self.plain && (lacks || lack(self.people(), b.people(), k_diff)) {
                 continue;
             }
             let rest = b.persons.saturating_sub(self.persons());

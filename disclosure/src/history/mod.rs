@@ -219,7 +219,7 @@ impl History {
     /// The name of a release that showed what a facet counts of the rows of a shape, in any state of
     /// the data. Sums of a column within whatever bounds say nearly the same.
     pub(crate) fn total(&self, like: &Facet, shape: &Shape) -> Option<String> {
-        let mut stated = self.shown.stated(&like.vec, shape);
+        let mut stated = self.shown.stated(like.vec, shape);
         stated.find_map(|number| {
             let (_, entry, facet) = self.shown.get(number)?;
             let says = facet.form == like.form || !like.form.is_count();

@@ -96,6 +96,22 @@ impl Signature {
     }
 }
 
+/// How many are tried one by one before sets are compared whole.
+const TRIED: usize = 64;
+
+/// Whether so many of the first are not in the second. Sets that have nothing to do with each other
+/// show it by their first few persons.
+pub(super) fn lack(first: &RoaringBitmap, second: &RoaringBitmap, enough: u64) -> bool {
+    let mut outside = 0_u64;
+    for person in first.iter().take(TRIED) {
+        outside += u64::from(!second.contains(person));
+        if outside >= enough {
+            return true;
+        }
+    }
+    first.difference_len(second) >= enough
+}
+
 /// How many persons have a coefficient in `q + a - b`, those in one of them but not those in `b` and
 /// one of the others; where these are `enough` surely, perhaps fewer, but enough.
 pub(super) fn weight_plus(q: &RoaringBitmap, [a, b]: [&RoaringBitmap; 2], enough: u64) -> u64 {
@@ -174,6 +190,14 @@ mod tests {
                 prop_assert_eq!(found, truth);
                 prop_assert!(stopped <= truth && stopped >= enough.min(truth));
             }
+        }
+
+        /// However few are tried, it is what the whole sets say.
+        #[test]
+        fn who_lacks_is_counted(a in people(), b in people(), enough in 0_u64..90) {
+            prop_assert_eq!(lack(&a, &b, enough), (&a - &b).len() >= enough);
+            let many: RoaringBitmap = (0..200).chain(&b).collect();
+            prop_assert_eq!(lack(&many, &b, enough), (&many - &b).len() >= enough);
         }
 
         /// Weights are those of the plain definition.

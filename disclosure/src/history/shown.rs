@@ -154,15 +154,15 @@ impl Shown {
 
     /// The facet that says exactly this, in this state of the data.
     pub(super) fn says(&self, facet: &Facet, epoch: &str) -> Option<usize> {
-        self.stated(&facet.vec, &facet.shape).find(|number| {
+        self.stated(facet.vec, &facet.shape).find(|number| {
             self.get(*number)
                 .is_some_and(|(_, e, other)| e.id.epoch == epoch && other.form == facet.form)
         })
     }
 
     /// All facets of this vector and shape, whatever each person adds, in any state of the data.
-    pub(super) fn stated(&self, vec: &[u8; 32], shape: &Shape) -> impl Iterator<Item = usize> {
-        let found = self.statements.get(&(*vec, shape.clone()));
+    pub(super) fn stated(&self, vec: [u8; 32], shape: &Shape) -> impl Iterator<Item = usize> {
+        let found = self.statements.get(&(vec, shape.clone()));
         found.into_iter().flatten().copied()
     }
 

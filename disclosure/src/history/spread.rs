@@ -5,6 +5,7 @@
 use roaring::RoaringBitmap;
 
 use crate::evidence::Contributions;
+use crate::walk;
 
 /// The sums of what some persons add, by the last byte of their number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,20 +36,27 @@ impl Spread {
             return Some(found);
         }
         let mut sums = vec![0_i64; Self::PLACES].into_boxed_slice();
-        let mut add = |person: u32, addend: i64| {
-            let place = sums.get_mut(usize::from(place(person)))?;
-            *place = place.checked_add(addend)?;
-            Some(())
+        let mut fits = true;
+        let mut add = |person: u32, addend: Option<i64>| {
+            let sum = sums.get_mut(usize::from(place(person)));
+            let sum = sum.zip(addend).map(|(sum, more)| {
+                let (total, over) = sum.overflowing_add(more);
+                *sum = total;
+                over
+            });
+            fits &= sum == Some(false);
         };
         match contributions.small() {
             Some(each) => {
-                let mut pairs = contributions.people().iter().zip(each);
-                pairs.try_for_each(|(person, addend)| add(person, *addend))?;
+                let mut each = each.iter().copied();
+                walk::each(contributions.people(), |person| add(person, each.next()));
             }
-            None => {
-                let mut pairs = contributions.iter();
-                pairs.try_for_each(|(person, addend)| add(person, addend.try_into().ok()?))?;
-            }
+            None => contributions
+                .iter()
+                .for_each(|(person, addend)| add(person, addend.try_into().ok())),
+        }
+        if !fits {
+            return None;
         }
         let traits = Traits {
             signed: contributions.sum() != contributions.abs_sum(),
@@ -61,11 +69,11 @@ impl Spread {
     #[must_use]
     pub fn of_persons(people: &RoaringBitmap) -> Self {
         let mut sums = vec![0_i64; Self::PLACES].into_boxed_slice();
-        for person in people {
+        walk::each(people, |person| {
             if let Some(sum) = sums.get_mut(usize::from(place(person))) {
                 *sum = sum.wrapping_add(1);
             }
-        }
+        });
         let traits = Traits::default();
         Self { sums, traits }
     }

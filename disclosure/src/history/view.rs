@@ -96,11 +96,23 @@ impl View<'_> {
             let (indexed, entry, other) = self.shown.get(number)?;
             Some((number, indexed, entry, other))
         });
-        found.filter(move |(_, indexed, entry, other)| {
-            let exact = candidate.exact && indexed.exact;
-            let same = other.shape == facet.shape && other.form == facet.form;
-            !(exact && same && entry.id.epoch == self.epoch)
-        })
+        let own = self.own(candidate);
+        found.filter(move |(number, ..)| !own.contains(number))
+    }
+
+    /// The facets that are a candidate's own statement: exactly this, in this state of the data.
+    fn own(&self, candidate: &FacetCandidate<'_>) -> Vec<usize> {
+        let facet = &candidate.facet;
+        let vecs = [Some(facet.vec), candidate.first_vec];
+        let vecs = vecs.into_iter().flatten().filter(|_| candidate.exact);
+        let stated = vecs.flat_map(|vec| self.shown.stated(vec, &facet.shape));
+        let same = |number: &usize| {
+            let found = self.shown.get(*number);
+            found.is_some_and(|(_, entry, other)| {
+                other.form == facet.form && entry.id.epoch == self.epoch
+            })
+        };
+        stated.filter(same).collect()
     }
 
     /// How many persons surely make a difference between a facet of the present and another: who is

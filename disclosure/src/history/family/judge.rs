@@ -53,23 +53,18 @@ impl Judge<'_> {
             let sums = sums(&run).filter(|_| !self.mixed);
             return self.judge_rows(&run, sums.as_ref());
         }
-        let counts = self.form.is_count();
-        let persons = amounts.persons.least();
-        let public = persons == 0 && counts && self.params.zeros_public;
-        if public {
-            return None;
+        if self.form.is_count() {
+            return judge_count(amounts, self.params);
         }
+        let persons = amounts.persons.least();
         if persons < threshold {
             return Some(too_few("family_persons", persons, threshold));
-        }
-        if counts {
-            return None;
         }
         self.judge_sum(amounts.size, persons, region)
     }
 
     fn threshold(&self) -> u64 {
-        k_eff(self.params.k, self.params.round_base).into()
+        threshold(self.params)
     }
 
     /// Why a release may not say more than what follows, if what it says more rests on a few.
@@ -245,6 +240,18 @@ impl Judge<'_> {
         }
         found
     }
+}
+
+fn threshold(params: &ReleaseParams) -> u64 {
+    k_eff(params.k, params.round_base).into()
+}
+
+/// Why a run that holds so many may not follow where numbers are counted that add up: nothing else
+/// of the family matters then.
+pub(super) fn judge_count(amounts: Amounts, params: &ReleaseParams) -> Option<Conflict> {
+    let (persons, threshold) = (amounts.persons.least(), threshold(params));
+    let public = persons == 0 && params.zeros_public;
+    (persons < threshold && !public).then(|| too_few("family_persons", persons, threshold))
 }
 
 /// At least so many persons add something.

@@ -10,7 +10,7 @@ use super::axis::{Atom, Axis};
 use super::basis::{Amounts, Content, Residue, Sums};
 use super::field::Fp;
 use super::grid::{Covers, Grid, TooLarge};
-use super::judge::{Judge, Member};
+use super::judge::{Judge, Member, judge_count};
 use super::search;
 use super::{Conflict, Setting};
 use crate::Statistic;
@@ -107,7 +107,7 @@ impl Kept {
             }
             let region = || rectangle(&grid.axes, &runs);
             let sums = |region: &[bool]| grid.basis.sums_with(region, &residue);
-            match family.judge().judge(found.amounts, region, sums) {
+            match family.verdict(found.amounts, region, sums) {
                 Some(conflict) => ControlFlow::Break(conflict),
                 None => ControlFlow::Continue(()),
             }
@@ -150,6 +150,19 @@ impl<'a> Family<'a> {
         })
     }
 
+    /// Why a run may not follow, if so.
+    fn verdict(
+        &self,
+        amounts: Amounts,
+        region: impl Fn() -> Vec<bool>,
+        sums: impl Fn(&[bool]) -> Option<Sums>,
+    ) -> Option<Conflict> {
+        match self.facet.form.is_count() && !self.of_rows {
+            true => judge_count(amounts, self.setting.params),
+            false => self.judge().judge(amounts, region, sums),
+        }
+    }
+
     fn others(&self) -> impl Iterator<Item = Member<'a>> {
         self.members.iter().filter_map(|(number, covers)| {
             let facet = self.setting.releases.facet(*number)?;
@@ -189,7 +202,7 @@ impl<'a> Family<'a> {
             regions.filter(|(region, _)| *region != self.own && !is_all_told(&grid.axes, region));
         news.find_map(|(region, amounts)| {
             let sums = |region: &[bool]| grid.basis.sums_with(region, residue);
-            self.judge().judge(amounts, || region.clone(), sums)
+            self.verdict(amounts, || region.clone(), sums)
         })
     }
 }
