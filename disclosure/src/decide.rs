@@ -320,7 +320,7 @@ impl<'s, 'a> Draft<'s, 'a> {
         }
     }
 
-    /// A mean beside the size of an earlier release, where only the number of its persons says too
+    /// A mean, or a mean product, beside the size of an earlier release, where only the number of its persons says too
     /// much. What it says beyond that number stays in the entry; the number does not.
     fn with_near_size(&self, cell: &mut Listed<'a>, history: &mut History) -> Option<Vec<Number>> {
         let measure = self.sheet.question.measures.get(cell.measure)?;
@@ -332,13 +332,13 @@ impl<'s, 'a> Draft<'s, 'a> {
             .get(key)?
             .measures
             .get(cell.measure)?;
-        let (Measure::Moments { column }, MeasureEvidence::Moments(found), None) =
-            (measure, evidence, self.sheet.noise)
-        else {
-            return None;
-        };
         // Another column derived of other words may be the same, of nearly the same persons.
-        if self.sheet.codebook.derived.contains_key(column) {
+        let may = match measure {
+            Measure::Moments { column } => !self.sheet.codebook.derived.contains_key(column),
+            Measure::Products { .. } => true,
+            _ => false,
+        };
+        if !may || self.sheet.noise.is_some() {
             return None;
         }
         let (size, rest) = cell.facets.split_last()?;
@@ -354,7 +354,7 @@ impl<'s, 'a> Draft<'s, 'a> {
         }
         let hits = history.audit(self.from, std::slice::from_ref(size));
         let shown = history.near_size(self.from, &cell.entry, size, &hits)?;
-        let parts = self.sheet.moments_beside(measure, found, shown)?;
+        let parts = self.sheet.parts_beside(measure, evidence, shown)?;
         cell.entry.facets.truncate(kept);
         Some(parts)
     }

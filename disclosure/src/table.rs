@@ -12,7 +12,7 @@ use quorate_query::question::{Measure, TableQuestion};
 use quorate_query::release::ReleaseParams;
 use quorate_query::value::Scalar;
 
-use crate::evidence::{CellEvidence, Evidence, MeasureEvidence, Moments};
+use crate::evidence::{CellEvidence, Evidence, MeasureEvidence};
 use crate::history::{Entry, History, ReleaseId, Shape};
 use crate::rules::case::{Reason, Statistic};
 use crate::rules::protect::{Noise, NoiseKey, other_protection, parts, protection_name};
@@ -153,15 +153,16 @@ impl<'a> Sheet<'a> {
         })
     }
 
-    /// Mean and standard deviation beside a number of persons that an earlier release showed.
-    pub(crate) fn moments_beside(
+    /// Mean and standard deviation, or a mean product, beside a number of persons that an earlier
+    /// release showed.
+    pub(crate) fn parts_beside(
         &self,
         measure: &Measure,
-        found: &Moments,
+        evidence: &MeasureEvidence,
         shown: Number,
     ) -> Option<Vec<Number>> {
         let persons = u64::try_from(shown.to_integer()?).ok()?;
-        protect::moments_beside(&self.facts(measure), found, persons, self.params)
+        protect::parts_beside(&self.facts(measure), evidence, persons, self.params)
     }
 
     /// The rows of the table, and whether that they are there says nothing about the data.

@@ -1,7 +1,8 @@
 //! H1s across derived columns: two sums of different columns that are all but the same show, by their
 //! difference, the few of whom they differ. A question can derive any number of columns from one, so
-//! every sum of a derived column is compared with every other, and with sums of the column it comes
-//! from, at small multiples; and with what two of them add up to.
+//! every sum of a derived column is compared with every other, with sums of the column it comes
+//! from, and with numbers of persons and rows, at whatever multiples; and with what multiples of two of
+//! them add up to.
 //!
 //! What is compared are sums over 256 parts of the persons, which are kept of every sum: few differ
 //! only where few parts do, and one person who dominates a difference dominates its part. Sums of
@@ -12,10 +13,12 @@ use quorate_query::codebook::{Codebook, ColumnRef};
 use quorate_query::derived::{Aggregate, Derived};
 
 use super::candidate::FacetCandidate;
-use super::entry::{Entry, Facet};
+use super::entry::{Entry, Facet, Form};
+use super::ratio;
 use super::spread::Spread;
 use super::view::{Hit, Near, View, persons};
 use crate::Statistic;
+use crate::facets::count_vec;
 use crate::rules::dominance::Top;
 use crate::rules::{r4_p_percent, r5_dominance};
 
@@ -67,7 +70,8 @@ pub(crate) fn sources(column: &ColumnRef, codebook: &Codebook) -> Vec<(ColumnRef
 
 pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> {
     let facet = &candidate.facet;
-    if facet.form.is_count() || !candidate.across.compared {
+    let counts = facet.form.is_count();
+    if !counts && !candidate.across.compared {
         return Vec::new();
     }
     let mut others: Vec<(&Entry, &Facet, u32)> = Vec::new();
@@ -83,14 +87,26 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
         let lane = view.shown.lane(vec, 0, u64::MAX).iter();
         lane.for_each(|(_, number)| add(*number, *short));
     }
-    if others.is_empty() {
+    let is_derived = facet.vec.starts_with(&MARK);
+    if others.is_empty() && !is_derived {
         return Vec::new();
     }
     let spread = facet.footprint.spread.as_ref();
-    let own = spread.and_then(|spread| Parts::of(spread, candidate.across.short));
-    let Some(own) = own else {
-        return vec![unknown()];
+    let short = if counts {
+        DECIMALS
+    } else {
+        candidate.across.short
     };
+    let own = match spread.and_then(|spread| Parts::of(spread, short)) {
+        Some(own) => own,
+        // Of rows at one value it is not known what each person adds (see the page).
+        None if counts => return Vec::new(),
+        None => return vec![unknown()],
+    };
+    let mut hits: Vec<Hit> = Vec::new();
+    if is_derived {
+        hits.extend(beside_counts(view, &own));
+    }
     let mut known: Vec<(&Entry, Parts)> = Vec::with_capacity(others.len());
     for (entry, other, short) in others {
         let spread = other.footprint.spread.as_ref();
@@ -99,16 +115,44 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
             None => return vec![unknown()],
         }
     }
-    let mut hits: Vec<Hit> = Vec::new();
     for (entry, other) in &known {
-        if let Some(statistic) = pair(view, &own, other) {
-            hits.push(hit(statistic, &entry.name()));
-        }
+        let found = match counts {
+            true => multiple(view, (&own, other), facet.form),
+            false => pair(view, &own, other).or_else(|| multiple(view, (&own, other), facet.form)),
+        };
+        hits.extend(found.map(|statistic| hit(statistic, &entry.name())));
     }
-    if facet.vec.starts_with(&MARK) && hits.is_empty() {
+    if is_derived && hits.is_empty() {
         hits.extend(triple(view, &own, &known));
     }
     hits
+}
+
+/// Numbers of persons and of rows of which a sum is a multiple, but for a few persons.
+fn beside_counts(view: &View<'_>, own: &Parts) -> Vec<Hit> {
+    let lane = view.shown.lane(&count_vec(), 0, u64::MAX).iter();
+    let found = lane.filter_map(|(_, number)| {
+        let (_, entry, other) = view.shown.get(*number)?;
+        let parts = Parts::of(other.footprint.spread.as_ref()?, DECIMALS)?;
+        let statistic = multiple(view, (own, &parts), other.form)?;
+        Some(hit(statistic, &entry.name()))
+    });
+    found.collect()
+}
+
+/// The number that some multiple of another sum misses, whatever the multiple. Persons add one each, so
+/// nobody dominates a difference from their number that the sum alone does not have.
+fn multiple(view: &View<'_>, (own, other): (&Parts, &Parts), form: Form) -> Option<Statistic> {
+    let enough = view.k_diff();
+    if let Some(found) = ratio::fewest(&own.0, &other.0, enough) {
+        return persons("xor", found, enough);
+    }
+    if form == Form::Persons {
+        return None;
+    }
+    // One or two persons are in two of any three parts at most.
+    let all = ratio::differences(&own.0, &other.0, 3);
+    all.into_iter().find_map(|parts| judged(view, parts))
 }
 
 /// Sums over parts of the persons, in units of 10^-9.
@@ -169,7 +213,7 @@ fn judged(view: &View<'_>, mut parts: Vec<i128>) -> Option<Statistic> {
     missed.flatten()
 }
 
-/// A sum that two others make up but for a few persons.
+/// A sum that multiples of two others make up but for a few persons.
 fn triple(view: &View<'_>, own: &Parts, known: &[(&Entry, Parts)]) -> Option<Hit> {
     if known.len() > MOST {
         return Some(unknown());
@@ -177,31 +221,13 @@ fn triple(view: &View<'_>, own: &Parts, known: &[(&Entry, Parts)]) -> Option<Hit
     let enough = view.k_diff();
     for (at, (first, a)) in known.iter().enumerate() {
         for (second, b) in known.get(at + 1..).unwrap_or_default() {
-            for (s, t) in [(1, 1), (1, -1), (-1, 1), (-1, -1)] {
-                let found = few(own, (a, s), (b, t), enough);
-                if found < enough {
-                    let names = format!("{}, {}", first.name(), second.name());
-                    return persons("xor", found, enough).map(|statistic| hit(statistic, &names));
-                }
+            if let Some(found) = ratio::fewest_of_three(&own.0, &a.0, &b.0, enough) {
+                let names = format!("{}, {}", first.name(), second.name());
+                return persons("xor", found, enough).map(|statistic| hit(statistic, &names));
             }
         }
     }
     None
-}
-
-/// In how many parts a sum differs from two others; counting ends at `enough`.
-fn few(own: &Parts, (a, s): (&Parts, i128), (b, t): (&Parts, i128), enough: u64) -> u64 {
-    let mut found = 0;
-    for ((own, a), b) in own.0.iter().zip(&a.0).zip(&b.0) {
-        let sum = own
-            .saturating_add(a.saturating_mul(s))
-            .saturating_add(b.saturating_mul(t));
-        found += u64::from(sum != 0);
-        if found >= enough {
-            break;
-        }
-    }
-    found
 }
 
 fn hit(statistic: Statistic, names: &str) -> Hit {

@@ -7,6 +7,7 @@
 pub mod boxes;
 mod candidate;
 pub mod caps;
+mod changes;
 mod derived;
 mod entry;
 pub mod family;
@@ -16,6 +17,7 @@ mod h2;
 mod h2s;
 mod near;
 mod r7_pairs;
+mod ratio;
 mod recall;
 mod same;
 mod sample;
@@ -48,7 +50,7 @@ use view::{Rule, View};
 
 /// The rules about earlier releases, in order; the first that finds something is the reason.
 /// Beside them there is the family audit (H2f), which keeps state of its own.
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
     Rule {
         find: r7_pairs::find,
     },
@@ -59,6 +61,9 @@ const RULES: [Rule; 6] = [
     },
     Rule { find: h2::find },
     Rule { find: h2s::find },
+    Rule {
+        find: changes::find,
+    },
 ];
 
 /// How many releases of a family a finding names.

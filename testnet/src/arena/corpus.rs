@@ -9,6 +9,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use quorate_query::analyses::Analysis;
+use quorate_query::cohort::Cohort;
 use quorate_query::question::{ParamValue, Params};
 use quorate_query::toml_reader::{File, Section, Value};
 use quorate_query::value::Scalar;
@@ -28,8 +30,9 @@ pub struct Attack {
     pub class: String,
     /// The victim in the two databases.
     pub victim: [Victim; 2],
-    /// Rules, codes, `near_earlier`, `rounding`, or `same` (where nothing is rounded, the same is told
-    /// with any victim): at least one of them stops it.
+    /// Rules, codes, `near_earlier`, `one number` (asked in other words, the same number is told and
+    /// rounded once), `rounding`, or `same` (where nothing is rounded, the same is told with any
+    /// victim): at least one of them stops it.
     pub stops: BTreeSet<String>,
     /// What happens, in order.
     pub steps: Vec<Step>,
@@ -237,7 +240,7 @@ fn written(value: &Value<'_>) -> Option<String> {
 }
 
 fn step(section: &Section<'_>) -> Option<Step> {
-    if section.has("ask") {
+    if section.has("ask") || section.has("analyse") {
         return question(section);
     }
     if let Some(what) = section.get::<String>("refresh") {
@@ -274,23 +277,49 @@ fn step(section: &Section<'_>) -> Option<Step> {
     if let Some(name) = section.get::<String>("codebook") {
         return Some(Step::Codebook(name));
     }
-    section.mistake_here("write one of ask, refresh, restart, restore, policy, codebook");
+    section.mistake_here("write one of ask, analyse, refresh, restart, restore, policy, codebook");
     None
 }
 
 fn question(section: &Section<'_>) -> Option<Step> {
-    let sql = section.need::<String>("ask")?;
+    let analysis = match section.get::<String>("analyse") {
+        Some(name) => Some(analysis(section, &name)?),
+        None => None,
+    };
+    let sql = match &analysis {
+        Some(_) => String::new(),
+        None => section.need::<String>("ask")?,
+    };
+    let cohort = section.get::<String>("cohort").map(|sql| Cohort {
+        sql,
+        complete: section.or("complete", Vec::new()),
+    });
     let mut params = Params::new();
     for (name, value) in section.section_or_empty("params").entries() {
         params.insert(name, param(&value)?);
     }
     let ask = Ask {
         sql,
+        analysis,
+        cohort,
         who: section.or("as", String::new()),
         project: section.or("project", String::new()),
         params,
     };
     Some(Step::Ask(ask, section.get("expect_refused")))
+}
+
+/// An analysis with its arguments, all of them texts.
+fn analysis(section: &Section<'_>, name: &str) -> Option<Analysis> {
+    let mut arguments = BTreeMap::new();
+    for (argument, value) in section.section_or_empty("arguments").entries() {
+        arguments.insert(argument, value.as_str()?.to_owned());
+    }
+    let found = Analysis::named(name, arguments);
+    if found.is_none() {
+        section.mistake("analyse", "no such analysis");
+    }
+    found
 }
 
 /// A typed parameter: number, text, date, truth value, or a list of them.
@@ -336,8 +365,10 @@ pub fn page(
          checks that the attack tells them apart where nothing is protected, that it does\nnot on a \
          protected node, that a rule named here is what stops it, and that everything the node says \
          is the same\nfor both databases up to a difference that one statistic of the custodian \
-         explains.\n`rounding` and `same` mean that nothing was withheld: what the attacker computes is \
-         equal for both, after rounding or\nwhere nothing is rounded.\n\nThis page is made from `testnet/attacks/*.toml`; `UPDATE_GOLDEN=1` writes it \
+         explains.\n`one number`, `rounding` and `same` mean that nothing was withheld. `one number`: all that \
+         the attacker takes together is the same\nnumber again, also where nothing is rounded, so it has \
+         one rounding. `rounding`: what the attacker computes is equal for\nboth after rounding. `same`: it \
+         is equal where nothing is rounded.\n\nThis page is made from `testnet/attacks/*.toml`; `UPDATE_GOLDEN=1` writes it \
          anew. {} attacks in {} classes; the\ntest of each is `{test}`, which names it when it \
          fails.\n",
         attacks.len(),

@@ -203,9 +203,14 @@ impl Outcome {
             self.stopped_by
                 .extend(rules.map(|finding| finding.rule.to_owned()));
         }
+        self.stopped_by.extend(repeats(attack, zero, &steps));
         if !lost {
             // Where nothing is rounded, what is told does not depend on the victim.
-            let why = if attack.exact { "same" } else { "rounding" };
+            let why = match attack.exact {
+                true => "same",
+                false if is_one_number(attack, infer)? => "one number",
+                false => "rounding",
+            };
             self.stopped_by.insert(why.to_owned());
         }
         let [zero, one] = &values;
@@ -287,6 +292,45 @@ pub fn codebook_at(attack: &Attack, step: usize) -> &str {
     named.into_iter().next().unwrap_or("main")
 }
 
+/// The rule by which a stored answer was given again: of the same data, or of later ones.
+fn repeats(attack: &Attack, bout: &Bout, steps: &BTreeSet<usize>) -> BTreeSet<String> {
+    let again = |step: &&usize| {
+        let tried = bout.tried.get(step).and_then(|tried| tried.as_ref().ok());
+        tried.is_some_and(|shown| shown.repeated > 0)
+    };
+    let refreshed = |step: &usize| {
+        let earlier = attack.steps.iter().take(*step);
+        earlier
+            .into_iter()
+            .any(|step| matches!(step, Step::RefreshVictim | Step::RefreshOthers(_)))
+    };
+    let again = steps.iter().filter(again);
+    let rule = again.map(|step| if refreshed(step) { "H5" } else { "H0" });
+    rule.map(str::to_owned).collect()
+}
+
+/// Whether everything that the expression takes together is the same number, also where nothing is
+/// rounded: then asking in other words brought nothing but what was told first.
+fn is_one_number(attack: &Attack, infer: &Infer) -> Result<bool> {
+    let terms: BTreeSet<&Term> = infer.terms().into_iter().collect();
+    let unrounded = Attack {
+        exact: true,
+        ..attack.clone()
+    };
+    let mut is_one = terms.len() > 1;
+    for side in [0, 1] {
+        let bout = play(&unrounded, side, true, Tries::Never)?;
+        let mut seen = Vec::new();
+        for term in &terms {
+            seen.push(see(&bout, term, false)?);
+        }
+        let first = seen.first();
+        is_one &= matches!(first, Some(Seen::Number(_)));
+        is_one &= seen.iter().all(|other| Some(other) == first);
+    }
+    Ok(is_one)
+}
+
 /// What an expression comes to for whoever heard what one side said.
 fn value(infer: &Infer, bout: &Bout, exact: bool) -> Result<Option<BigRational>> {
     infer.value(&|term: &Term| see(bout, term, exact))
@@ -299,7 +343,9 @@ fn see(bout: &Bout, term: &Term, exact: bool) -> Result<Seen> {
     let Some(told) = said.told() else {
         return Ok(Seen::Nothing);
     };
-    let combined = &told.combined;
+    let table = term.table.saturating_sub(1);
+    let combined = told.combined.get(table);
+    let combined = combined.with_context(|| format!("{term}: no such table"))?;
     let others = combined.columns.iter().filter(|c| c.kind.name() != "key");
     let column = others
         .into_iter()

@@ -22,11 +22,13 @@ use quorate_node::trial::{Shown, Trial, try_alone};
 use quorate_query::canonical;
 use quorate_query::codebook::Codebook;
 use quorate_query::combine::{Combined, SiteTables, combine_tables};
-use quorate_query::question::Params;
 use quorate_wire::{
     AnswerPayload, Opened, QuestionId, QuestionPayload, RefusalPayload, sign_question,
 };
 use tokio::runtime::Runtime;
+
+pub use super::ask::Ask;
+use super::ask::RESEARCHERS;
 
 /// When every arena begins.
 pub const NOW: i64 = 1_800_000_000;
@@ -36,13 +38,6 @@ const NODE: &str = "cleveland";
 const CUSTODIAN_SEED: u8 = 1;
 const NODE_SEED: u8 = 2;
 
-/// Researchers, the seeds of their keys, and the project each asks in unless told otherwise.
-const RESEARCHERS: [(&str, u8, &str); 4] = [
-    ("alice", 11, "one"),
-    ("bob", 12, "one"),
-    ("carol", 13, "two"),
-    ("dave", 14, "two"),
-];
 /// Projects; everybody is a member of each.
 pub const PROJECTS: [&str; 2] = ["one", "two"];
 
@@ -115,52 +110,6 @@ impl Plan {
     }
 }
 
-/// A question to be asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ask {
-    /// The text.
-    pub sql: String,
-    /// Who asks: `alice`, `bob`, `carol` or `dave`; alice if empty.
-    pub who: String,
-    /// In which project; the asker's own if empty.
-    pub project: String,
-    /// Typed parameters.
-    pub params: Params,
-}
-
-impl Ask {
-    /// Alice's question without parameters.
-    #[must_use]
-    pub fn plain(sql: &str) -> Self {
-        Self {
-            sql: sql.to_owned(),
-            ..Self::default()
-        }
-    }
-
-    fn asker(&self) -> Result<(&'static str, u8, &'static str)> {
-        let who = if self.who.is_empty() {
-            "alice"
-        } else {
-            &self.who
-        };
-        let found = RESEARCHERS.iter().find(|(name, ..)| *name == who);
-        found
-            .copied()
-            .ok_or_else(|| anyhow!("no researcher `{who}`"))
-    }
-
-    fn project(&self) -> Result<String> {
-        let own = self.asker()?.2;
-        let named = if self.project.is_empty() {
-            own
-        } else {
-            &self.project
-        };
-        Ok(named.to_owned())
-    }
-}
-
 /// What the node said.
 #[derive(Clone, Debug)]
 pub enum Said {
@@ -184,8 +133,8 @@ pub struct Told {
     pub payload: AnswerPayload,
     /// Length of the signed payload.
     pub bytes: usize,
-    /// What a researcher makes of it.
-    pub combined: Combined,
+    /// What a researcher makes of it, table by table.
+    pub combined: Vec<Combined>,
 }
 
 impl Said {
@@ -303,7 +252,7 @@ impl House {
     /// If the arena itself fails.
     pub fn try_on(&self, node: &Node, ask: &Ask) -> Result<Result<Shown, String>> {
         let trial = Trial {
-            request: ask.sql.clone().into(),
+            request: ask.request(),
             params: ask.params.clone(),
             codebook: self.codebook()?.digest.clone(),
             project: Some(ask.project()?),
@@ -480,7 +429,8 @@ impl House {
     fn question(&mut self, ask: &Ask) -> Result<QuestionPayload> {
         self.asked = self.asked.saturating_add(1);
         let codebook = self.codebook()?;
-        let digest = quorate_query::sql::read(&ask.sql, &ask.params, codebook)
+        let digest = ask
+            .read(codebook)
             .map_or([0; 32], |question| question.digest());
         Ok(QuestionPayload {
             network: NETWORK.to_owned(),
@@ -491,7 +441,7 @@ impl House {
             nodes: BTreeSet::new(),
             codebook: codebook.digest.clone(),
             roster_head: self.roster.head().hash,
-            request: ask.sql.as_str().into(),
+            request: ask.request(),
             canonical_version: canonical::VERSION,
             canonical_digest: digest,
             params: ask.params.clone(),
@@ -513,14 +463,15 @@ impl House {
         let opened: Opened<AnswerPayload> = quorate_wire::open(message, &node)?;
         let payload = opened.into_payload();
         let codebook = self.codebook()?;
-        let question = quorate_query::sql::read(&ask.sql, &ask.params, codebook)
-            .map_err(|_| anyhow!("answered what cannot be read: {}", ask.sql))?;
+        let question = ask
+            .read(codebook)
+            .map_err(|_| anyhow!("answered what cannot be read: {ask:?}"))?;
         let site = SiteTables {
             node: NODE,
             tables: Some((&payload.tables, payload.protection)),
         };
-        let mut tables = combine_tables(&question, codebook, &[site])?.tables;
-        let (_, combined) = tables.pop().ok_or_else(|| anyhow!("no table"))?;
+        let tables = combine_tables(&question, codebook, &[site])?.tables;
+        let combined = tables.into_iter().map(|(_, table)| table).collect();
         Ok(Said::Answered(Box::new(Told {
             payload,
             bytes,

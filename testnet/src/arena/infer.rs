@@ -1,7 +1,7 @@
 //! What an attacker computes from what was released: whole-number arithmetic over cells.
 //!
 //! `s3.n` is column `n` of what step 3 gave (a table without keys), `s3['f', 1].n` that of the row
-//! with these keys, `shown(s3['f'].n)` is 1 where the cell was released and 0 where it was not.
+//! with these keys; of several tables `s3:2['f'].n` is in the second. `shown(s3['f'].n)` is 1 where the cell was released and 0 where it was not.
 //! Numbers, `+ - * /` and parentheses, nothing else. It must not know how cells came to be.
 
 use std::fmt;
@@ -15,6 +15,8 @@ use num_traits::Zero;
 pub struct Term {
     /// Step, counted from 1.
     pub step: usize,
+    /// Which of its tables, counted from 1.
+    pub table: usize,
     /// Keys of the row as printed; `null` is NULL.
     pub key: Vec<String>,
     /// Column of the result.
@@ -23,7 +25,13 @@ pub struct Term {
 
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s{}[{}].{}", self.step, self.key.join(", "), self.column)
+        let Self {
+            step,
+            table,
+            key,
+            column,
+        } = self;
+        write!(f, "s{step}:{table}[{}].{column}", key.join(", "))
     }
 }
 
@@ -219,6 +227,15 @@ impl Reader {
             .strip_prefix('s')
             .and_then(|digits| digits.parse().ok());
         let step = step.ok_or("not a step such as `s1`")?;
+        let mut table = 1;
+        if self.take(':') {
+            let digits = self.while_in(|c| c.is_ascii_digit());
+            table = digits
+                .parse()
+                .ok()
+                .filter(|n| *n > 0)
+                .ok_or("no table such as `:2`")?;
+        }
         let mut key = Vec::new();
         if self.take('[') {
             loop {
@@ -230,11 +247,23 @@ impl Reader {
             self.need(']', "`]` is missing")?;
         }
         self.need('.', "`.` and a column are missing")?;
-        let column = self.while_in(|c| c.is_ascii_alphanumeric() || c == '_');
+        let column = match self.take('`') {
+            true => {
+                let name = self.while_in(|c| c != '`');
+                self.need('`', "a backtick is missing")?;
+                name
+            }
+            false => self.while_in(|c| c.is_ascii_alphanumeric() || c == '_'),
+        };
         if column.is_empty() {
             return Err("no column");
         }
-        Ok(Term { step, key, column })
+        Ok(Term {
+            step,
+            table,
+            key,
+            column,
+        })
     }
 
     fn key(&mut self) -> Read<String> {
@@ -264,6 +293,7 @@ mod tests {
     fn value(text: &str) -> Option<BigRational> {
         let see = |term: &Term| -> Result<Seen, ()> {
             Ok(match (term.step, term.key.join("|").as_str()) {
+                (1, "") if term.table == 2 => Seen::Number(number(7)),
                 (1, "") => Seen::Number(number(20)),
                 (2, "f|1") => Seen::Number(number(15)),
                 (2, "null|2023-01-01") => Seen::Near(number(5)),
@@ -278,6 +308,8 @@ mod tests {
         assert_eq!(value("s1.n - s2['f', 1].n"), Some(number(5)));
         assert_eq!(value("2 * (s1.n - 3) / 17"), Some(number(2)));
         assert_eq!(value("s2[null,'2023-01-01'].n_2"), Some(number(5)));
+        assert_eq!(value("s1.`avg(n * 2)` - 3"), Some(number(17)), "any name");
+        assert_eq!(value("s1.n - s1:2.n"), Some(number(13)), "two tables");
         assert_eq!(value("s1.n - s3.n"), None, "withheld");
         assert_eq!(value("shown(s3.n) + shown( s1.n )"), Some(number(1)));
         assert_eq!(value("s1.n / (s1.n - 20)"), None, "no such number");
@@ -293,6 +325,7 @@ mod tests {
             ("s1.n s2.n", "more than one expression at character 6"),
             ("sx.n", "not a step such as `s1` at character 3"),
             ("s1[].n", "no key at character 4"),
+            ("s1:.n", "no table such as `:2` at character 4"),
         ] {
             let error = Infer::parse(text).unwrap_err().to_string();
             assert!(error.ends_with(says), "{error}");

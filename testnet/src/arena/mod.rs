@@ -2,10 +2,11 @@
 //! comparison of neighbouring databases are played through the real story of an answer.
 //!
 //! [`clinic`] makes the persons and writes them as files, [`house`] opens the node and asks it,
-//! [`corpus`] reads attacks from files, [`infer`] computes what an attacker computes, [`duel`]
+//! [`ask`] is one question, [`corpus`] reads attacks from files, [`infer`] computes what an attacker computes, [`duel`]
 //! plays an attack against two databases that differ in one person, [`noninterference`] compares
 //! what was said, [`ordinary`] asks what epidemiologists ask. Nothing here decides what may leave.
 
+pub mod ask;
 pub mod clinic;
 pub mod corpus;
 pub mod district;

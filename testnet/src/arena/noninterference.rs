@@ -17,6 +17,7 @@ use quorate_query::answer::{Cell, NodeTable};
 use quorate_query::codebook::Codebook;
 use quorate_query::measure::facts::facts;
 use quorate_query::measure::moments::{self, CellSize, ExactMoments};
+use quorate_query::measure::products::{self, ExactProducts};
 use quorate_query::number::Number;
 use quorate_query::question::{Measure, TableQuestion};
 use quorate_query::release::{ReleaseParams, round_count};
@@ -64,11 +65,19 @@ pub struct Scene<'a> {
     said: [&'a Said; 2],
     tried: [Option<&'a Shown>; 2],
     exact: [Option<&'a Told>; 2],
-    question: TableQuestion,
+    questions: Vec<TableQuestion>,
     codebook: Codebook,
 }
 
 type Key = Vec<Scalar>;
+
+/// A cell: its table, its keys, its measure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    table: usize,
+    key: Key,
+    measure: usize,
+}
 
 impl<'a> Scene<'a> {
     /// The scene of a step: both protected sides with their rehearsals, and the exact numbers.
@@ -88,10 +97,12 @@ impl<'a> Scene<'a> {
         let name = codebook_at(attack, step);
         let text = books.get(name).context("no such codebook")?;
         let codebook = quorate_query::codebook::read(text, name)?;
-        let read = quorate_query::sql::read(&ask.sql, &ask.params, &codebook);
-        let read = read.map_err(|_| anyhow!("step {step} cannot be read"))?;
+        let read = ask
+            .read(&codebook)
+            .map_err(|_| anyhow!("step {step} cannot be read"))?;
         let codebook = read.book(&codebook).into_owned();
-        let question = read.into_sole().context("it has several tables")?;
+        let questions = read.tables().into_iter();
+        let questions = questions.map(|(_, table)| table.clone()).collect();
         let [zero, one] = sides;
         let said = |bout: &'a Bout| bout.said.get(&step).context("nothing said");
         let tried = |bout: &'a Bout| bout.tried.get(&step).and_then(|tried| tried.as_ref().ok());
@@ -101,7 +112,7 @@ impl<'a> Scene<'a> {
             said: [said(zero)?, said(one)?],
             tried: [tried(zero), tried(one)],
             exact: [told(exact_zero), told(exact_one)],
-            question,
+            questions,
             codebook,
         })
     }
@@ -122,12 +133,12 @@ impl<'a> Scene<'a> {
             ));
         }
         let (mut direct, mut following) = (Vec::new(), Vec::new());
-        for (key, measure) in differing {
-            let cells = [cell(zero, &key, measure), cell(one, &key, measure)];
-            match self.reason(&key, measure, cells) {
+        for place in differing {
+            let cells = [cell(zero, &place), cell(one, &place)];
+            match self.reason(&place, cells) {
                 Ok(Reason::Direct(why)) => direct.push(why),
                 Ok(Reason::Following(why)) => following.push(why),
-                Err(why) => return Err(format!("{key:?} measure {measure}: {why}")),
+                Err(why) => return Err(format!("{place:?}: {why}")),
             }
         }
         match direct.first() {
@@ -140,19 +151,19 @@ impl<'a> Scene<'a> {
     }
 
     /// Why one cell differs.
-    fn reason(&self, key: &Key, measure: usize, cells: [&Cell; 2]) -> Result<Reason, String> {
+    fn reason(&self, place: &Place, cells: [&Cell; 2]) -> Result<Reason, String> {
         if let [Cell::Value(_), Cell::Value(_)] | [Cell::Near(_), Cell::Near(_)] = cells {
-            return self.rounding(key, measure, cells).map(Reason::Direct);
+            return self.rounding(place, cells).map(Reason::Direct);
         }
         let of_cell = |finding: &&Finding| {
-            (finding.key == *key && finding.measure == measure) || finding.key.is_empty()
+            (finding.key == place.key && finding.measure == place.measure) || finding.key.is_empty()
         };
         let tried = self.tried.iter().flatten();
         let found: Vec<&Finding> = tried
             .flat_map(|shown| &shown.findings)
             .filter(of_cell)
             .collect();
-        let moved = self.moves(key, measure);
+        let moved = self.moves(place);
         for finding in &found {
             if let Some(statistic) = &finding.statistic
                 && let Some(reach) = reach(statistic.name, moved)
@@ -173,25 +184,23 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether both values are the right rounding of exact numbers that differ by one person.
-    fn rounding(&self, key: &Key, measure: usize, cells: [&Cell; 2]) -> Result<String, String> {
-        let spec = self
-            .question
-            .measures
-            .get(measure)
-            .ok_or("no such measure")?;
-        let reach = self.rows_of_one();
+    fn rounding(&self, place: &Place, cells: [&Cell; 2]) -> Result<String, String> {
+        let question = self.questions.get(place.table).ok_or("no such table")?;
+        let spec = question.measures.get(place.measure);
+        let spec = spec.ok_or("no such measure")?;
+        let reach = self.rows_of_one(question);
         let mut counts = Vec::new();
         for (cell, exact) in cells.into_iter().zip(self.exact) {
             let exact = exact.ok_or("the unprotected twin was refused")?;
             let (Cell::Value(parts) | Cell::Near(parts)) = cell else {
                 return Err("withheld".to_owned());
             };
-            let exact = match self::cell(exact, key, measure) {
+            let exact = match self::cell(exact, place) {
                 Cell::Value(parts) => parts.clone(),
                 _ => vec![Number::from(0_u64); parts.len()],
             };
             let earlier = matches!(cell, Cell::Near(_)) || self.repeats();
-            if !earlier && self.rounded(spec, &exact, parts).as_ref() != Some(parts) {
+            if !earlier && self.rounded((question, spec), &exact, parts).as_ref() != Some(parts) {
                 return Err(format!("{parts:?} is not the rounding of {exact:?}"));
             }
             counts.push(exact);
@@ -199,7 +208,13 @@ impl<'a> Scene<'a> {
         let [zero, one] = counts.as_slice() else {
             return Err("two sides".to_owned());
         };
-        let far = zero.iter().zip(one).take(2).any(|(zero, one)| {
+        // Numbers of persons and rows; of products only the first is one.
+        let numbers = if matches!(spec, Measure::Products { .. }) {
+            1
+        } else {
+            2
+        };
+        let far = zero.iter().zip(one).take(numbers).any(|(zero, one)| {
             let apart = (zero.to_rational() - one.to_rational()).abs();
             apart > BigRational::from_integer(BigInt::from(reach))
         });
@@ -214,14 +229,32 @@ impl<'a> Scene<'a> {
     }
 
     /// The parts that must be shown for exact parts; sizes of means as they were shown.
-    fn rounded(&self, spec: &Measure, exact: &[Number], parts: &[Number]) -> Option<Vec<Number>> {
+    fn rounded(
+        &self,
+        (question, spec): (&TableQuestion, &Measure),
+        exact: &[Number],
+        parts: &[Number],
+    ) -> Option<Vec<Number>> {
         let params = self.params();
         let whole = |number: &Number| u64::try_from(number.to_integer()?).ok();
+        if let Measure::Products { left, right } = spec {
+            let ([persons, sum], known) = (exact, facts(spec, question, &self.codebook)?) else {
+                return None;
+            };
+            let scale = |of| self.codebook.column(of)?.ty.scale();
+            let scale = scale(left)?.saturating_add(scale(right)?);
+            let exact = ExactProducts {
+                persons: whole(persons)?,
+                sum: sum.at_scale(scale)?,
+                scale,
+            };
+            return products::protect(&exact, known.bounds?, &params);
+        }
         if !matches!(spec, Measure::Moments { .. }) {
             let round = |part| Some(Number::from(round_count(whole(part)?, params.round_base)));
             return exact.iter().map(round).collect();
         }
-        let known = facts(spec, &self.question, &self.codebook)?;
+        let known = facts(spec, question, &self.codebook)?;
         let column = quorate_query::measure::facts::column_of(spec)?;
         let scale = self.codebook.column(column)?.ty.scale()?;
         let [persons, rows, sum, squares] = exact else {
@@ -258,8 +291,8 @@ impl<'a> Scene<'a> {
     }
 
     /// How many rows one person can add.
-    fn rows_of_one(&self) -> u64 {
-        let table = self.codebook.tables.get(&self.question.rows);
+    fn rows_of_one(&self, question: &TableQuestion) -> u64 {
+        let table = self.codebook.tables.get(&question.rows);
         match table.map(|table| table.rows) {
             Some(quorate_query::codebook::RowsPer::Many { max_rows }) => u64::from(max_rows),
             _ => 1,
@@ -267,10 +300,8 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether the victim changes the exact numbers of a cell at all.
-    fn moves(&self, key: &Key, measure: usize) -> bool {
-        let [zero, one] = self
-            .exact
-            .map(|told| told.map(|told| cell(told, key, measure)));
+    fn moves(&self, place: &Place) -> bool {
+        let [zero, one] = self.exact.map(|told| told.map(|told| cell(told, place)));
         zero != one
     }
 }
@@ -306,22 +337,27 @@ fn texts(findings: &[&Finding]) -> Vec<String> {
 }
 
 /// Every cell that one side shows otherwise than the other.
-fn differing(zero: &[NodeTable], one: &[NodeTable]) -> Vec<(Key, usize)> {
-    let rows = |tables: &[NodeTable]| -> BTreeMap<Key, Vec<Cell>> {
-        let rows = tables.iter().flat_map(|table| &table.rows);
-        rows.map(|row| (row.key.clone(), row.cells.clone()))
+fn differing(zero: &[NodeTable], one: &[NodeTable]) -> Vec<Place> {
+    let rows = |tables: &[NodeTable]| -> BTreeMap<(usize, Key), Vec<Cell>> {
+        let tables = (0..).zip(tables);
+        let rows = tables.flat_map(|(number, table)| table.rows.iter().map(move |r| (number, r)));
+        rows.map(|(number, row)| ((number, row.key.clone()), row.cells.clone()))
             .collect()
     };
     let (zero, one) = (rows(zero), rows(one));
-    let keys: BTreeSet<&Key> = zero.keys().chain(one.keys()).collect();
+    let keys: BTreeSet<&(usize, Key)> = zero.keys().chain(one.keys()).collect();
     let mut found = Vec::new();
-    for key in keys {
-        let [left, right] = [zero.get(key), one.get(key)].map(|row| row.map_or(&[][..], |row| row));
+    for at in keys {
+        let [left, right] = [zero.get(at), one.get(at)].map(|row| row.map_or(&[][..], |row| row));
         let hidden = Cell::Suppressed;
         for measure in 0..left.len().max(right.len()) {
             let [left, right] = [left, right].map(|row| row.get(measure).unwrap_or(&hidden));
             if left != right {
-                found.push((key.clone(), measure));
+                found.push(Place {
+                    table: at.0,
+                    key: at.1.clone(),
+                    measure,
+                });
             }
         }
     }
@@ -329,9 +365,11 @@ fn differing(zero: &[NodeTable], one: &[NodeTable]) -> Vec<(Key, usize)> {
 }
 
 /// A cell of an answer; a row that is not listed is withheld.
-fn cell<'t>(told: &'t Told, key: &Key, measure: usize) -> &'t Cell {
+fn cell<'t>(told: &'t Told, place: &Place) -> &'t Cell {
     const HIDDEN: &Cell = &Cell::Suppressed;
-    let mut rows = told.payload.tables.iter().flat_map(|table| &table.rows);
-    let row = rows.find(|row| row.key == *key);
-    row.and_then(|row| row.cells.get(measure)).unwrap_or(HIDDEN)
+    let rows = told.payload.tables.get(place.table);
+    let mut rows = rows.into_iter().flat_map(|table| &table.rows);
+    let row = rows.find(|row| row.key == place.key);
+    row.and_then(|row| row.cells.get(place.measure))
+        .unwrap_or(HIDDEN)
 }

@@ -1,9 +1,12 @@
-//! Sequences of questions that nobody thought of: drawn from the language by a seed, around one
+//! Sequences of questions that nobody thought of: drawn from the language by a seed, now and then an
+//! analysis, around one
 //! victim, so that small and nearly equal groups come up often.
 //!
 //! It must not know any rule of release.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_query::analyses::Analysis;
 
 use super::clinic::Victim;
 use super::corpus::{Attack, Step};
@@ -11,7 +14,7 @@ use super::house::Ask;
 use crate::generate::rng::Rng;
 
 /// Filters on persons that hold for the victim of [`sequence`], and such as do not.
-const FILTERS: [&str; 14] = [
+const FILTERS: [&str; 16] = [
     "town = 'f'",
     "town <> 'f'",
     "town IN ('e', 'f')",
@@ -26,6 +29,8 @@ const FILTERS: [&str; 14] = [
     "smoker IS NOT NULL",
     "id IN (SELECT person_id FROM drug WHERE code IN set.statins)",
     "id NOT IN (SELECT person_id FROM visit WHERE kind = 3)",
+    "id IN (SELECT person_id FROM (SELECT person_id, count(*) AS n FROM visit GROUP BY person_id) AS f WHERE n >= 3)",
+    "id IN (SELECT person_id FROM (SELECT person_id, max(date) AS d FROM visit GROUP BY person_id) AS f WHERE d >= DATE '2024-01-01')",
 ];
 /// Group keys of persons.
 const KEYS: [&str; 7] = [
@@ -49,11 +54,17 @@ const STATISTICS: [&str; 8] = [
     "avg(stage)",
 ];
 /// Questions about events, filled with a filter.
-const EVENTS: [&str; 4] = [
+const EVENTS: [&str; 10] = [
     "SELECT kind, count(*) AS n FROM visit GROUP BY kind",
     "SELECT count(*) AS n, avg(cost) AS m FROM visit WHERE kind = 3",
     "SELECT date_trunc('quarter', date) AS q, count(DISTINCT person_id) AS n FROM visit WHERE kind = 3 GROUP BY q",
     "SELECT code, count(DISTINCT person_id) AS n FROM drug GROUP BY code",
+    "WITH f AS (SELECT person_id, count(*) AS k FROM visit GROUP BY person_id), s AS (SELECT p.id, p.sex, coalesce(f.k, 0) AS k FROM person p LEFT JOIN f ON p.id = f.person_id) SELECT sex, avg(k) AS m FROM s GROUP BY sex",
+    "WITH f AS (SELECT person_id, sum(cost) AS t FROM visit GROUP BY person_id) SELECT p.town, avg(f.t) AS m, count(*) AS n FROM person p JOIN f ON p.id = f.person_id GROUP BY p.town",
+    "WITH f AS (SELECT person_id, count(*) AS k FROM visit GROUP BY person_id) SELECT floor(k/5)*5 AS band, count(*) AS n FROM f GROUP BY band",
+    "WITH f AS (SELECT person_id, min(date) AS d FROM visit GROUP BY person_id) SELECT date_trunc('year', d) AS y, count(*) AS n FROM f GROUP BY y",
+    "WITH f AS (SELECT person_id, min(date) AS d FROM drug WHERE code IN set.statins GROUP BY person_id) SELECT count(*) AS n FROM visit v JOIN f ON v.person_id = f.person_id WHERE v.date >= f.d AND v.date < f.d + 365",
+    "WITH s AS (SELECT id, disease, CASE WHEN age < 40 THEN 'young' WHEN age < 80 THEN 'middle' ELSE 'old' END AS ages FROM person) SELECT ages, avg(disease) AS m FROM s GROUP BY ages",
 ];
 const ASKERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
@@ -90,16 +101,36 @@ fn one_of<'t>(rng: &mut Rng, choices: &[&'t str]) -> &'t str {
 }
 
 fn ask(rng: &mut Rng) -> Ask {
-    let sql = if rng.chance(200) {
+    let sql = if rng.chance(350) {
         one_of(rng, &EVENTS).to_owned()
     } else {
         about_persons(rng)
     };
+    let analysis = rng.chance(120).then(|| analysis(rng)).flatten();
     Ask {
-        sql,
+        sql: if analysis.is_some() {
+            String::new()
+        } else {
+            sql
+        },
+        analysis,
         who: one_of(rng, &ASKERS).to_owned(),
         ..Ask::default()
     }
+}
+
+/// An analysis of persons, of some of them or all.
+fn analysis(rng: &mut Rng) -> Option<Analysis> {
+    let (name, argument, value) = match rng.between(0, 2) {
+        0 => ("correlation", "columns", "age,income"),
+        1 => ("table1", "variables", "income,disease"),
+        _ => ("lm", "formula", "income ~ age + C(sex)"),
+    };
+    let mut arguments = BTreeMap::from([(argument.to_owned(), value.to_owned())]);
+    if rng.chance(500) {
+        arguments.insert("where".to_owned(), one_of(rng, &FILTERS).to_owned());
+    }
+    Analysis::named(name, arguments)
 }
 
 fn about_persons(rng: &mut Rng) -> String {

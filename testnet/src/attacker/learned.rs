@@ -21,6 +21,9 @@ const LEAST: f64 = 8.0;
 const FURTHER: f64 = 7.0 * 19.0;
 /// How far apart the least and the greatest income that count are.
 const INCOMES: f64 = 200_000.0;
+/// How far apart the least and the greatest number, and total cost, of a person's visits are.
+const NUMBERS: f64 = 20.0;
+const TOTALS: f64 = 20.0 * 5_000.0;
 /// Half the grid of mean costs: what is missing is hidden, so it is that of few persons.
 const COSTS: f64 = 50.0;
 
@@ -209,9 +212,13 @@ impl Answer<'_> {
             (Measure::Rows, [shown, ..]) if self.near == 0.0 => self.count(Space::Rows, *shown),
             (Measure::Disease, shown) => self.diseases(shown),
             (Measure::Income | Measure::Spread, [persons, _, third, _]) => {
-                self.count(Space::Persons, *persons);
-                let half = grid(INCOMES / (10.0 * persons.max(1.0))) / 2.0;
-                self.sum(Space::Incomes, (*persons, 0.0), *third, half);
+                self.of_persons(Space::Incomes, *persons, *third, INCOMES);
+            }
+            (Measure::Numbers, [persons, _, third, _]) => {
+                self.of_persons(Space::Rows, *persons, *third, NUMBERS);
+            }
+            (Measure::Totals, [persons, _, third, _]) => {
+                self.of_persons(Space::Costs, *persons, *third, TOTALS);
             }
             (Measure::Costs, [persons, rows, third, _]) => {
                 self.count(visitors, *persons);
@@ -229,6 +236,13 @@ impl Answer<'_> {
             }
             _ => {}
         }
+    }
+
+    /// A mean over persons, of whom none lacks a value.
+    fn of_persons(&mut self, space: Space, persons: f64, third: f64, range: f64) {
+        self.count(Space::Persons, persons);
+        let half = grid(range / (10.0 * persons.max(1.0))) / 2.0;
+        self.sum(space, (persons, 0.0), third, half);
     }
 
     fn diseases(&mut self, shown: &[f64]) {
@@ -302,8 +316,8 @@ fn space(measure: Measure, sides: &[Group]) -> Space {
         Measure::Count | Measure::Disease => Space::Persons,
         Measure::Income | Measure::Spread => Space::Incomes,
         Measure::Visitors => Space::visitors(sides.last().map_or(&[], Vec::as_slice)),
-        Measure::Rows => Space::Rows,
-        Measure::Costs => Space::Costs,
+        Measure::Rows | Measure::Numbers => Space::Rows,
+        Measure::Costs | Measure::Totals => Space::Costs,
     }
 }
 

@@ -18,15 +18,18 @@ pub enum Column {
     Ages(&'static [i64]),
     /// Who has had a statin.
     Statins,
+    /// Who has so many visits, by a person frame.
+    Frequent,
 }
 
 /// The columns of the table.
-pub const COLUMNS: [Column; 5] = [
+pub const COLUMNS: [Column; 6] = [
     Column::Closed("town", &["a", "b", "c", "d", "e", "f"], true),
     Column::Ages(&[0, 20, 40, 60, 65, 80, 100]),
     Column::Closed("disease", &["0", "1"], false),
     Column::Statins,
     Column::Missing("smoker", &["0", "1"]),
+    Column::Frequent,
 ];
 /// Kinds of visits: one more column, of rows.
 pub const KINDS: usize = 3;
@@ -36,6 +39,10 @@ pub const DISEASE: usize = 2;
 const BAND: i64 = 20;
 const STATIN_CODES: [i64; 3] = [11, 12, 13];
 const STATINS: &str = "IN (SELECT person_id FROM drug WHERE code IN set.statins)";
+/// So many visits are many.
+const MANY: usize = 3;
+const FREQUENT: &str = "(SELECT person_id FROM (SELECT person_id, count(*) AS n FROM visit GROUP BY person_id) AS f \
+     WHERE n >= 3)";
 const PERSON: &str = "person";
 const VISITS: &str = "visit v JOIN person p ON v.person_id = p.id";
 
@@ -47,7 +54,7 @@ impl Column {
             Self::Closed(_, values, _) => values.len(),
             Self::Missing(_, values) => values.len().saturating_add(1),
             Self::Ages(edges) => edges.len(),
-            Self::Statins => 2,
+            Self::Statins | Self::Frequent => 2,
         }
     }
 
@@ -73,6 +80,7 @@ impl Column {
                 let age: i64 = person.columns.get("age")?.parse().ok()?;
                 edges.iter().rposition(|edge| *edge <= age)
             }
+            Self::Frequent => Some(usize::from(person.visits.len() >= MANY)),
             Self::Statins => {
                 let mut drugs = person.drugs.iter();
                 Some(usize::from(
@@ -87,7 +95,7 @@ impl Column {
         match self {
             Self::Closed(name, ..) | Self::Missing(name, _) => Some(format!("{of}{name}")),
             Self::Ages(_) => Some(format!("floor({of}age / {BAND}) * {BAND}")),
-            Self::Statins => None,
+            Self::Statins | Self::Frequent => None,
         }
     }
 
@@ -109,7 +117,7 @@ impl Column {
                 let inside = |edge: &i64| (low..low.saturating_add(BAND)).contains(edge);
                 Some(edges.iter().map(inside).collect())
             }
-            Self::Statins => None,
+            Self::Statins | Self::Frequent => None,
         }
     }
 
@@ -145,6 +153,10 @@ impl Column {
                 let both: Vec<String> = low.into_iter().chain(high).collect();
                 Some(both.join(" AND "))
             }
+            Self::Frequent => Some(match first {
+                0 => format!("{of}id NOT IN {FREQUENT}"),
+                _ => format!("{of}id IN {FREQUENT}"),
+            }),
             Self::Statins => Some(if first == 0 {
                 format!("{of}id NOT {STATINS}")
             } else {
@@ -164,7 +176,7 @@ impl Column {
             // One value, those without one, or all that have one.
             Self::Missing(_, values) if b == 0 => at < values.len(),
             Self::Closed(..) if b % 2 == 0 => at != a,
-            Self::Closed(..) | Self::Missing(..) | Self::Statins => at == a,
+            Self::Closed(..) | Self::Missing(..) | Self::Statins | Self::Frequent => at == a,
         };
         (0..self.len()).map(inside).collect()
     }
@@ -187,10 +199,14 @@ pub enum Measure {
     Visitors,
     /// What their visits cost.
     Costs,
+    /// How many rows of visits, as a column of persons.
+    Numbers,
+    /// What their visits cost, as a column of persons.
+    Totals,
 }
 
 impl Measure {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Count,
         Self::Count,
         Self::Count,
@@ -201,12 +217,29 @@ impl Measure {
         Self::Rows,
         Self::Visitors,
         Self::Costs,
+        Self::Numbers,
+        Self::Totals,
     ];
 
-    /// Whether it is about visits.
+    /// Whether it is of the rows of visits.
     #[must_use]
     pub fn is_of_visits(self) -> bool {
         matches!(self, Self::Rows | Self::Visitors | Self::Costs)
+    }
+
+    /// What is made of a person's visits, if it is of a column of persons.
+    fn of_frame(self) -> Option<&'static str> {
+        match self {
+            Self::Numbers => Some("count(*)"),
+            Self::Totals => Some("sum(cost)"),
+            _ => None,
+        }
+    }
+
+    /// Whether it is about visits of some kinds.
+    #[must_use]
+    pub fn has_kinds(self) -> bool {
+        self.is_of_visits() || self.of_frame().is_some()
     }
 
     fn text(self) -> &'static str {
@@ -217,6 +250,7 @@ impl Measure {
             Self::Spread => "stddev(income)",
             Self::Visitors => "count(DISTINCT v.person_id)",
             Self::Costs => "avg(v.cost)",
+            Self::Numbers | Self::Totals => "avg(made)",
         }
     }
 }
@@ -261,7 +295,7 @@ impl Question {
         let measure = Measure::ALL.get(measure).copied();
         let measure = measure.unwrap_or(Measure::Count);
         let kinds = match one_of(rng, 2) {
-            _ if !measure.is_of_visits() => vec![true; KINDS],
+            _ if !measure.has_kinds() => vec![true; KINDS],
             0 => {
                 let only = one_of(rng, KINDS);
                 (0..KINDS).map(|kind| kind == only).collect()
@@ -298,13 +332,19 @@ impl Question {
         let mut conditions: Vec<String> = columns
             .filter_map(|(c, values)| c.condition(values, of))
             .collect();
-        if self.measure.is_of_visits() && self.kinds.contains(&false) {
-            let kinds = (1..).zip(&self.kinds).filter(|(_, inside)| **inside);
-            let kinds: Vec<String> = kinds.map(|(kind, _): (u8, _)| kind.to_string()).collect();
-            conditions.push(format!("v.kind IN ({})", kinds.join(", ")));
+        let kinds = self.some_kinds();
+        if let (true, Some(kinds)) = (self.measure.is_of_visits(), &kinds) {
+            conditions.push(format!("v.{kinds}"));
         }
         let measure = self.measure.text();
-        let mut sql = format!("SELECT {}{measure} AS v FROM {tables}", named.concat());
+        let (with, tables) = match self.measure.of_frame() {
+            Some(made) => (frame(made, kinds.as_deref()), "s"),
+            None => (String::new(), tables),
+        };
+        let mut sql = format!(
+            "{with}SELECT {}{measure} AS v FROM {tables}",
+            named.concat()
+        );
         if !conditions.is_empty() {
             sql.push_str(" WHERE ");
             sql.push_str(&conditions.join(" AND "));
@@ -315,6 +355,14 @@ impl Question {
             sql.push_str(&names.join(", "));
         }
         sql
+    }
+
+    /// The condition on kinds of visits, if not all are meant.
+    fn some_kinds(&self) -> Option<String> {
+        let kinds = (1..).zip(&self.kinds).filter(|(_, inside)| **inside);
+        let kinds: Vec<String> = kinds.map(|(kind, _): (u8, _)| kind.to_string()).collect();
+        let some = self.kinds.contains(&false);
+        some.then(|| format!("kind IN ({})", kinds.join(", ")))
     }
 
     /// The values of each column that one row of its answer is about; kinds of visits last.
@@ -331,6 +379,16 @@ impl Question {
         values.push(self.kinds.clone());
         Some(values)
     }
+}
+
+/// Persons with a column made of their visits, nothing where there is none.
+fn frame(made: &str, kinds: Option<&str>) -> String {
+    let condition = kinds.map_or(String::new(), |kinds| format!(" WHERE {kinds}"));
+    format!(
+        "WITH m AS (SELECT person_id, {made} AS made FROM visit{condition} GROUP BY person_id), \
+         s AS (SELECT p.id, p.town, p.age, p.disease, p.smoker, coalesce(m.made, 0) AS made \
+         FROM person p LEFT JOIN m ON p.id = m.person_id) "
+    )
 }
 
 /// The places of the table that have one of the given values in every column.
@@ -380,7 +438,7 @@ pub fn about_the_secret() -> Vec<Question> {
     let all = |size: usize| vec![true; size];
     let asked = [all(7), young];
     let question = |ages: Group, who| Question {
-        filter: vec![town.clone(), ages, all(2), all(2), all(3)],
+        filter: vec![town.clone(), ages, all(2), all(2), all(3), all(2)],
         kinds: all(KINDS),
         keys: Vec::new(),
         measure: Measure::Disease,

@@ -56,6 +56,24 @@ fn conditions(people: &[Patient]) -> Vec<Event> {
     })
 }
 
+/// A mean over the rows of all hospitals lies within the printed limits, if no hospital withheld it.
+fn check_mean(cell: &serde_json::Value, rows: &[Vec<Event>], place: &str) {
+    let bound = |name: &str| cell[name].as_str().map(decimal);
+    let shown = cell["sites"].as_object().map_or(0, serde_json::Map::len);
+    // History may withhold it at a hospital; not at most of them.
+    assert!(2 * shown > rows.len(), "{place}: {cell}");
+    let values: Vec<i128> = rows.iter().flatten().filter_map(|row| row.value).collect();
+    let number = i128::try_from(values.len()).unwrap();
+    // Values come in hundredths.
+    let truth = whole(values.iter().sum()) / whole(100 * number);
+    match (bound("lower"), bound("upper")) {
+        (Some(low), Some(high)) => {
+            assert!(low <= truth && truth <= high, "{place}: {truth} {cell}");
+        }
+        _ => assert!(shown < rows.len(), "{place}: {cell}"),
+    }
+}
+
 /// Every hospital's value and their sum; a withheld one is shown nowhere.
 fn check(cell: &serde_json::Value, released: &[Released], place: &str) {
     let names: Vec<&str> = HOSPITALS.iter().map(|hospital| hospital.name).collect();
@@ -202,7 +220,7 @@ fn pressure_by_sex(hospitals: &Hospitals) {
                WHERE m.measurement_concept_id IN set.sbp GROUP BY p.gender_concept_id";
     let answer = support::answer(&hospitals.network, "alice", sql);
     for gender in [concept::MALE, concept::FEMALE] {
-        let released: Vec<Released> = hospitals
+        let rows: Vec<Vec<Event>> = hospitals
             .people
             .iter()
             .map(|people| {
@@ -211,21 +229,23 @@ fn pressure_by_sex(hospitals: &Hospitals) {
                     .filter(|p| p.gender == gender)
                     .cloned()
                     .collect();
-                let rows = events(&here, |p| {
+                events(&here, |p| {
                     let systolic = p.measurements.iter().filter(|m| m.0 == concept::SBP);
                     systolic
                         .map(|(concept, _, value)| (*concept, *value))
                         .collect()
-                });
-                release_moments(&rows, (40, 300))
+                })
             })
             .collect();
+        let released = rows.iter().map(|rows| release_moments(rows, (40, 300)));
+        let released: Vec<Released> = released.collect();
         let cell = answer.cell(
             &["gender_concept_id".to_owned()],
             &vec![Some(gender.to_string())],
             "sbp",
         );
         check(cell, &released, sql);
+        check_mean(cell, &rows, sql);
     }
 }
 

@@ -12,7 +12,8 @@ use crate::oracle::exact::{
 };
 use crate::oracle::heart::{HOSPITALS, columns, people};
 use crate::oracle::rules::{
-    Combined, Released, SLACK, combine, mean_and_variance, release, site_value, withheld_groups,
+    Combined, K_EFF, Released, SLACK, combine, mean_and_variance, release, site_value,
+    withheld_groups,
 };
 use crate::support::{self, Answer};
 
@@ -180,9 +181,8 @@ fn check_protected(stat: Stat, released: &[Released], found: &Value, place: &str
         .iter()
         .filter(|r| **r != Released::Withheld)
         .count();
-    // An earlier answer in its place is allowed to differ by fewer persons than the threshold; that
-    // the truth lies inside its limits is checked for every cell.
     if found["near_earlier"] == true {
+        check_near(released, found, place);
         return true;
     }
     for (hospital, released) in HOSPITALS.iter().zip(released) {
@@ -254,6 +254,47 @@ fn check_protected(stat: Stat, released: &[Released], found: &Value, place: &str
         "{place}: no rounding of the exact combination to a place in {places:?}"
     );
     true
+}
+
+/// How many persons an earlier answer may differ by that stands in the place of a cell.
+const NEAR: i128 = K_EFF - 1;
+
+/// An earlier answer may stand in the place of one that differs by few persons: no hospital shows more
+/// than that allows, and the printed limits are wide enough for it and no wider. That the truth lies
+/// inside them is checked for every cell.
+fn check_near(released: &[Released], found: &Value, place: &str) {
+    let in_it = i128::from(found["nodes"].as_u64().unwrap());
+    assert!(in_it > 0, "{place}");
+    for (hospital, released) in HOSPITALS.iter().zip(released) {
+        let site = found["sites"].get(hospital).and_then(Value::as_str);
+        match released {
+            Released::Withheld => assert_eq!(site, None, "{hospital} {place}"),
+            Released::Count(own) => {
+                let shown = decimal(site.unwrap_or_else(|| panic!("{hospital} withheld {place}")));
+                let apart = shown - whole(*own);
+                // Both are rounded.
+                let most = whole(NEAR + 2 * SLACK);
+                assert!(-&most <= apart && apart <= most, "{hospital} {place}");
+            }
+            Released::Moments(_) | Released::Values(_) => {
+                assert!(site.is_some(), "{hospital} {place}");
+            }
+        }
+    }
+    let bound = |name: &str| found[name].as_str().map(decimal);
+    let value = bound("value").unwrap_or_else(|| panic!("{place}"));
+    let low = bound("lower").unwrap_or_else(|| panic!("{place}"));
+    assert!(low <= value, "{place}");
+    let Some(high) = bound("upper") else {
+        assert!(in_it < 4, "{place}");
+        return;
+    };
+    assert!(value <= high, "{place}");
+    if released.iter().any(|r| matches!(r, Released::Count(_))) {
+        let width = high - low;
+        assert!(width <= whole(2 * in_it * (SLACK + NEAR)), "{place}");
+        assert!(width > whole(2 * in_it * SLACK), "{place}");
+    }
 }
 
 /// The pooled statistic without any protection.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_query::release::k_eff;
 use roaring::RoaringBitmap;
 
 use super::grid::{Cover, Covers, Dims, Grid, TooLarge};
@@ -344,9 +343,7 @@ impl FamilyAudit {
     }
 
     fn build(&self, base: &Base, pair: Pair, setting: &Setting<'_>) -> Kept {
-        let now = self.changed_since.len();
-        let k_diff = u64::from(k_eff(setting.params.k, setting.params.round_base));
-        let mut oldest = now;
+        let mut oldest = self.changed_since.len();
         let mut members = Vec::new();
         for number in self.members(base, pair) {
             let Some((known, facet)) = self
@@ -355,19 +352,16 @@ impl FamilyAudit {
             else {
                 continue;
             };
-            let changed = self.changed_since.get(known.epoch);
-            let gone = changed
-                .is_some_and(|changed| changed.intersection_len(&facet.footprint.people) >= k_diff);
-            if !gone {
-                oldest = oldest.min(known.epoch);
-                members.push((number, known, facet));
-            }
+            // However many of its persons have changed: others may take just these off again.
+            oldest = oldest.min(known.epoch);
+            members.push((number, known, facet));
         }
         let mut family = Kept {
             grid: self.grid(base, pair, setting).ok_or(TooLarge { atoms: 0 }),
             members: Vec::new(),
             changed: self.changed_since.get(oldest).cloned().unwrap_or_default(),
             of_rows: self.is_of_rows(base, pair),
+            drifts: Vec::new(),
         };
         for (number, known, facet) in members {
             family.admit(number, covers(known, base, pair, &self.names), facet);

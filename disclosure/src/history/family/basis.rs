@@ -62,6 +62,13 @@ impl Sums {
         }
     }
 
+    /// These and so many times others.
+    pub(super) fn with(&self, other: &Self, times: Fp) -> Self {
+        let mut sum = self.clone();
+        sum.add(other, times);
+        sum
+    }
+
     /// The places where they do not even out.
     pub(super) fn nonzero(&self) -> impl Iterator<Item = (usize, Fp)> + '_ {
         let places = self.0.iter().copied().enumerate();
@@ -209,6 +216,17 @@ impl Basis {
             }
         }
         rest.sums
+    }
+
+    /// What persons add to a region that follows.
+    pub(super) fn sums_of(&self, region: &[bool]) -> Option<Sums> {
+        let mut all = Content::nobody();
+        for row in &self.rows {
+            if region.get(row.pivot) == Some(&true) {
+                all.add(&row.content, Fp::ONE);
+            }
+        }
+        all.sums
     }
 
     /// What persons add to a region that follows with what a residue adds.

@@ -22,6 +22,11 @@ impl Fp {
         self.0
     }
 
+    /// The size of the whole number nearest to zero that it stands for.
+    pub(super) fn size(self) -> u64 {
+        self.0.min(P.saturating_sub(self.0))
+    }
+
     /// A fixed weight for the n-th place, as if drawn at random; never zero.
     pub(super) fn weight(place: usize) -> Self {
         // The finaliser of SplitMix64 mixes the bits of a counter.

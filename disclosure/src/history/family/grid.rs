@@ -127,18 +127,20 @@ impl Grid {
         ]
     }
 
-    /// Takes in a release; cuts where it must.
+    /// Takes in a release; cuts where it must. Whether its region did not follow before.
     pub(super) fn admit(
         &mut self,
         covers: &Covers,
         content: impl Into<Content>,
-    ) -> Result<(), TooLarge> {
+    ) -> Result<bool, TooLarge> {
         self.cut(covers)?;
         self.prints = None;
-        if let Some(residue) = self.residue(covers, content) {
+        let residue = self.residue(covers, content);
+        let is_new = residue.is_some();
+        if let Some(residue) = residue {
             self.basis.insert(residue);
         }
-        Ok(())
+        Ok(is_new)
     }
 
     /// What a release would add. It must fit.
@@ -151,6 +153,18 @@ impl Grid {
         let before = self.prints.get_or_insert_with(|| self.basis.prints());
         let after = self.basis.prints_with(before, new);
         (before.clone(), after)
+    }
+
+    /// Fingerprints of a grid of which nothing is known but where nobody can be, and of this one.
+    pub(super) fn prints_of_all(&self) -> (Prints, Prints) {
+        let mut nothing = Self {
+            axes: self.axes.clone(),
+            basis: Basis::new(self.basis.width()),
+            dims: self.dims.clone(),
+            prints: None,
+        };
+        nothing.know_the_impossible();
+        (nothing.basis.prints(), self.basis.prints())
     }
 
     /// Regions of any shape that follow with what a release would add, as far as the basis shows

@@ -36,6 +36,8 @@ pub(super) struct Judge<'a> {
     pub(super) adds_up: bool,
     /// Whether some of it is from other states of the data.
     pub(super) mixed: bool,
+    /// What releases of one box say in one state of the data more than in another.
+    pub(super) drifts: &'a [Sums],
 }
 
 impl Judge<'_> {
@@ -48,10 +50,18 @@ impl Judge<'_> {
         sums: impl Fn(&[bool]) -> Option<Sums>,
     ) -> Option<Conflict> {
         let threshold = self.threshold();
+        if self.mixed && self.is_safe(amounts) {
+            return None;
+        }
+        if self.mixed {
+            let sums = sums(&region());
+            let found = self.judge_changed(self.unchanged(amounts), sums.as_ref());
+            let mut drifts = self.drifts.iter();
+            return found.or_else(|| drifts.find_map(|d| self.drifted(amounts, sums.as_ref(), d)));
+        }
         if self.of_rows {
             let run = region();
-            let sums = sums(&run).filter(|_| !self.mixed);
-            return self.judge_rows(&run, sums.as_ref());
+            return self.judge_rows(&run, sums(&run).as_ref());
         }
         if self.form.is_count() {
             return judge_count(amounts, self.params);
@@ -65,6 +75,64 @@ impl Judge<'_> {
 
     fn threshold(&self) -> u64 {
         threshold(self.params)
+    }
+
+    /// How many persons of a region are surely where they were: who has not changed.
+    fn unchanged(&self, amounts: Amounts) -> u64 {
+        match self.of_rows {
+            true => 0,
+            false => amounts.persons.least(),
+        }
+    }
+
+    /// Whether enough persons are counted who are surely where they were, whatever else changed.
+    pub(super) fn is_safe(&self, amounts: Amounts) -> bool {
+        self.form == Form::Persons && self.unchanged(amounts) >= self.threshold()
+    }
+
+    /// Why a region that follows may not be told with a drift taken off it, or put on it.
+    pub(super) fn drifted(
+        &self,
+        amounts: Amounts,
+        sums: Option<&Sums>,
+        drift: &Sums,
+    ) -> Option<Conflict> {
+        let unchanged = self.unchanged(amounts);
+        let signs = [Fp::ONE, Fp::ZERO.minus(Fp::ONE)];
+        signs.into_iter().find_map(|sign| {
+            let both = sums.map(|sums| sums.with(drift, sign));
+            self.judge_changed(unchanged, both.as_ref())
+        })
+    }
+
+    /// Of several states of the data: whoever has changed may be left over or not, so what follows rests
+    /// on those who have not and on as many as its spread proves. R4 and R5 are asked of its parts,
+    /// because one person who makes up a sum makes up a part of it.
+    fn judge_changed(&self, unchanged: u64, sums: Option<&Sums>) -> Option<Conflict> {
+        let threshold = self.threshold();
+        let persons = unchanged.max(sums.map_or(0, proven));
+        if persons < threshold {
+            return Some(too_few("family_persons", persons, threshold));
+        }
+        let Some(sums) = sums.filter(|_| self.form != Form::Persons) else {
+            return (self.form != Form::Persons).then(|| dominated(0, 1));
+        };
+        let members = self.members.iter().map(|member| member.facet.footprint.abs);
+        let all = members.fold(0_i128, i128::saturating_add);
+        // Beyond, a residue may stand for another number.
+        if all >= i128::from(1_u64 << 59) {
+            return Some(dominated(0, 1));
+        }
+        let mut places: Vec<i128> = sums.nonzero().map(|(_, sum)| sum.size().into()).collect();
+        places.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
+        let mut largest = places.iter().copied();
+        let (first, second) = (largest.next().unwrap_or(0), largest.next().unwrap_or(0));
+        let size = places
+            .iter()
+            .fold(0, |all: i128, place| all.saturating_add(*place));
+        let left = size.saturating_sub(first).saturating_sub(second);
+        self.dominates(size, first, second)
+            .then(|| dominated(left, size.saturating_sub(left)))
     }
 
     /// Why a release may not say more than what follows, if what it says more rests on a few.
@@ -178,7 +246,7 @@ impl Judge<'_> {
             .unwrap_or(0);
         let size = i128::from(size.least());
         // A residue that stands for more than it can hold says nothing about sizes.
-        let known = !self.mixed && largest < i128::from(1_u64 << 56);
+        let known = largest < i128::from(1_u64 << 56);
         let one_each = i128::from(persons);
         let alike = size % one_each == 0 && size / one_each <= largest;
         if known && !alike && !self.dominates(size, largest, largest) {

@@ -24,11 +24,16 @@ pub(super) struct Kept {
     pub(super) changed: RoaringBitmap,
     /// Whether one of the dimensions belongs to rows of events: persons do not add up over it.
     pub(super) of_rows: bool,
+    /// What releases of one box say in one state of the data more than in another.
+    pub(super) drifts: Vec<Sums>,
 }
+
+/// With more drifts than this nothing is told that would need comparing with them.
+const MOST_DRIFTS: usize = 256;
 
 impl Kept {
     pub(super) fn size(&self) -> usize {
-        let sums = if self.of_rows { Spread::PLACES } else { 0 };
+        let sums = if self.by_sums() { Spread::PLACES } else { 0 };
         let numbers = |grid: &Grid| {
             let of_row = grid.basis.width().saturating_add(sums);
             grid.basis.rank().saturating_mul(of_row)
@@ -36,11 +41,17 @@ impl Kept {
         self.grid.as_ref().map_or(0, numbers)
     }
 
+    /// Whether what persons add must be looked at: where they do not add up over a dimension, and
+    /// where some have other data now.
+    fn by_sums(&self) -> bool {
+        self.of_rows || !self.changed.is_empty()
+    }
+
     /// What a release holds. What persons add is looked at only where persons do not add up.
     fn content(&self, facet: &Facet) -> Content {
         let footprint = &facet.footprint;
         let persons = footprint.people.difference_len(&self.changed);
-        let spread = footprint.spread.as_ref().filter(|_| self.of_rows);
+        let spread = footprint.spread.as_ref().filter(|_| self.by_sums());
         Content {
             amounts: Amounts {
                 persons: Fp::of(persons.into()),
@@ -52,10 +63,17 @@ impl Kept {
 
     pub(super) fn admit(&mut self, number: usize, covers: Covers, facet: &Facet) {
         let content = self.content(facet);
-        if let Ok(grid) = &mut self.grid
-            && let Err(too_large) = grid.admit(&covers, content)
-        {
-            self.grid = Err(too_large);
+        let mixed = !self.changed.is_empty();
+        if let Ok(grid) = &mut self.grid {
+            match grid.admit(&covers, content.clone()) {
+                Err(too_large) => self.grid = Err(too_large),
+                Ok(true) => {}
+                Ok(false) => {
+                    let drift = grid.basis.surplus(&grid.region(&covers), content);
+                    let some = |sums: &Sums| mixed && sums.nonzero().next().is_some();
+                    self.drifts.extend(drift.filter(some));
+                }
+            }
         }
         self.members.push((number, covers));
     }
@@ -94,10 +112,12 @@ impl Kept {
             setting,
             of_rows: self.of_rows,
             mixed: !self.changed.is_empty(),
+            drifts: &self.drifts,
             judge: OnceCell::new(),
         };
         let (Some(residue), Some((before, after))) = (residue, prints) else {
-            return family.repeats(content);
+            let drift = family.grid.basis.surplus(&family.own, content.clone());
+            return family.repeats(content).or_else(|| family.drifts(&drift?));
         };
         let own_sides = grid.sides(new);
         let found = search::search(&grid.axes, &before, &after, |found| {
@@ -127,6 +147,7 @@ struct Family<'a> {
     setting: &'a Setting<'a>,
     of_rows: bool,
     mixed: bool,
+    drifts: &'a [Sums],
     /// Made when something follows that must be judged: most releases add nothing of the kind.
     judge: OnceCell<Judge<'a>>,
 }
@@ -146,6 +167,7 @@ impl<'a> Family<'a> {
                 form: self.facet.form,
                 of_rows: self.of_rows,
                 mixed: self.mixed,
+                drifts: self.drifts,
             }
         })
     }
@@ -183,14 +205,44 @@ impl<'a> Family<'a> {
             || (self.facet.form != Form::Persons && unlimited(self.facet) && others.all(unlimited))
     }
 
-    /// The region of a new release follows already. Where parts do not add up to their whole, what
-    /// it says more than what follows must not rest on a few either.
+    /// The region of a new release follows already. Where parts do not add up to their whole, or are
+    /// of other states of the data, what it says more than what follows must not rest on a few either.
     fn repeats(&self, content: Content) -> Option<Conflict> {
-        if self.mixed || self.adds_up() || self.others().any(|other| other.region == self.own) {
+        let adds_up = self.adds_up() && !self.mixed;
+        if adds_up || self.others().any(|other| other.region == self.own) {
             return None;
         }
         let surplus = self.grid.basis.surplus(&self.own, content)?;
         self.judge().surplus(&surplus)
+    }
+
+    /// The region of a new release is known of other data: what it says more than these must leave no
+    /// group that follows to a few whose data have changed.
+    fn drifts(&self, drift: &Sums) -> Option<Conflict> {
+        if !self.mixed || drift.nonzero().next().is_none() {
+            return None;
+        }
+        if self.drifts.len() >= MOST_DRIFTS {
+            return Some(TooLarge { atoms: 0 }.conflict());
+        }
+        let (nothing, all) = self.grid.prints_of_all();
+        let sides = self.grid.axes.clone();
+        let found = search::search(&sides, &nothing, &all, |found| {
+            let runs = [found.first, found.second];
+            if is_told(&sides, &runs) || self.judge().is_safe(found.amounts) {
+                return ControlFlow::Continue(());
+            }
+            let region = rectangle(&sides, &runs);
+            if region == self.own {
+                return ControlFlow::Continue(());
+            }
+            let sums = self.grid.basis.sums_of(&region);
+            match self.judge().drifted(found.amounts, sums.as_ref(), drift) {
+                Some(conflict) => ControlFlow::Break(conflict),
+                None => ControlFlow::Continue(()),
+            }
+        });
+        found.break_value()
     }
 
     /// What is left when parts are taken from a whole need not be a rectangle: whoever is in no

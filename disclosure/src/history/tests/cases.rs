@@ -225,6 +225,28 @@ fn one_new_patient_is_not_seen_after_a_refresh() {
     assert_eq!(node.one(ALL), count(35), "21 persons are enough");
 }
 
+/// Each number and each change is large, and two changes differ by those of one town.
+#[test]
+fn changes_of_a_few_are_not_seen_as_what_two_changes_differ_by() {
+    let ill = |town: i64, n: u32, of: u32| {
+        (0..n)
+            .map(move |id| (id, i64::from(id < of)))
+            .map(move |(id, disease)| {
+                let number = u32::try_from(town).unwrap() * 1000 + id;
+                (number, [0, town, 40, disease, 1])
+            })
+    };
+    for (fewer, shown) in [(1, false), (7, false), (12, true)] {
+        let mut node = Node::of(ill(0, 90, 40).chain(ill(3, 60, 30)).collect());
+        let all = "SELECT count(*) FROM person WHERE disease = 1";
+        let some = "SELECT count(*) FROM person WHERE disease = 1 AND town IN (0, 1, 2)";
+        assert_eq!((node.one(all), node.one(some)), (count(70), count(40)));
+        node.refresh("e1", ill(0, 90, 60).chain(ill(3, 60, 30 - fewer)).collect());
+        assert_ne!(node.one(all), Cell::Suppressed);
+        assert_eq!(node.one(some) != Cell::Suppressed, shown, "{fewer} fewer");
+    }
+}
+
 #[test]
 fn a_cell_that_becomes_small_stays_as_it_was() {
     let mut people = alike(0, 8, [0, 0, 40, 0, 1]);

@@ -7,6 +7,7 @@ use quorate_query::release::ReleaseParams;
 
 use super::*;
 use crate::evidence::Contributions;
+use crate::facets::count_vec;
 use crate::history::{Across, Addends, FacetCandidate, Footprint, Form, Shape, derived_vec};
 
 type Adds = BTreeMap<u32, i128>;
@@ -91,7 +92,7 @@ fn one_person_who_makes_the_difference_dominates_it() {
 
 #[test]
 fn signs_and_small_multiples_hide_nothing() {
-    for times in [-1, 2, -2, 3, 4] {
+    for times in [-1, 2, -2, 3, 4, 7, -12] {
         let mut history = history();
         assert_eq!(ask(&mut history, candidate(1, &values(1))), [""; 0]);
         let mut other = values(times);
@@ -128,11 +129,46 @@ fn two_columns_that_add_up_to_a_third_leave_nobody_alone() {
     assert_eq!(ask(&mut history, candidate(3, &other)), [""; 0]);
 }
 
+/// Numbers of rows, or of persons, who add so many times a unit each.
+fn counted(form: Form, adds: &Adds) -> FacetCandidate<'static> {
+    let mut found = candidate(9, adds);
+    found.facet.vec = count_vec();
+    found.facet.form = form;
+    found.across = Across::default();
+    found
+}
+
+#[test]
+fn a_column_of_numbers_of_rows_is_compared_with_rows() {
+    let rows: Adds = (0..60).map(|id| (id, 1 + i128::from(id * 7 % 5))).collect();
+    for (differ, withheld) in [(0, true), (1, true), (7, true), (20, false)] {
+        // The same numbers as a column of persons, in units of 10^-9, but for a few who have more.
+        let mut column: Adds = rows
+            .iter()
+            .map(|(id, n)| (*id, n * 1_000_000_000))
+            .collect();
+        for id in 0..differ {
+            *column.get_mut(&id).unwrap() += 3_000_000_000;
+        }
+        for rows_first in [true, false] {
+            let mut history = history();
+            let mut both = [counted(Form::Rows(20), &rows), candidate(1, &column)];
+            if !rows_first {
+                both.reverse();
+            }
+            let [first, second] = both;
+            assert_eq!(ask(&mut history, first), [""; 0]);
+            let found = ask(&mut history, second);
+            assert_eq!(found.contains(&"H1s"), withheld, "{differ}: {found:?}");
+        }
+    }
+}
+
 #[test]
 fn values_that_were_not_kept_are_not_taken_for_different() {
     let mut history = history();
     assert_eq!(ask(&mut history, candidate(1, &values(1))), [""; 0]);
-    let mut other = candidate(2, &values(5));
+    let mut other = candidate(2, &Adds::from([(1, 5), (2, 90)]));
     other.facet.footprint.spread = None;
     assert_eq!(ask(&mut history, other), ["H1s"]);
 }

@@ -96,6 +96,22 @@ fn the_same_persons_but_one_are_not_asked_about_twice() {
     assert!(pattern(&found).ends_with('-') || pattern(&found).ends_with('n'));
 }
 
+/// Of complete cases all but a few are those of a known number: that stands in the place of theirs.
+#[test]
+fn a_product_of_nearly_everybody_stands_beside_the_number_of_all() {
+    for (older, shown) in [(3, "nnn"), (9, "vvv")] {
+        let mut people = towns(44, 33_000);
+        for (id, person) in &mut people {
+            person[2] = if *id < older { 65 } else { person[2].min(64) };
+        }
+        let mut node = Node::of(people);
+        let all = Cell::Value(vec![Number::new(70, 0)]);
+        assert_eq!(node.one("SELECT count(*) FROM person"), all);
+        let found = node.ask_of(&correlation(Some("age < 65")));
+        assert_eq!(pattern(&found), shown, "{:?}", rules(&found));
+    }
+}
+
 #[test]
 fn few_persons_have_a_budget() {
     let people: People = towns(44, 33_000)

@@ -17,7 +17,7 @@ use quorate_query::release::ReleaseParams;
 pub use cell_key::NoiseKey;
 pub(crate) use round::told_rows;
 
-use crate::evidence::{CellEvidence, MeasureEvidence, Moments};
+use crate::evidence::{CellEvidence, MeasureEvidence};
 use crate::history::ReleaseId;
 
 /// The largest size of the noise of a perturbed count. Public: intervals allow for it.
@@ -48,14 +48,19 @@ pub(crate) fn parts(
     }
 }
 
-/// Rounded mean and standard deviation beside a number of persons that has left before.
-pub(crate) fn moments_beside(
+/// Rounded mean and standard deviation, or a rounded mean product, beside a number of persons that has
+/// left before.
+pub(crate) fn parts_beside(
     facts: &Facts,
-    found: &Moments,
+    evidence: &MeasureEvidence,
     persons: u64,
     params: &ReleaseParams,
 ) -> Option<Vec<Number>> {
-    round::moments_beside(facts, found, persons, params)
+    match evidence {
+        MeasureEvidence::Moments(found) => round::moments_beside(facts, found, persons, params),
+        MeasureEvidence::Products(found) => round::products_beside(facts, found, persons, params),
+        MeasureEvidence::Count(_) | MeasureEvidence::Values(_) => None,
+    }
 }
 
 /// The parts without protection, for synthetic populations.

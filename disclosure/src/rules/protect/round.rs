@@ -66,6 +66,22 @@ pub(super) fn moments_beside(
     moments::protect(&exact_moments(found), facts.bounds?, shown, params)
 }
 
+/// The mean product beside another number of persons, as [`moments_beside`].
+pub(super) fn products_beside(
+    facts: &Facts,
+    found: &Products,
+    persons: u64,
+    params: &ReleaseParams,
+) -> Option<Vec<Number>> {
+    let shown = CellSize {
+        persons,
+        rows: persons,
+        complete: true,
+    };
+    let exact = exact_products(found).as_moments();
+    products::two(&moments::protect(&exact, facts.bounds?, shown, params)?)
+}
+
 /// The sizes that leave beside a mean: of those with a value only where how many have none is
 /// public. The number of persons stands for that of rows where [`told_rows`] tells none.
 pub(super) fn size(

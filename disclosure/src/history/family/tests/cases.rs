@@ -347,18 +347,74 @@ fn what_is_held_counts_until_it_is_rolled_back() {
     }
 }
 
+/// The same box in both states of the data takes off who has changed elsewhere, whatever the order.
 #[test]
-fn releases_of_an_earlier_epoch_count_if_few_persons_changed() {
+fn what_one_box_says_in_two_states_is_taken_off_others() {
+    for (old, conflict) in [(3, true), (12, false)] {
+        let (all, others) = (TOTAL.to_owned(), count("town <> 'd'"));
+        let young = count("town IS NOT NULL AND age < 95");
+        for same_last in [true, false] {
+            let mut world = towns(40, 0);
+            for person in world.persons.iter_mut().skip(120).take(old) {
+                person.get_mut("person").unwrap()[0].insert("person.age".to_owned(), int(97));
+            }
+            assert_eq!(world.ask(&all), None);
+            assert_eq!(world.ask(&others), None);
+            // Twenty of town a have no town any more.
+            for person in world.persons.iter_mut().take(20) {
+                person.get_mut("person").unwrap()[0].insert("person.town".to_owned(), Scalar::Null);
+            }
+            world.audit.begin_epoch(&(0..20).collect());
+            let mut two = [others.as_str(), young.as_str()];
+            if same_last {
+                two.reverse();
+            }
+            assert_eq!(world.ask(two[0]), None, "{}", two[0]);
+            assert_eq!(
+                world.ask(two[1]).is_some(),
+                conflict,
+                "{old} old, {}",
+                two[1]
+            );
+        }
+    }
+}
+
+#[test]
+fn releases_of_an_earlier_epoch_count_while_few_persons_are_left_over() {
     let cells = ["a", "b", "c", "d"].map(|town| count(&format!("town = '{town}'")));
-    let mut persons = 0_u32..83;
-    for (changed, conflict) in [(3, true), (70, false)] {
+    // How many have other data, and how many are new: only these are in the total and in no town.
+    for (changed, new, conflict) in [(3, 0, true), (70, 0, true), (3, 4, true), (70, 12, false)] {
         let mut world = towns(20, 3);
         for cell in &cells {
             assert_eq!(world.ask(cell), None);
         }
-        let changed = persons.by_ref().take(changed).collect();
+        let newcomers = vec![world.persons[0].clone(); new];
+        world.persons.extend(newcomers);
+        let all = u32::try_from(world.persons.len()).unwrap();
+        let changed = (0..changed).chain(83..all).collect();
         world.audit.begin_epoch(&changed);
-        assert_eq!(world.ask(TOTAL).is_some(), conflict);
-        persons = 0..83;
+        assert_eq!(world.ask(TOTAL).is_some(), conflict, "{new} new");
+    }
+}
+
+/// Two numbers of each state of the data: what they leave is a town of the first, less one person.
+#[test]
+fn four_legs_in_two_states_of_the_data_are_seen() {
+    for (old, conflict) in [(3, true), (12, false)] {
+        let mut world = towns(20, 3);
+        // Twelve in town c, so that the old of other towns are no small group.
+        let d = 60..60 + old;
+        for id in (45..57).chain(d) {
+            let person = &mut world.persons[id];
+            person.get_mut("person").unwrap()[0].insert("person.age".to_owned(), int(97));
+        }
+        assert_eq!(world.ask(TOTAL), None);
+        assert_eq!(world.ask(&count("town <> 'd'")), None);
+        // Thirty of the towns a and b have changed, in whatever column.
+        world.audit.begin_epoch(&(0..30).collect());
+        assert_eq!(world.ask(&count("town <> 'd' AND age < 95")), None);
+        let last = world.ask(&count("town IS NOT NULL AND age < 95"));
+        assert_eq!(last.is_some(), conflict, "{old} old of town d follow");
     }
 }
