@@ -200,7 +200,7 @@ fn up(exe: &Path, spec: &Path, set: &[String], dir: Option<&Path>) -> anyhow::Re
     if let Some(dir) = dir {
         options = options.folder(dir);
     }
-    let signals = Signals::listen()?;
+    let signals = Signals::listen()?.or_end_of_input();
     let mut network = Network::start(spec, &options)?;
     signals.expect();
     print::out(&network.ready().to_string());
@@ -209,11 +209,12 @@ fn up(exe: &Path, spec: &Path, set: &[String], dir: Option<&Path>) -> anyhow::Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// SIGTERM, SIGINT, or the end of standard input.
+/// SIGTERM, SIGINT, or the end of standard input if that counts too.
 ///
 /// Until somebody waits for them, they end the process at once: whatever it has started ends with
 /// it, because every child holds a pipe to it.
 pub struct Signals {
+    send: std::sync::mpsc::Sender<()>,
     receive: std::sync::mpsc::Receiver<()>,
     waiting: Arc<AtomicBool>,
 }
@@ -249,6 +250,17 @@ impl Signals {
             }
             let _nobody_waits = on_signal.send(());
         });
+        Ok(Self {
+            send,
+            receive,
+            waiting,
+        })
+    }
+
+    /// Listens to the end of standard input as well.
+    #[must_use]
+    pub fn or_end_of_input(self) -> Self {
+        let send = self.send.clone();
         std::thread::spawn(move || {
             let mut buffer = [0_u8; 256];
             while std::io::stdin()
@@ -258,7 +270,7 @@ impl Signals {
             {}
             let _nobody_waits = send.send(());
         });
-        Ok(Self { receive, waiting })
+        self
     }
 
     /// From now on they are waited for.

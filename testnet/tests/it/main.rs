@@ -11,6 +11,8 @@ mod badinput;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod explained;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod follow_up;
@@ -35,8 +37,12 @@ mod oracle;
 #[cfg(test)]
 mod ordinary;
 #[cfg(test)]
+mod study;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod threats;
 #[cfg(test)]
 mod up;
+#[cfg(test)]
+mod worked;

@@ -182,3 +182,30 @@ fn a_spec_with_mistakes_tells_them_and_starts_nobody() {
     let done = Command::new(support::exe()).arg("upp").output().unwrap();
     assert_eq!(done.status.code(), Some(64));
 }
+
+#[test]
+fn the_demonstration_stays_up_without_an_input_until_it_is_told_to_end() {
+    let mut child = Command::new(support::exe())
+        .arg("--keep")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let home = lines.find_map(|line| {
+        let line = line.unwrap();
+        line.trim()
+            .strip_prefix("export QUORATE_HOME=")
+            .map(str::to_owned)
+    });
+    let asked = Command::new(support::exe())
+        .args(["role", "cli", "query", "SELECT count(*) AS n FROM person"])
+        .env("QUORATE_HOME", home.unwrap())
+        .output()
+        .unwrap();
+    assert!(asked.status.success(), "{asked:?}");
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(lines.all(|line| line.is_ok()));
+}
