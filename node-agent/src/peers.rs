@@ -20,7 +20,9 @@ const KEPT: usize = 64;
 /// Contradictions kept of one node: the first say enough.
 const EVIDENCE: usize = 16;
 /// Seconds after which a ledger that was not seen again is worth a word.
-pub const STALE: i64 = 7 * 24 * 3600;
+pub const STALE: i64 = 7 * 24 * HOUR;
+/// An hour, in seconds.
+const HOUR: i64 = 3600;
 
 /// A checkpoint with its signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +54,8 @@ pub struct Conflict {
 pub struct Peer {
     /// The newest checkpoints, by size.
     pub sightings: BTreeMap<u64, Sighting>,
-    /// When the last one came, by our clock, unix seconds.
+    /// When the last one was signed, by that node's clock and not after ours, unix seconds: a
+    /// coordinator that repeats an old one makes nothing fresh.
     pub heard: i64,
     /// Checkpoints that no proof linked to the one before.
     pub unlinked: u64,
@@ -120,8 +123,11 @@ impl Peers {
             return Ok(Noticed::Nothing);
         };
         let peer = self.0.entry(said.node.clone()).or_default();
+        let heard = peer.heard;
         let noticed = peer.take(signed, said, seen, now);
-        if noticed != Noticed::Well(Standing::Late) {
+        let known = matches!(noticed, Noticed::Well(Standing::Late | Standing::Known));
+        // What says nothing new is written down once an hour: only that the ledger was seen again.
+        if !known || peer.heard.saturating_sub(heard) > HOUR {
             write_file(&folder.join(PEERS_FILE), &serde_json::to_vec(&self)?)?;
         }
         Ok(noticed)
@@ -151,7 +157,7 @@ impl Peer {
                         self.sightings.pop_first();
                     }
                 }
-                self.heard = self.heard.max(now);
+                self.heard = self.heard.max(said.time.min(now));
                 Noticed::Well(standing)
             }
         }
@@ -252,7 +258,7 @@ mod tests {
         assert_eq!(peer.conflicts[0].kept.len(), 1);
         assert_eq!(
             peers.freshest(),
-            Some(25),
+            Some(20),
             "what contradicts is no fresh head"
         );
     }
