@@ -63,7 +63,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
 impl View<'_> {
     /// The same statement of other states of the data, by these, the newest of each.
     fn before<'v>(&'v self, facet: &Facet) -> BTreeMap<&'v str, (&'v Entry, &'v Spread)> {
-        let stated = self.shown.stated(&facet.vec, &facet.shape);
+        let stated = self.shown.stated(facet.vec, &facet.shape);
         let found = stated.filter_map(|number| {
             let (_, entry, other) = self.shown.get(number)?;
             let is_other = other.form == facet.form && entry.id.epoch != self.epoch;
