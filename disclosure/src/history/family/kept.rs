@@ -179,7 +179,7 @@ impl<'a> Family<'a> {
         region: impl Fn() -> Vec<bool>,
         sums: impl Fn(&[bool]) -> Option<Sums>,
     ) -> Option<Conflict> {
-        match self.facet.form.is_count() && !self.of_rows {
+        match self.facet.form.is_count() && !self.of_rows && !self.mixed {
             true => judge_count(amounts, self.setting.params),
             false => self.judge().judge(amounts, region, sums),
         }
