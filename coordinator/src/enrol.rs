@@ -185,7 +185,12 @@ fn issue(hub: &Hub, proof: &Proof, csr_pem: &str) -> Result<Issued, Problem> {
     let life = match proof.role {
         Role::Node => node,
         Role::Researcher => researcher,
-        Role::Custodian | Role::Approver | Role::Coordinator => {
+        Role::Custodian
+        | Role::Approver
+        | Role::Coordinator
+        | Role::Checker
+        | Role::Operator
+        | Role::Auditor => {
             return Err(Problem::of(Code("A413")));
         }
     };

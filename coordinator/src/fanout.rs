@@ -54,13 +54,20 @@ pub(crate) struct Board {
 
 impl Board {
     /// When to stop waiting: the latest deadline of a node that is not settled, none if all are.
-    /// A node that is away has a shorter one, so that a dead node does not hold up the others.
-    fn patience(&self, deadline: Instant, absent_after: Duration) -> Option<Instant> {
+    /// A node that is away has a shorter one, so that a dead node does not hold up the others; one
+    /// where a person has to decide has as long as the question is valid.
+    fn patience(&self, times: Patience) -> Option<Instant> {
+        let Patience {
+            deadline,
+            expires,
+            absent_after,
+        } = times;
         if self.finished.is_some() {
             return None;
         }
         let one = |place: &Place| match place {
             Place::Away(since) => Some((*since + absent_after).min(deadline)),
+            Place::Told(NodeStatus::Waiting) => Some(expires.max(deadline)),
             Place::Told(_) => Some(deadline),
             Place::Settled(..) => None,
         };
@@ -76,6 +83,17 @@ impl Board {
         };
         self.nodes.iter().filter_map(one).collect()
     }
+}
+
+/// How long nodes are waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Until when one that computes.
+    pub(crate) deadline: Instant,
+    /// Until when one where a person has to decide.
+    pub(crate) expires: Instant,
+    /// How long one that is not connected.
+    pub(crate) absent_after: Duration,
 }
 
 struct Link {
@@ -161,17 +179,12 @@ impl Fanout {
 
     /// Waits until every node of a round is settled or out of time, and says how those are to be
     /// settled that are not. Returns at once for a round that is not under way.
-    pub(crate) async fn gather(
-        &self,
-        id: &str,
-        deadline: Instant,
-        absent_after: Duration,
-    ) -> Vec<(String, Settled)> {
+    pub(crate) async fn gather(&self, id: &str, times: Patience) -> Vec<(String, Settled)> {
         let Some(mut board) = self.watch(id) else {
             return Vec::new();
         };
         loop {
-            let patience = board.borrow_and_update().patience(deadline, absent_after);
+            let patience = board.borrow_and_update().patience(times);
             let Some(until) = patience.filter(|until| *until > Instant::now()) else {
                 break;
             };
@@ -267,10 +280,14 @@ impl Round {
         }
     }
 
-    /// Notes where a node stands; what is settled stays so.
+    /// Notes where a node stands; what is settled stays so, and so does what waits for a person
+    /// there, whether or not the node is connected.
     fn set(&self, node: &str, place: Place) {
         self.board
             .send_if_modified(|board| match board.nodes.get_mut(node) {
+                Some(Place::Told(NodeStatus::Waiting)) if !matches!(place, Place::Settled(..)) => {
+                    false
+                }
                 Some(known) if !matches!(known, Place::Settled(..)) => {
                     let changed = *known != place;
                     *known = place;
@@ -283,7 +300,7 @@ impl Round {
 
 #[cfg(test)]
 mod tests {
-    use super::Fanout;
+    use super::{Fanout, Patience};
     use crate::journal::{Outcome, Settled};
     use quorate_wire::v1::Deliver;
     use quorate_wire::v1::hub_frame::Frame;
@@ -304,8 +321,13 @@ mod tests {
 
     const ABSENT: Duration = Duration::from_millis(100);
 
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_millis(300)
+    fn soon() -> Patience {
+        let deadline = Instant::now() + Duration::from_millis(300);
+        Patience {
+            deadline,
+            expires: deadline,
+            absent_after: ABSENT,
+        }
     }
 
     #[tokio::test]
@@ -316,7 +338,7 @@ mod tests {
         fanout.start(Deliver::default(), "q", &outcomes(&["dead", "slow"]));
         assert!(matches!(slow.recv().await, Some(Frame::Deliver(_))));
         let begun = Instant::now();
-        let unsettled = fanout.gather("q", soon(), ABSENT).await;
+        let unsettled = fanout.gather("q", soon()).await;
         assert!(begun.elapsed() >= Duration::from_millis(290));
         let expected = [
             ("dead".to_owned(), Settled::Absent),
@@ -331,13 +353,34 @@ mod tests {
         fanout.start(Deliver::default(), "q", &outcomes(&["dead", "quick"]));
         fanout.settle("q", "quick", Settled::Answered, None);
         let begun = Instant::now();
-        let unsettled = fanout.gather("q", soon(), ABSENT).await;
+        let unsettled = fanout.gather("q", soon()).await;
         let waited = begun.elapsed();
         assert!(
             waited >= ABSENT && waited < Duration::from_millis(290),
             "{waited:?}"
         );
         assert_eq!(unsettled, [("dead".to_owned(), Settled::Absent)]);
+    }
+
+    #[tokio::test]
+    async fn a_node_where_a_person_decides_has_until_the_question_ends() {
+        let fanout = Fanout::default();
+        let (frames, _queue) = mpsc::channel(4);
+        let number = fanout.attach("north", frames);
+        fanout.start(Deliver::default(), "q", &outcomes(&["north"]));
+        fanout.progress("q", "north", NodeStatus::Waiting);
+        assert!(fanout.detach("north", number), "it goes, and comes back");
+        let (frames, _queue) = mpsc::channel(4);
+        fanout.attach("north", frames);
+        fanout.progress("q", "north", NodeStatus::Running);
+        let board = fanout.watch("q").unwrap().borrow().clone();
+        assert_eq!(board.nodes["north"].status(), Some(NodeStatus::Waiting));
+        let begun = Instant::now();
+        let mut times = soon();
+        times.expires = begun + Duration::from_millis(700);
+        let unsettled = fanout.gather("q", times).await;
+        assert!(begun.elapsed() >= Duration::from_millis(690));
+        assert_eq!(unsettled, [("north".to_owned(), Settled::Late)]);
     }
 
     #[tokio::test]
@@ -356,7 +399,7 @@ mod tests {
         fanout.progress("q", "north", NodeStatus::Running);
         let board = fanout.watch("q").unwrap().borrow().clone();
         assert_eq!(board.nodes["north"].code(), Some("G501"));
-        assert!(fanout.gather("q", soon(), ABSENT).await.is_empty());
+        assert!(fanout.gather("q", soon()).await.is_empty());
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use crate::admit::{Admitted, Spoken, TurnedAway, recall};
 use crate::ca::seconds;
 use crate::codebooks::Published;
+use crate::fanout::Patience;
 use crate::hub::Hub;
 use crate::journal::{
     Accept, JournalError, NewQuestion, Outcome, Settled, Unfinished, pack, unpack,
@@ -308,12 +309,17 @@ async fn fan_out(hub: &Hub, accepted: Accepted) -> Result<Asked, RoundError> {
             &id,
             &outcomes,
         );
-        let left = u64::try_from(deadline.saturating_sub(hub.now())).unwrap_or(0);
-        let until = Instant::now() + Duration::from_secs(left);
-        unsettled = hub
-            .fanout
-            .gather(&id, until, hub.config.questions.absent_after)
-            .await;
+        let expires = read.opened.payload().expires;
+        let left = |until: i64| {
+            let seconds = u64::try_from(until.saturating_sub(hub.now())).unwrap_or(0);
+            Instant::now() + Duration::from_secs(seconds)
+        };
+        let patience = Patience {
+            deadline: left(deadline),
+            expires: left(expires),
+            absent_after: hub.config.questions.absent_after,
+        };
+        unsettled = hub.fanout.gather(&id, patience).await;
     }
     let now = hub.now();
     let outcomes = hub

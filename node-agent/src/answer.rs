@@ -1,4 +1,5 @@
-//! The story of an answer: verify, record, read, approve, plan, execute, disclose, sign, close.
+//! The story of an answer: verify, record, read, approve, plan, execute, disclose, decide, sign, close.
+//! What output checkers must see first waits after the check; the story is told again when they spoke.
 //! A question beyond the caps ends before anything runs.
 //! The first question about a state of the data finds its core tables released (`core`).
 //!
@@ -8,10 +9,11 @@
 
 use quorate_query::problem::Code;
 
+use crate::airlock::{self, Held, Outcome, decide};
 use crate::approve::approve;
 use crate::caps;
 use crate::core;
-use crate::disclose::{Released, disclose};
+use crate::disclose::{Checked, disclose};
 use crate::execute::execute;
 use crate::node::Node;
 use crate::plan::plan;
@@ -36,6 +38,8 @@ pub struct Delivery {
 pub enum Reply {
     /// Send this answer or refusal; its `kind` says which.
     Say(quorate_identity::Signed),
+    /// Say only that it waits for a person.
+    Waits,
     /// Say nothing: the same question is being answered right now, its answer could not be recorded
     /// yet, or the delivery cannot even be read.
     Nothing,
@@ -48,6 +52,7 @@ pub async fn answer(node: &Node, delivery: Delivery, now: i64) -> Reply {
         Ok(Heard::New(verified)) => *verified,
         Ok(Heard::Again(message)) => return Reply::Say(message),
         Ok(Heard::Running) => return Reply::Nothing,
+        Ok(Heard::Waits) => return Reply::Waits,
         Err(error) => return turn_away(node, &delivery, error.code()),
     };
     let recorded = match steps.lap("record", record::open(node, verified, now)) {
@@ -57,14 +62,40 @@ pub async fn answer(node: &Node, delivery: Delivery, now: i64) -> Reply {
             return turn_away(node, &delivery, Code("E901"));
         }
     };
-    match tell_and_record(node, &recorded, &mut steps, now).await {
-        Ok(message) => Reply::Say(message),
-        // From here on nothing unrecorded is said: the next delivery finds what was recorded.
-        Err(error) => {
-            node.note_fault("", now, &error.to_string());
-            Reply::Nothing
-        }
+    said(
+        node,
+        tell_and_record(node, &recorded, &mut steps, now).await,
+        now,
+    )
+}
+
+/// Tells the story again of a question that waits in the airlock, because something happened to it.
+pub(crate) async fn resume(node: &Node, held: &Held, now: i64) -> Reply {
+    // A crash may have come between the answer and the note that it waits no more.
+    match airlock::ended(node, held, now) {
+        Ok(Some(message)) => return Reply::Say(message),
+        Ok(None) => {}
+        Err(error) => return said(node, Err(error), now),
     }
+    let mut steps = StepTimes::start(&node.stopwatch);
+    let (recorded, wrong) = match airlock::again(node, held, now) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Reply::Nothing,
+        Err(error) => return said(node, Err(error.into()), now),
+    };
+    let told = match wrong {
+        None => tell_and_record(node, &recorded, &mut steps, now).await,
+        Some(refusal) => record_refusal(node, &recorded, refusal, &mut steps, now),
+    };
+    said(node, told, now)
+}
+
+fn said(node: &Node, told: Result<Reply, RecordError>, now: i64) -> Reply {
+    // From here on nothing unrecorded is said: the next delivery finds what was recorded.
+    told.unwrap_or_else(|error| {
+        node.note_fault("", now, &error.to_string());
+        Reply::Nothing
+    })
 }
 
 async fn tell_and_record(
@@ -72,13 +103,50 @@ async fn tell_and_record(
     recorded: &Recorded,
     steps: &mut StepTimes,
     now: i64,
-) -> Result<quorate_identity::Signed, RecordError> {
+) -> Result<Reply, RecordError> {
     let told = tell(node, recorded, steps, now).await;
-    let told = told.inspect_err(|refusal| note(node, recorded, refusal, now));
-    let signed = steps.lap("sign", sign(node, recorded, told, steps.micros(), now))?;
+    let later = now.saturating_add(steps.seconds());
+    let told = told.and_then(|checked| Ok(decide(node, recorded, checked, later)?));
+    let told = match steps.lap("decide", told) {
+        Ok(Outcome::Waits) => return Ok(Reply::Waits),
+        Ok(Outcome::Leaves(decided)) => Ok(*decided),
+        Err(refusal) => return record_refusal(node, recorded, refusal, steps, now),
+    };
+    let signed = steps.lap("sign", sign(node, recorded, told, steps.micros(), later))?;
+    close(node, recorded, signed, steps, now)
+}
+
+/// Signs and closes a refusal, unless the question waits and the fault may pass: then it goes on
+/// waiting.
+fn record_refusal(
+    node: &Node,
+    recorded: &Recorded,
+    refusal: Refusal,
+    steps: &mut StepTimes,
+    now: i64,
+) -> Result<Reply, RecordError> {
+    note(node, recorded, &refusal, now);
+    let id = &recorded.verified().asked().id;
+    if refusal.may_pass() && node.waiting(id)?.is_some() {
+        return Ok(Reply::Waits);
+    }
+    let signed = steps.lap(
+        "sign",
+        sign(node, recorded, Err(refusal), steps.micros(), now),
+    )?;
+    close(node, recorded, signed, steps, now)
+}
+
+fn close(
+    node: &Node,
+    recorded: &Recorded,
+    signed: sign::Signed,
+    steps: &mut StepTimes,
+    now: i64,
+) -> Result<Reply, RecordError> {
     let message = steps.lap("close", record::close(node, recorded, signed, now))?;
     node.note_times(&recorded.verified().asked().id, steps);
-    Ok(message)
+    Ok(Reply::Say(message))
 }
 
 /// The middle of the story, the same for a delivered question and for a trial.
@@ -87,7 +155,7 @@ pub(crate) async fn tell<'a>(
     recorded: &'a Recorded,
     steps: &mut StepTimes,
     now: i64,
-) -> Result<Released<'a>, Refusal> {
+) -> Result<Checked<'a>, Refusal> {
     let question = steps.lap("read", read(node, recorded))?;
     let approved = steps.lap("approve", approve(node, question, now))?;
     let planned = steps.lap("plan", plan(node, approved).await)?;
@@ -119,6 +187,8 @@ mod canary;
 #[cfg(test)]
 mod frames;
 #[cfg(test)]
+mod governed;
+#[cfg(test)]
 mod heart;
 #[cfg(test)]
 mod kept;
@@ -128,3 +198,5 @@ mod perturbed;
 mod several;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod waits;

@@ -10,7 +10,7 @@ use quorate_query::codebook::Codebook;
 use quorate_wire::QuestionId;
 
 use crate::approve::approve;
-use crate::disclose::{Released, disclose, protection, words};
+use crate::disclose::{Checked, disclose, protection, words};
 use crate::execute::execute;
 use crate::node::Node;
 use crate::plan::{Planned, plan};
@@ -96,7 +96,7 @@ async fn release<'a>(
     recorded: &'a Recorded,
     steps: &mut StepTimes,
     now: i64,
-) -> Result<Released<'a>, Refusal> {
+) -> Result<Checked<'a>, Refusal> {
     let question = steps.lap("read", read(node, recorded))?;
     let approved = steps.lap("approve", approve(node, question, now))?;
     let planned = steps.lap("plan", plan(node, approved).await)?;

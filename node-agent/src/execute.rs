@@ -43,7 +43,7 @@ use crate::refusal::Coded;
 /// async fn protect<'a>(
 ///     node: &Node,
 ///     raw: Raw<'a>,
-/// ) -> Result<disclose::Released<'a>, disclose::DiscloseError> {
+/// ) -> Result<disclose::Checked<'a>, disclose::DiscloseError> {
 ///     disclose::disclose(node, raw, 0).await
 /// }
 /// ```

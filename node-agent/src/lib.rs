@@ -4,6 +4,7 @@
 //! custodian's data, computes the answer from its own plan, and lets nothing leave that the rules
 //! of release did not pass and the ledger did not record.
 
+pub mod airlock;
 pub mod answer;
 pub mod approve;
 mod behind;
@@ -16,6 +17,7 @@ pub mod data_check;
 pub mod disclose;
 pub mod engine;
 pub mod execute;
+pub mod govern;
 pub mod home;
 pub mod ledger;
 mod link;
@@ -34,6 +36,7 @@ pub mod record;
 pub mod refusal;
 pub mod registration;
 pub mod releases;
+mod runs;
 pub mod secrets;
 pub mod sign;
 pub mod source;

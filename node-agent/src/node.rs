@@ -207,6 +207,10 @@ impl Node {
         self.with_ledger(|ledger| notes::take_in(&self.policy.node.state, ledger, &self.key, now))?;
         let unfinished = self.with_ledger(|ledger| Ok(ledger.unfinished().clone()))?;
         for (opened, question) in unfinished {
+            // What waits in the airlock goes on waiting.
+            if self.with_store(|store| store.held_of(&question))?.is_some() {
+                continue;
+            }
             let event = Event::Interrupted(Interrupted { opened, question });
             self.with_ledger(|ledger| ledger.append(event, &self.key, now))?;
         }
@@ -420,6 +424,12 @@ impl Node {
             id,
             running: Arc::clone(&self.running),
         })
+    }
+
+    /// Digest of the question that waits in the airlock under an id, if one does.
+    pub(crate) fn waiting(&self, id: &QuestionId) -> Result<Option<[u8; 32]>, StoreError> {
+        let held = self.with_store(|store| store.held_of(&id.to_string()))?;
+        held.map(|held| Ok(held.signed()?.digest())).transpose()
     }
 
     /// The stored message of a question id, with the digest of the question it answers. One that

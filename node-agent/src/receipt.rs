@@ -8,8 +8,9 @@ use quorate_query::domain;
 use quorate_query::question::TableQuestion;
 use quorate_wire::LedgerRef;
 
-use crate::disclose::Released;
-use crate::ledger::{Approval, Cells, Decided, LedgerError, Rules, Statement};
+use crate::airlock::Decided;
+use crate::disclose::Checked;
+use crate::ledger::{self, Approval, Cells, LedgerError, Rules, Statement};
 use crate::node::Node;
 use crate::registration;
 use crate::sign::{columns, mode};
@@ -23,18 +24,20 @@ pub(crate) fn decide(
     node: &Node,
     asked: &Asked,
     entry: &LedgerRef,
-    released: &Released<'_>,
+    decided: &Decided<'_>,
     now: i64,
 ) -> Result<Receipt, LedgerError> {
-    let decided = Decided {
+    let decided = ledger::Decided {
         opened: entry.seq,
-        statement: statement(node, asked, released),
+        statement: statement(node, asked, decided),
     };
     node.with_ledger(|ledger| ledger.decide(decided, &node.key, now))
 }
 
 /// What a receipt says: from the question, from public policy and from what leaves.
-fn statement(node: &Node, asked: &Asked, released: &Released<'_>) -> Statement {
+fn statement(node: &Node, asked: &Asked, decided: &Decided<'_>) -> Statement {
+    let released = decided.checked();
+    let project = released.approved().project();
     let question = released.approved().question();
     let researcher = match &asked.asker {
         Asker::Researcher { name, .. } => name.clone(),
@@ -47,7 +50,9 @@ fn statement(node: &Node, asked: &Asked, released: &Released<'_>) -> Statement {
         hash: question.hash(),
         researcher,
         project: asked.project.clone().unwrap_or_default(),
-        project_record: String::new(),
+        project_record: project
+            .map(|project| project.record.clone())
+            .unwrap_or_default(),
         codebook: asked.codebook.clone(),
         roster: node.roster().head().hash,
         policy: node.policy.digest.clone(),
@@ -55,15 +60,25 @@ fn statement(node: &Node, asked: &Asked, released: &Released<'_>) -> Statement {
         snapshot: node.secrets().label(released.epoch()),
         registration: registration::of_node(node, released.epoch()).unwrap_or_default(),
         columns: question.tables().into_iter().flat_map(columns).collect(),
-        approval: approval(released),
+        approval: approval_of(decided),
         rules: rules(released),
-        cells: cells(released),
-        tables: digest_text(&quorate_wire::tables_digest(released.tables())),
+        cells: cells(decided),
+        tables: digest_text(&quorate_wire::tables_digest(decided.tables())),
     }
 }
 
-/// Who or what approved, and how it is released.
-pub(crate) fn approval(released: &Released<'_>) -> Approval {
+/// Who or what approved, who reviewed what leaves, and how it is released.
+pub(crate) fn approval_of(decided: &Decided<'_>) -> Approval {
+    Approval {
+        reviewers: decided.reviewers(),
+        release: decided.mode().as_str().to_owned(),
+        documents: decided.documents().clone(),
+        ..approval(decided.checked())
+    }
+}
+
+/// Who or what approved.
+pub(crate) fn approval(released: &Checked<'_>) -> Approval {
     Approval {
         by: released.approved().by().to_owned(),
         release: "auto".to_owned(),
@@ -71,7 +86,7 @@ pub(crate) fn approval(released: &Released<'_>) -> Approval {
     }
 }
 
-fn rules(released: &Released<'_>) -> Rules {
+fn rules(released: &Checked<'_>) -> Rules {
     let protection = released.protection();
     Rules {
         mode: mode(protection.mode).to_owned(),
@@ -86,13 +101,13 @@ fn rules(released: &Released<'_>) -> Rules {
 
 /// How many cells left and how many did not, where every table lists all of its cells; of an open
 /// domain the number withheld would tell of groups that are not shown.
-fn cells(released: &Released<'_>) -> Option<Cells> {
-    let question = released.approved().question();
+fn cells(decided: &Decided<'_>) -> Option<Cells> {
+    let question = decided.checked().approved().question();
     let closed = |table: &TableQuestion| domain::count(table, question.book()).is_some();
     if !question.tables().into_iter().all(closed) {
         return None;
     }
-    let rows = released.tables().iter().flat_map(|table| &table.rows);
+    let rows = decided.tables().iter().flat_map(|table| &table.rows);
     let mut counted = Cells::default();
     for cell in rows.flat_map(|row| &row.cells) {
         match cell {

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use quorate_identity::digest_text;
 use quorate_wire::LedgerRef;
 
+use crate::govern::Standing;
 use crate::ledger::{self, Actor, Event, Head, LedgerError, Open};
 use crate::node::Node;
 use crate::notes;
@@ -94,10 +95,13 @@ impl crate::refusal::Coded for LedgerError {
 /// If it is not on the disk: then the question must not run.
 pub fn open(node: &Node, verified: Verified, now: i64) -> Result<Recorded, LedgerError> {
     let asked = verified.asked();
-    // What the custodian wrote down about the project, whether or not it lets the question run.
+    // What was written down about the project, whether or not it lets the question run.
     let project = asked.project.as_ref();
-    let project = project.and_then(|id| node.policy.projects.get(id));
-    let legal_basis = project.and_then(|project| project.legal_basis.clone());
+    let standing = Standing::read(node, now).ok();
+    let project = project.and_then(|id| standing.as_ref()?.project(id).ok());
+    let legal_basis = project
+        .as_ref()
+        .and_then(|project| project.legal_basis.clone());
     let organisation = project.and_then(|project| match &asked.asker {
         Asker::Researcher { name, key } => project.organisation(name, key).map(str::to_owned),
         Asker::Custodian | Asker::Core { .. } => None,
@@ -128,6 +132,15 @@ pub fn open(node: &Node, verified: Verified, now: i64) -> Result<Recorded, Ledge
         entry: Some(entry),
         hash: OnceLock::new(),
     })
+}
+
+/// Goes on with the entry under which a question was recorded when it came.
+pub(crate) fn reopened(verified: Verified, entry: Head) -> Recorded {
+    Recorded {
+        verified,
+        entry: Some(entry),
+        hash: OnceLock::new(),
+    }
 }
 
 /// Goes on without a ledger, for a trial that sends nothing: [`crate::sign`] refuses it.
@@ -163,6 +176,7 @@ pub fn close(
     };
     node.with_store(|store| store.prepare(&message))?;
     seal(node, &message, now)?;
+    node.with_store(|store| store.let_go(&message.question))?;
     Ok(message.signed)
 }
 

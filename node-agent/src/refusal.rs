@@ -37,6 +37,14 @@ impl Refusal {
         !self.code.0.starts_with(['V', 'A'])
     }
 
+    /// Whether it says nothing about the question, its sender or its project: a fault, a limit, a
+    /// source or a node that is held up. What waits goes on waiting.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let held_up = ["G506", "G507", "G508", "G509"];
+        self.code.0.starts_with(['E', 'L', 'C']) || held_up.contains(&self.code.0)
+    }
+
     /// Whether it is a fault of ours, so that the caller gets a ticket.
     #[must_use]
     pub fn is_fault(&self) -> bool {

@@ -10,8 +10,9 @@ use quorate_query::problem::Code;
 use quorate_query::question::{Measure, Predicate, TableQuestion};
 use quorate_wire::{AnswerPayload, LedgerRef, MAX_MESSAGE, Note, Payload, RefusalPayload};
 
+use crate::airlock::Decided;
 use crate::committed;
-use crate::disclose::Released;
+use crate::disclose::Checked;
 use crate::ledger::{Close, Cost, Disclosure};
 use crate::node::Node;
 use crate::receipt;
@@ -53,21 +54,21 @@ impl Signed {
 #[error("a question without a ledger entry cannot be answered")]
 pub struct NotRecorded;
 
-/// Records and signs what was released, or signs the refusal. `micros` is the time of each step so
-/// far.
+/// Records and signs what was decided to leave, or signs the refusal. `micros` is the time of each
+/// step so far.
 ///
 /// # Errors
 /// If the question has no ledger entry.
 pub fn sign(
     node: &Node,
     recorded: &Recorded,
-    told: Result<Released<'_>, Refusal>,
+    told: Result<Decided<'_>, Refusal>,
     micros: BTreeMap<String, u64>,
     now: i64,
 ) -> Result<Signed, NotRecorded> {
     let entry = recorded.entry().ok_or(NotRecorded)?;
     let asked = recorded.verified().asked();
-    let told = told.and_then(|released| answer(node, asked, &entry, released, now));
+    let told = told.and_then(|decided| answer(node, asked, &entry, &decided, now));
     let mut signed = told.unwrap_or_else(|refusal| refuse(node, recorded, &entry, &refusal));
     signed.close.result = digest_text(&signed.message.digest());
     signed.close.recipient = node.policy.node.coordinator.clone();
@@ -110,10 +111,11 @@ fn answer(
     node: &Node,
     asked: &Asked,
     entry: &LedgerRef,
-    released: Released<'_>,
+    decided: &Decided<'_>,
     now: i64,
 ) -> Result<Signed, Refusal> {
-    let receipt = receipt::decide(node, asked, entry, &released, now)?;
+    let checked = decided.checked();
+    let receipt = receipt::decide(node, asked, entry, decided, now)?;
     let payload = AnswerPayload {
         network: asked.network.clone(),
         node: node.policy.node.name.clone(),
@@ -123,16 +125,16 @@ fn answer(
         roster_head: node.roster().head().hash,
         codebook: asked.codebook.clone(),
         population: node.policy.population.name.clone(),
-        epoch: node.secrets().label(released.epoch()),
+        epoch: node.secrets().label(checked.epoch()),
         policy: node.policy.digest.clone(),
-        protection: released.protection(),
-        tables: released.tables().to_vec(),
-        notes: notes(released.protection().mode),
+        protection: checked.protection(),
+        tables: decided.tables().to_vec(),
+        notes: notes(checked.protection().mode),
         ledger: entry.clone(),
         receipt: Some(receipt),
         padding: 0,
     };
-    let payload = payload.padded(&parts(&released));
+    let payload = payload.padded(&parts(checked));
     let message = quorate_wire::sign(&payload, &node.key);
     if message.payload.len().saturating_add(ENVELOPE) > MAX_MESSAGE {
         return Err(Refusal::new(
@@ -140,15 +142,16 @@ fn answer(
             "the answer is larger than a message may be",
         ));
     }
-    let close = Close {
-        outcome: "answered".to_owned(),
-        ..account(node, asked, entry, &released)
-    };
+    let mut close = account(node, asked, entry, checked);
+    "answered".clone_into(&mut close.outcome);
+    close.approval = receipt::approval_of(decided);
+    close.disclosure.released = values(decided.tables());
+    close.disclosure.near_earlier = near(decided.tables());
     Ok(Signed { message, close })
 }
 
 /// How many numbers a released cell of each measure has, table by table.
-fn parts(released: &Released<'_>) -> Vec<Vec<usize>> {
+fn parts(released: &Checked<'_>) -> Vec<Vec<usize>> {
     let question = released.approved().question();
     let parts = |table: &TableQuestion, measure: &Measure| match measure {
         Measure::Persons { .. } | Measure::Events { .. } => 1,
@@ -182,7 +185,7 @@ fn notes(mode: Mode) -> Vec<Note> {
 pub(crate) fn unsent(
     node: &Node,
     recorded: &Recorded,
-    told: Result<Released<'_>, Refusal>,
+    told: Result<Checked<'_>, Refusal>,
     micros: BTreeMap<String, u64>,
 ) -> Option<Close> {
     let entry = recorded.entry()?;
@@ -247,7 +250,7 @@ pub(crate) fn ticket(node: &Node, entry: &LedgerRef) -> String {
 }
 
 /// What the ledger says of an answer: digests, codes, commitments and numbers of cells.
-fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Released<'_>) -> Close {
+fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Checked<'_>) -> Close {
     let question = released.approved().question();
     let protection = released.protection();
     let tables = question.tables();
@@ -267,6 +270,12 @@ fn account(node: &Node, asked: &Asked, entry: &LedgerRef, released: &Released<'_
         population: node.policy.population.name.clone(),
         epoch: released.epoch().to_owned(),
         columns: tables.iter().flat_map(|table| columns(table)).collect(),
+        template: released
+            .approved()
+            .basis()
+            .approval
+            .clone()
+            .unwrap_or_default(),
         approval: receipt::approval(released),
         disclosure: Disclosure {
             mode: mode(protection.mode).to_owned(),

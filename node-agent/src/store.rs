@@ -143,6 +143,8 @@ fn form(key: &StoreKey) -> Migrations<'static> {
         M::up(EPOCHS),
         M::up_with_hook(SEALED, hook),
         M::up_with_hook(SEALED_EPOCHS, epochs),
+        M::up(crate::runs::RUNS),
+        M::up(crate::airlock::AIRLOCK),
     ])
 }
 

@@ -259,8 +259,22 @@ pub(crate) fn hear_at(
         .unwrap();
     match waiting.block_on(answer(node, delivery, now)) {
         Reply::Say(message) => Some(message),
-        Reply::Nothing => None,
+        Reply::Waits | Reply::Nothing => None,
     }
+}
+
+/// What the node says of something that waits in its airlock, now that something has happened.
+pub(crate) fn again(node: &Node, now: i64) -> Vec<Reply> {
+    let waiting = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let held = node.with_store(|store| store.held()).unwrap();
+    let mut replies = Vec::new();
+    for one in held {
+        replies.push(waiting.block_on(crate::answer::resume(node, &one, now)));
+    }
+    replies
 }
 
 fn node_id() -> KeyId {

@@ -8,6 +8,7 @@ use crate::node::Stopwatch;
 /// Laps of one question.
 pub struct StepTimes {
     stopwatch: Stopwatch,
+    start: Duration,
     last: Duration,
     laps: Vec<(&'static str, Duration)>,
 }
@@ -16,8 +17,10 @@ impl StepTimes {
     /// Starts now.
     #[must_use]
     pub fn start(stopwatch: &Stopwatch) -> Self {
+        let start = stopwatch();
         Self {
-            last: stopwatch(),
+            start,
+            last: start,
             stopwatch: stopwatch.clone(),
             laps: Vec::new(),
         }
@@ -29,6 +32,13 @@ impl StepTimes {
         self.laps.push((step, now.saturating_sub(self.last)));
         self.last = now;
         outcome
+    }
+
+    /// Whole seconds that have passed since the start.
+    #[must_use]
+    pub fn seconds(&self) -> i64 {
+        let passed = (self.stopwatch)().saturating_sub(self.start);
+        i64::try_from(passed.as_secs()).unwrap_or(i64::MAX)
     }
 
     /// Microseconds by step.

@@ -11,7 +11,7 @@ use quorate_query::question::{Measure, Params};
 use quorate_wire::QuestionId;
 
 use crate::answer::tell;
-use crate::disclose::{Finding, Released};
+use crate::disclose::{Checked, Finding};
 use crate::node::Node;
 use crate::record::rehearse;
 use crate::refusal::Refusal;
@@ -79,7 +79,7 @@ pub async fn try_alone(node: &Node, trial: Trial, now: i64) -> Report {
     }
 }
 
-fn show(released: &Released<'_>) -> Shown {
+fn show(released: &Checked<'_>) -> Shown {
     let question = released.approved().question();
     let tables = question.typed().tables().into_iter();
     let tables = tables.zip(released.tables()).map(|((name, asked), table)| {
@@ -103,7 +103,7 @@ fn show(released: &Released<'_>) -> Shown {
 }
 
 /// What a measure sends, as in the documentation of `quorate_query::answer`.
-fn describe(measure: &Measure, released: &Released<'_>) -> String {
+fn describe(measure: &Measure, released: &Checked<'_>) -> String {
     let parts = match released.protection().mode {
         Mode::Round | Mode::CellKey { .. } => "persons, rows, mean, sd",
         Mode::None => "persons, rows, sum, sum of squares",

@@ -22,7 +22,7 @@ const UNDERSTOOD: &[&str] = &[];
 ///
 /// ```compile_fail,E0451
 /// fn forge(asked: quorate_node::verify::Asked) -> quorate_node::verify::Verified {
-///     quorate_node::verify::Verified { asked, _claim: None }
+///     quorate_node::verify::Verified { asked, delivered: None, _claim: None }
 /// }
 /// ```
 ///
@@ -33,6 +33,8 @@ const UNDERSTOOD: &[&str] = &[];
 /// ```
 pub struct Verified {
     asked: Asked,
+    /// As it was delivered; `None` for what nobody delivered.
+    delivered: Option<Signed>,
     /// Held while the question is being answered, so that nobody answers it twice at once.
     _claim: Option<Claim>,
 }
@@ -107,6 +109,11 @@ impl Verified {
     pub fn asked(&self) -> &Asked {
         &self.asked
     }
+
+    /// The question as it was delivered; a trial and a core table have none.
+    pub(crate) fn delivered(&self) -> Option<&Signed> {
+        self.delivered.as_ref()
+    }
 }
 
 /// What a delivery turned out to be.
@@ -117,6 +124,8 @@ pub enum Heard {
     Again(Signed),
     /// A question that is being answered right now.
     Running,
+    /// A question that waits in the airlock.
+    Waits,
 }
 
 /// Why a delivery is not believed.
@@ -182,6 +191,28 @@ pub fn verify(node: &Node, delivery: &Delivery, now: i64) -> Result<Heard, Verif
             Err(VerifyError::IdUsed)
         };
     }
+    if let Some(waiting) = node.waiting(&stated).map_err(RecordError::from)? {
+        return match waiting == delivery.question.digest() {
+            true => Ok(Heard::Waits),
+            false => Err(VerifyError::IdUsed),
+        };
+    }
+    let peer = (delivery.round, delivery.peer.as_str());
+    let asked = believed(node, &delivery.question, peer, now)?;
+    Ok(Heard::New(Box::new(Verified {
+        asked,
+        delivered: Some(delivery.question.clone()),
+        _claim: Some(claim),
+    })))
+}
+
+/// Checks signature, standing, time and addressee.
+fn believed(
+    node: &Node,
+    signed: &Signed,
+    (round, peer): (u32, &str),
+    now: i64,
+) -> Result<Asked, VerifyError> {
     if let Some(reason) = node.behind() {
         return Err(VerifyError::Behind(reason));
     }
@@ -190,7 +221,7 @@ pub fn verify(node: &Node, delivery: &Delivery, now: i64) -> Result<Heard, Verif
     roster
         .check_fresh(node.stamped(), own, now)
         .map_err(VerifyError::NotFresh)?;
-    let opened = open_question(&delivery.question, &roster, now)?;
+    let opened = open_question(signed, &roster, now)?;
     let question = opened.payload();
     question.check(now, UNDERSTOOD)?;
     if !question.names(own) {
@@ -200,13 +231,21 @@ pub fn verify(node: &Node, delivery: &Delivery, now: i64) -> Result<Heard, Verif
         return Err(VerifyError::RosterBehind);
     }
     let (digest, key) = (opened.digest(), opened.signer().clone());
-    let question = opened.into_payload();
-    let asked = Asked {
+    Ok(asked(opened.into_payload(), digest, key, (round, peer)))
+}
+
+fn asked(
+    question: QuestionPayload,
+    digest: [u8; 32],
+    key: KeyId,
+    (round, peer): (u32, &str),
+) -> Asked {
+    Asked {
         id: question.question_id,
         digest,
         network: question.network,
-        round: delivery.round,
-        peer: delivery.peer.clone(),
+        round,
+        peer: peer.to_owned(),
         asker: Asker::Researcher {
             name: question.researcher,
             key,
@@ -217,11 +256,34 @@ pub fn verify(node: &Node, delivery: &Delivery, now: i64) -> Result<Heard, Verif
         request: question.request,
         params: question.params,
         canonical: Some((question.canonical_version, question.canonical_digest)),
+    }
+}
+
+/// A question that was verified when it came and has waited since: with why it is not believed any
+/// more, if so. `None` while it is being answered, or while nobody can say.
+pub(crate) fn recall(
+    node: &Node,
+    signed: Signed,
+    peer: (u32, &str),
+    now: i64,
+) -> Option<(Verified, Option<VerifyError>)> {
+    let question = QuestionPayload::decode(&signed.payload).ok()?;
+    let claim = node.claim(&question.question_id)?;
+    let wrong = match believed(node, &signed, peer, now) {
+        Ok(_) => None,
+        Err(VerifyError::NotFresh(_) | VerifyError::Behind(_) | VerifyError::Record(_)) => {
+            return None;
+        }
+        Err(error) => Some(error),
     };
-    Ok(Heard::New(Box::new(Verified {
-        asked,
+    // Its signature was good when it came, and the bytes were sealed since.
+    let key = signed.signatures.first()?.key_id.clone();
+    let verified = Verified {
+        asked: asked(question, signed.digest(), key, peer),
+        delivered: Some(signed),
         _claim: Some(claim),
-    })))
+    };
+    Some((verified, wrong))
 }
 
 /// A core table of a codebook that the policy pins.
@@ -266,6 +328,7 @@ fn alone(node: &Node, id: QuestionId, asker: Asker, trial: crate::trial::Trial) 
     };
     Verified {
         asked,
+        delivered: None,
         _claim: None,
     }
 }

@@ -1,8 +1,16 @@
 //! The commands and their options.
 
+mod govern;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+
+pub(super) use govern::{
+    AirlockCommand, AirlockList, AirlockReturn, AirlockSay, AirlockShow, AirlockSuppress,
+    GovernAccept, GovernApproval, GovernChange, GovernCommand, GovernEvidence, GovernFiles,
+    GovernLift, GovernRecord, GovernRefuse, GovernSign, GovernSuspend, GovernVote,
+};
 
 /// A custodian's node: answers questions about data that stays here.
 #[derive(Debug, Parser)]
@@ -47,8 +55,8 @@ pub(super) enum Command {
     },
     /// Refuse every question from now on
     Pause(Pause),
-    /// Go on answering
-    Resume,
+    /// Go on answering; where the policy lists two who speak for the custodian, two of them
+    Resume(Resume),
     /// The record of what was asked and what left
     Ledger {
         #[command(subcommand)]
@@ -67,6 +75,16 @@ pub(super) enum Command {
     Conformance(Conformance),
     /// Approve one question for a project with `approval = "listed"`
     Approve(Approve),
+    /// Projects, votes, approvals, evidence, suspensions: signed acts of governance
+    Govern {
+        #[command(subcommand)]
+        command: GovernCommand,
+    },
+    /// What waits for output checkers
+    Airlock {
+        #[command(subcommand)]
+        command: AirlockCommand,
+    },
 }
 
 #[derive(Debug, ClapArgs)]
@@ -172,6 +190,13 @@ pub(super) struct Pause {
     /// Why, for your own records
     #[arg(long, default_value = "paused by the custodian")]
     pub(super) reason: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Resume {
+    /// The key of one who speaks for the custodian (twice)
+    #[arg(long = "key", value_name = "FILE")]
+    pub(super) keys: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

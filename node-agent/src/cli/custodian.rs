@@ -1,15 +1,15 @@
 //! What a custodian does with its own node: try, pause, approve, look back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, bail};
-use quorate_identity::parse_digest;
+use quorate_identity::{SigningKey, parse_digest};
 use quorate_query::analyses::{ALL, Analysis, QUERY, Request};
 use quorate_query::number::Number;
 use quorate_query::question::{ParamValue, Params};
 use quorate_query::value::{Scalar, from_civil};
 
-use super::args::{Approve, LedgerVerify, Pause, Place, Try};
+use super::args::{Approve, LedgerVerify, Pause, Place, Resume, Try};
 use super::data::pick_codebook;
 use super::{Done, runtime, serve, ui};
 use crate::home::Home;
@@ -74,7 +74,7 @@ pub(super) fn run_alone(
 }
 
 /// What is to be tried: a text, or an analysis with its arguments.
-fn request(args: &Try) -> anyhow::Result<Request> {
+pub(super) fn request(args: &Try) -> anyhow::Result<Request> {
     match (&args.analysis, &args.sql, &args.file) {
         (Some(name), _, _) => {
             let mut arguments = BTreeMap::new();
@@ -99,7 +99,7 @@ fn request(args: &Try) -> anyhow::Result<Request> {
 }
 
 /// Typed parameters: a number, a day, true or false, else text.
-fn params(texts: &[String]) -> anyhow::Result<Params> {
+pub(super) fn params(texts: &[String]) -> anyhow::Result<Params> {
     let mut params = Params::new();
     for text in texts {
         let (name, value) = text
@@ -132,9 +132,29 @@ pub(super) fn pause(place: &Place, args: &Pause) -> anyhow::Result<Done> {
     Ok(Done::Well)
 }
 
-/// `resume`.
-pub(super) fn resume(place: &Place) -> anyhow::Result<Done> {
+/// `resume`: one may always pause; where two speak for the custodian, two resume.
+pub(super) fn resume(place: &Place, args: &Resume) -> anyhow::Result<Done> {
     let home = place.home()?;
+    let speakers = match place.policy_path().exists() {
+        true => place.policy()?.governance.custodian,
+        false => Vec::new(),
+    };
+    if speakers.len() >= 2 {
+        let mut names = BTreeSet::new();
+        for path in &args.keys {
+            let key = SigningKey::load(path)?;
+            let mut known = speakers.iter();
+            match known.find(|person| person.key == *key.key_id()) {
+                Some(person) => drop(names.insert(person.name.clone())),
+                None => bail!("{}: not a key of `governance.custodian`", path.display()),
+            }
+        }
+        if names.len() < 2 {
+            bail!(
+                "rule 7: two persons resume: give --key twice, for two of `governance.custodian`"
+            );
+        }
+    }
     if let Some(reason) = home.paused() {
         ui::note(&format!("it was paused: {reason}"));
     }

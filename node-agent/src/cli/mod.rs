@@ -3,6 +3,8 @@
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 refused,
 //! 5 verification failed, 64 not understood.
 
+mod airlock;
+mod approval;
 mod args;
 mod conformance;
 mod custodian;
@@ -10,6 +12,7 @@ mod data;
 mod doctor;
 mod erase;
 mod extract;
+mod govern;
 mod history;
 mod keys;
 mod ledger;
@@ -100,7 +103,7 @@ fn command(args: Args) -> anyhow::Result<Done> {
             command: DataCommand::Accept,
         } => data::accept(&place),
         Command::Pause(pause) => custodian::pause(&place, &pause),
-        Command::Resume => custodian::resume(&place),
+        Command::Resume(resume) => custodian::resume(&place, &resume),
         Command::Ledger {
             command: LedgerCommand::Verify(verify),
         } => custodian::verify(&place, &verify),
@@ -139,6 +142,8 @@ fn command(args: Args) -> anyhow::Result<Done> {
         } => roster::accept(&place, &accept),
         Command::Conformance(args) => conformance::conformance(&place, &args),
         Command::Approve(approve) => custodian::approve(&place, &approve),
+        Command::Govern { command } => govern::govern(&place, command, &clock),
+        Command::Airlock { command } => airlock::airlock(&place, command, &clock),
     }
 }
 

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Place, Run};
 use super::{Done, logs, runtime, ui};
+use crate::govern::change;
 use crate::home::Home;
 use crate::link::{Clock, Link};
 use crate::node::{Node, Opening, Stopwatch};
@@ -26,6 +27,10 @@ pub(super) fn run(place: &Place, args: &Run, clock: Clock) -> anyhow::Result<Don
     let policy = place.policy()?;
     let home = Home::open(&policy.node.state)?;
     home.enrolment()?;
+    let text = std::fs::read_to_string(place.policy_path())?;
+    let codebooks = home.codebooks(&policy)?;
+    let known: Vec<_> = codebooks.iter().map(Arc::as_ref).collect();
+    change::enforce(&policy, &text, &known, clock())?;
     let timings = args.timings.as_ref().map(|path| {
         let file = std::fs::OpenOptions::new()
             .create(true)

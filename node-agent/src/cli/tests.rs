@@ -177,3 +177,30 @@ fn data_check_reads_against_a_codebook_file() {
     assert_eq!(node(dir.path(), "data check"), 1, "no codebook yet");
     assert_eq!(node(dir.path(), "data accept"), 0);
 }
+
+#[test]
+fn where_two_speak_for_the_custodian_two_resume() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(node(dir.path(), "init --name alpha"), 0);
+    let mut entries = Vec::new();
+    for (name, seed) in [("carla", 41), ("dana", 42), ("zoe", 43)] {
+        let key = SigningKey::from_seed(&[seed; 32]).unwrap();
+        key.save(&dir.path().join(format!("{name}.key"))).unwrap();
+        entries.push(format!("{{ name = '{name}', key = '{}' }}", key.key_id()));
+    }
+    let speakers = format!(
+        "[governance]\ncustodian = [{}, {}]\n",
+        entries[0], entries[1]
+    );
+    write_policy(dir.path(), &speakers);
+    let key = |name: &str| format!("--key {}", dir.path().join(format!("{name}.key")).display());
+    let (carla, dana, zoe) = (key("carla"), key("dana"), key("zoe"));
+    assert_eq!(node(dir.path(), "pause --reason fire"), 0, "one may always");
+    assert_eq!(node(dir.path(), "resume"), 1);
+    assert_eq!(node(dir.path(), &format!("resume {carla}")), 1);
+    assert_eq!(node(dir.path(), &format!("resume {carla} {carla}")), 1);
+    assert_eq!(node(dir.path(), &format!("resume {carla} {zoe}")), 1);
+    assert!(dir.path().join("state/paused").exists());
+    assert_eq!(node(dir.path(), &format!("resume {carla} {dana}")), 0);
+    assert!(!dir.path().join("state/paused").exists());
+}

@@ -26,27 +26,29 @@ use crate::execute::{Parts, Raw};
 use crate::measure::nobody;
 use crate::node::Node;
 use crate::past::Past;
+use crate::policy::Policy;
 use crate::refusal::Coded;
 use crate::store::StoreError;
 pub(crate) use reserve::words;
 use reserve::{keep, one_protection};
 
-/// What may leave. Only this module can make one, and only [`crate::sign`] turns it into bytes.
+/// What the rules let through. Only this module can make one; whether it leaves is for
+/// [`crate::airlock`] to decide, and only [`crate::sign`] turns what was decided into bytes.
 ///
 /// ```compile_fail,E0451
-/// use quorate_node::disclose::Released;
-/// fn forge<'a>(r: Released<'a>, table: quorate_query::answer::NodeTable) -> Released<'a> {
-///     Released { tables: vec![table], ..r }
+/// use quorate_node::disclose::Checked;
+/// fn forge<'a>(r: Checked<'a>, table: quorate_query::answer::NodeTable) -> Checked<'a> {
+///     Checked { tables: vec![table], ..r }
 /// }
 /// ```
 ///
 /// ```no_run
-/// use quorate_node::disclose::Released;
-/// fn show<'r>(r: &'r Released<'_>) -> &'r [quorate_query::answer::NodeTable] {
+/// use quorate_node::disclose::Checked;
+/// fn show<'r>(r: &'r Checked<'_>) -> &'r [quorate_query::answer::NodeTable] {
 ///     r.tables()
 /// }
 /// ```
-pub struct Released<'a> {
+pub struct Checked<'a> {
     approved: Approved<'a>,
     epoch: String,
     protection: Protection,
@@ -58,7 +60,7 @@ pub struct Released<'a> {
     findings: Vec<Finding>,
 }
 
-impl<'a> Released<'a> {
+impl<'a> Checked<'a> {
     /// The question.
     #[must_use]
     pub fn approved(&self) -> &Approved<'a> {
@@ -171,7 +173,7 @@ pub async fn disclose<'a>(
     node: &Node,
     raw: Raw<'a>,
     now: i64,
-) -> Result<Released<'a>, DiscloseError> {
+) -> Result<Checked<'a>, DiscloseError> {
     let parts = raw.into_parts();
     let protection = protection(node, &parts.params);
     let mut past = node.past.lock().await;
@@ -186,7 +188,7 @@ pub async fn disclose<'a>(
         tables.push(outcome.table);
         findings.extend(outcome.findings);
     }
-    Ok(Released {
+    Ok(Checked {
         approved: parts.approved,
         epoch: parts.epoch,
         protection,
@@ -201,9 +203,14 @@ pub async fn disclose<'a>(
 
 /// What every cell goes through.
 pub(crate) fn protection(node: &Node, params: &ReleaseParams) -> Protection {
+    protection_of(&node.policy, params)
+}
+
+/// The same, as a policy says it.
+pub(crate) fn protection_of(policy: &Policy, params: &ReleaseParams) -> Protection {
     Protection {
         mode: match params.mode {
-            _ if node.policy.population.synthetic => Mode::None,
+            _ if policy.population.synthetic => Mode::None,
             Output::Round => Mode::Round,
             Output::CellKey => Mode::CellKey { bound: NOISE_BOUND },
         },

@@ -103,6 +103,9 @@ impl Link {
 
     /// Stays connected until `stop` turns true. `random` gives the jitter of the pauses.
     pub(crate) async fn run(&self, mut stop: watch::Receiver<bool>, mut random: fastrand::Rng) {
+        let work = Arc::clone(&self.work);
+        let airlock = tokio::spawn(async move { work.attend().await });
+        let _ends_with_this = AbortOnDrop(airlock.abort_handle());
         let mut failures = 0_u32;
         loop {
             let ended = tokio::select! {
@@ -156,6 +159,15 @@ impl Link {
         }
         .run(line.channel)
         .await
+    }
+}
+
+/// Ends a task with the one that began it.
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -15,17 +15,21 @@ use quorate_identity::envelope::kind;
 use quorate_query::problem::Code;
 use quorate_wire::v1::node_frame::Frame;
 use quorate_wire::v1::{Accepted, NodeFrame, Progress};
-use quorate_wire::{AnswerPayload, Payload, QuestionPayload, RefusalPayload};
+use quorate_wire::{AnswerPayload, NodeStatus, Payload, QuestionPayload, RefusalPayload};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
 use super::Clock;
-use crate::answer::{Delivery, Reply, answer};
+use crate::airlock::{Seen, due};
+use crate::answer::{Delivery, Reply, answer, resume};
 use crate::node::{Node, leaves_after};
 use crate::sign;
 
 /// Questions that may wait for their turn, for each that may run.
 const WAITING: usize = 16;
+
+/// How often the airlock is looked at.
+const ATTEND: Duration = Duration::from_secs(1);
 
 /// Waits for so long. Tests put another one in its place.
 pub(super) type Pause = Arc<dyn Fn(Duration) -> Waiting + Send + Sync>;
@@ -169,12 +173,48 @@ impl Work {
         let leaves = leaves_after(took, self.node.policy.limits.latency_slot);
         (self.pause)(leaves.saturating_sub(took)).await;
         self.state().held.remove(&id);
-        if let Reply::Say(signed) = reply {
-            self.say(signed).await;
-            if self.node.behind().is_none() {
-                let checkpoint = self.node.checkpoint((self.clock)());
-                self.send(Frame::Checkpoint(checkpoint.into())).await;
+        self.reply(id, reply).await;
+    }
+
+    /// Sends what a question came to, and where the ledger stands after it.
+    async fn reply(&self, id: String, reply: Reply) {
+        match reply {
+            Reply::Say(signed) => {
+                self.say(signed).await;
+                if self.node.behind().is_none() {
+                    let checkpoint = self.node.checkpoint((self.clock)());
+                    self.send(Frame::Checkpoint(checkpoint.into())).await;
+                }
             }
+            Reply::Waits => {
+                self.send(Frame::Progress(Progress {
+                    question_id: id,
+                    stage: NodeStatus::Waiting.as_str().to_owned(),
+                }))
+                .await;
+            }
+            Reply::Nothing => {}
+        }
+    }
+
+    /// Looks after what waits in the airlock, whether or not there is a stream: an answer that
+    /// finds none waits in the outbox.
+    pub(super) async fn attend(&self) {
+        let mut seen = Seen::default();
+        loop {
+            match due(&self.node, &mut seen, (self.clock)()) {
+                Ok(waiting) => {
+                    for held in waiting {
+                        let _turn = Arc::clone(&self.turns).acquire_owned().await;
+                        let reply = resume(&self.node, &held, (self.clock)()).await;
+                        if !matches!(reply, Reply::Waits) {
+                            self.reply(held.question, reply).await;
+                        }
+                    }
+                }
+                Err(error) => tracing::error!(%error, "the airlock cannot be read"),
+            }
+            (self.pause)(ATTEND).await;
         }
     }
 

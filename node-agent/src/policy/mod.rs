@@ -4,6 +4,8 @@
 //! policy does not start. Nothing a request says can change what is in here. The policy does not
 //! know what a codebook holds: [`Policy::release_for`] only lets the node be stricter than it.
 
+mod governance;
+mod looser;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,11 +13,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quorate_disclosure::history::caps::Caps;
-use quorate_identity::KeyId;
+use quorate_governance::Person;
+use quorate_governance::airlock::Mode;
+use quorate_identity::{KeyId, Name};
 use quorate_query::codebook::Codebook;
 use quorate_query::release::ReleaseParams;
 use sha2::{Digest, Sha256};
 
+pub use governance::Governance;
+pub use looser::looser;
 pub use read::{read, read_file};
 
 /// A policy that was read and found free of mistakes.
@@ -31,8 +37,10 @@ pub struct Policy {
     pub population: Population,
     /// Where each table comes from, by the codebook's table name.
     pub sources: BTreeMap<String, SourceSpec>,
-    /// Projects by id. No project, no question.
+    /// Projects by id that the custodian wrote down itself; others come with signatures.
     pub projects: BTreeMap<String, Project>,
+    /// Who decides here besides the custodian.
+    pub governance: Governance,
     /// What one question may cost.
     pub limits: Limits,
     /// What the custodian made stricter than the codebook.
@@ -144,6 +152,16 @@ impl Project {
         self.members.get(name).filter(|known| *known == key)?;
         self.organisations.get(name).map(String::as_str)
     }
+
+    /// Everybody with an interest in its answers.
+    #[must_use]
+    pub fn everybody(&self) -> Vec<Person> {
+        let members = self.members.iter().filter_map(|(name, key)| {
+            let (name, key) = (Name::parse(name).ok()?, key.clone());
+            Some(Person { name, key })
+        });
+        members.chain(self.others.iter().cloned()).collect()
+    }
 }
 
 impl SourceKind {
@@ -174,6 +192,16 @@ pub struct Project {
     pub legal_basis: Option<String>,
     /// Whether a person must have seen the question.
     pub approval: Approval,
+    /// Whether persons must see what would leave.
+    pub release: Mode,
+    /// Columns that it may use of each table; `None` for all.
+    pub columns: Option<BTreeMap<String, BTreeSet<String>>>,
+    /// Digest of its signed record; empty for a project of the policy file.
+    pub record: String,
+    /// Questions that may run here; `None` for any number.
+    pub questions: Option<u64>,
+    /// People of the project who do not ask.
+    pub others: Vec<Person>,
 }
 
 /// Who approves a question.
@@ -183,6 +211,8 @@ pub enum Approval {
     Auto,
     /// Only questions whose hash (`sha256:..`) is listed.
     Listed(BTreeSet<String>),
+    /// Only questions that as many approvers have signed as the policy says.
+    Signed,
 }
 
 /// What one question may cost.
@@ -312,6 +342,6 @@ fn stricter_nk(own: (u32, u32), floor: (u32, u32)) -> bool {
 }
 
 /// `sha256:` + hex of the policy's exact text.
-fn digest(text: &str) -> String {
+pub(crate) fn digest(text: &str) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())))
 }

@@ -9,11 +9,13 @@ use std::path::Path;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use quorate_disclosure::history::caps::Caps;
+use quorate_governance::airlock::Mode;
 use quorate_identity::{KeyId, Name};
 use quorate_query::codebook::Codebook;
 use quorate_query::number::Number;
 use quorate_query::toml_reader::{ByteSize, File, Mistakes, Section};
 
+use super::governance::governance;
 use super::{
     Approval, CsvOptions, Encoding, Limits, NodeSection, Policy, Population, Project, Proxy,
     Refresh, ReleaseFloor, SourceKind, SourceSpec, digest,
@@ -66,6 +68,7 @@ fn policy(root: &Section<'_>, text: &str, base: &Path) -> Option<Policy> {
     let section = root.section_or_empty("release");
     let (release, caps) = (release(&section), caps(&section));
     let projects = projects(root);
+    let governance = governance(&root.section_or_empty("governance"));
     let limits = limits(&root.section_or_empty("limits"));
     Some(Policy {
         digest: digest(text),
@@ -74,6 +77,7 @@ fn policy(root: &Section<'_>, text: &str, base: &Path) -> Option<Policy> {
         population: population?,
         sources,
         projects,
+        governance,
         limits,
         release,
         caps,
@@ -342,6 +346,8 @@ fn project(section: &Section<'_>) -> Option<Project> {
     let (members, organisations) = members(section);
     let legal_basis = line(section, "legal_basis");
     let approval = approval(section);
+    let release = section.one_of("release", &Mode::WORDS);
+    let questions = section.within("questions", 1..=u64::MAX);
     Some(Project {
         id: id?,
         until: until?,
@@ -350,6 +356,11 @@ fn project(section: &Section<'_>) -> Option<Project> {
         organisations,
         legal_basis,
         approval: approval?,
+        release: release.unwrap_or(Mode::Auto),
+        columns: None,
+        record: String::new(),
+        questions,
+        others: Vec::new(),
     })
 }
 
@@ -400,7 +411,13 @@ fn members(section: &Section<'_>) -> Members {
 }
 
 fn approval(section: &Section<'_>) -> Option<Approval> {
-    let listed = section.need_one_of("approval", &[("auto", false), ("listed", true)])?;
+    let words = [
+        ("auto", Approval::Auto),
+        ("listed", Approval::Listed(BTreeSet::new())),
+        ("signed", Approval::Signed),
+    ];
+    let written = section.need_one_of("approval", &words)?;
+    let listed = matches!(written, Approval::Listed(_));
     let approved: Option<Vec<String>> = section.get("approved");
     for wrong in approved.iter().flatten().filter(|text| !is_digest(text)) {
         section.mistake("approved", not_a_digest(wrong));
@@ -415,7 +432,7 @@ fn approval(section: &Section<'_>) -> Option<Approval> {
     Some(if listed {
         Approval::Listed(approved)
     } else {
-        Approval::Auto
+        written
     })
 }
 

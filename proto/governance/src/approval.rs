@@ -21,10 +21,12 @@ pub enum Subject {
         /// Digest of canonical form and codebook.
         hash: String,
     },
-    /// Every question of the listed analyses about the cohort with this hash.
+    /// Every question of the listed kinds about the cohort with this hash.
     Cohort {
         /// Digest of the cohort.
         hash: String,
+        /// Names of analyses such as `table1`; `query` for any text.
+        kinds: BTreeSet<String>,
     },
     /// This text, with parameters in these domains.
     Template {
@@ -76,8 +78,12 @@ impl Artefact for Approval {
             need_digest(&mut found, "rules", digest);
         }
         match &self.subject {
-            Subject::Question { hash } | Subject::Cohort { hash } => {
+            Subject::Question { hash } => need_digest(&mut found, "subject.hash", hash),
+            Subject::Cohort { hash, kinds } => {
                 need_digest(&mut found, "subject.hash", hash);
+                if kinds.is_empty() {
+                    found.push("`subject.kinds` names no analysis".to_owned());
+                }
             }
             Subject::Template { text, parameters } => {
                 need_digest(&mut found, "subject.text", text);
@@ -110,8 +116,9 @@ pub struct Asked<'a> {
     pub record: &'a str,
     /// Question hash.
     pub hash: &'a str,
-    /// Hash of its cohort, if it is about one, and of a kind that its project lists.
-    pub cohort: Option<&'a str>,
+    /// Hash of its cohort, if it is about one and nobody else, and what it asks about it: the name
+    /// of an analysis, or `query`.
+    pub cohort: Option<(&'a str, &'a str)>,
     /// SHA-256 of its text, if it is one.
     pub text: Option<&'a str>,
     /// Its parameters.
@@ -210,7 +217,9 @@ fn is_about(content: &Approval, asked: &Asked<'_>) -> Result<(), ApprovalError> 
         && content.codebook == asked.codebook;
     let subject = match &content.subject {
         Subject::Question { hash } => hash == asked.hash,
-        Subject::Cohort { hash } => asked.cohort == Some(hash.as_str()),
+        Subject::Cohort { hash, kinds } => asked
+            .cohort
+            .is_some_and(|(cohort, kind)| cohort == hash && kinds.contains(kind)),
         Subject::Template { text, parameters } => {
             let ours = asked.text == Some(text.as_str());
             if same && ours {

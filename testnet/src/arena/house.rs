@@ -224,7 +224,7 @@ impl House {
         };
         let node = self.node.as_ref().context("the node is closed")?;
         match self.runtime.block_on(answer(node, delivery, self.now)) {
-            Reply::Nothing => Ok(Said::Silent),
+            Reply::Waits | Reply::Nothing => Ok(Said::Silent),
             Reply::Say(message) => self.listen(ask, &message),
         }
     }

@@ -38,6 +38,7 @@ mod oracle;
 mod ordinary;
 #[cfg(test)]
 mod study;
+mod story;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -41,7 +41,7 @@ struct World {
     node: &'static str,
     hash: String,
     text: String,
-    cohort: Option<String>,
+    cohort: Option<(String, &'static str)>,
     params: Params,
     rules: String,
     record: String,
@@ -76,7 +76,10 @@ impl World {
             project: "heart-1",
             record: &self.record,
             hash: &self.hash,
-            cohort: self.cohort.as_deref(),
+            cohort: self
+                .cohort
+                .as_ref()
+                .map(|(hash, kind)| (hash.as_str(), *kind)),
             text: Some(&self.text),
             params: &self.params,
             codebook: &codebook,
@@ -208,15 +211,20 @@ fn a_template_runs_with_approved_parameters_only() {
 
 #[test]
 fn a_cohort_is_approved_once_for_its_questions() {
-    let hash = digest("cohort");
-    let two = signed(
-        &approval(Subject::Cohort { hash: hash.clone() }),
-        &["paul", "petra"],
-    );
+    let (hash, kinds) = (digest("cohort"), ["table1/1".to_owned()].into());
+    let subject = Subject::Cohort {
+        hash: hash.clone(),
+        kinds,
+    };
+    let two = signed(&approval(subject), &["paul", "petra"]);
     let mut world = world();
     assert_eq!(world.check(&two), Err(ApprovalError::Another));
-    world.cohort = Some(hash);
+    world.cohort = Some((hash.clone(), "table1/1"));
     assert!(world.check(&two).is_ok());
+    world.cohort = Some((hash, "sql"));
+    assert_eq!(world.check(&two), Err(ApprovalError::Another), "any text");
+    world.cohort = Some((digest("another"), "table1/1"));
+    assert_eq!(world.check(&two), Err(ApprovalError::Another));
 }
 
 #[test]

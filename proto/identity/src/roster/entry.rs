@@ -24,16 +24,25 @@ pub enum Role {
     Approver,
     /// Delivers and combines.
     Coordinator,
+    /// Judges outputs before they leave.
+    Checker,
+    /// Runs a node.
+    Operator,
+    /// Reads the record.
+    Auditor,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 5] = [
+    pub const ALL: [Role; 8] = [
         Role::Custodian,
         Role::Node,
         Role::Researcher,
         Role::Approver,
         Role::Coordinator,
+        Role::Checker,
+        Role::Operator,
+        Role::Auditor,
     ];
 
     /// How the role is written.
@@ -45,6 +54,9 @@ impl Role {
             Role::Researcher => "researcher",
             Role::Approver => "approver",
             Role::Coordinator => "coordinator",
+            Role::Checker => "checker",
+            Role::Operator => "operator",
+            Role::Auditor => "auditor",
         }
     }
 }
@@ -57,7 +69,9 @@ impl fmt::Display for Role {
 
 /// A text that names no role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a role: write custodian, node, researcher, approver or coordinator")]
+#[error(
+    "not a role: write custodian, node, researcher, approver, coordinator, checker, operator or auditor"
+)]
 pub struct NotARole;
 
 impl FromStr for Role {

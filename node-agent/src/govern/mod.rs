@@ -1,0 +1,198 @@
+//! Acts of governance that this node holds: signed records, votes, acceptances, approvals, evidence,
+//! reviews, suspensions, each in a file of its own, named by its digest.
+//!
+//! They are read anew for every question, so that a suspension counts at once. A file that cannot
+//! be read stops everything: it could be a suspension. What follows from the acts is for
+//! `quorate-governance` to say; this module must not know any answer.
+
+mod admission;
+pub mod change;
+mod error;
+mod rules;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use quorate_governance::acceptance::Acceptance;
+use quorate_governance::airlock::Review;
+use quorate_governance::approval::Approval;
+use quorate_governance::artefact::{Artefact, ArtefactError, Opened};
+use quorate_governance::change::Change;
+use quorate_governance::people::Evidence;
+use quorate_governance::project::Project;
+use quorate_governance::suspension::{Lift, Suspension};
+use quorate_governance::vote::Vote;
+use quorate_identity::{Signed, digest_text};
+
+pub(crate) use admission::stands;
+pub use admission::{Standing, admitted};
+pub use error::GovernError;
+pub(crate) use rules::rules_digest;
+
+use crate::state::{folder, write_file};
+
+/// Name of the folder in the state folder.
+pub const FOLDER: &str = "governance";
+
+/// The acts of governance that a node holds.
+#[derive(Clone, Debug, Default)]
+pub struct Acts {
+    /// Project records.
+    pub projects: Vec<Opened<Project>>,
+    /// Votes on them.
+    pub votes: Vec<Opened<Vote>>,
+    /// The custodian's words on them.
+    pub words: Vec<Opened<Acceptance>>,
+    /// Training, agreements, accreditation.
+    pub evidence: Vec<Opened<Evidence>>,
+    /// Approvals of questions.
+    pub approvals: Vec<Opened<Approval>>,
+    /// Suspensions.
+    pub suspensions: Vec<Opened<Suspension>>,
+    /// Their ends.
+    pub lifts: Vec<Opened<Lift>>,
+    /// Changes of the policy.
+    pub changes: Vec<Opened<Change>>,
+}
+
+impl Acts {
+    /// Reads everything but reviews. Nothing is there where there is no folder.
+    ///
+    /// # Errors
+    /// If anything in it cannot be read or does not verify.
+    pub fn load(state: &Path) -> Result<Self, GovernError> {
+        let mut acts = Self::default();
+        for (path, signed) in files(state, |kind| kind != Review::KIND)? {
+            acts.take(&signed)
+                .map_err(|why| GovernError::Damaged { path, why })?;
+        }
+        Ok(acts)
+    }
+
+    fn take(&mut self, signed: &Signed) -> Result<(), ArtefactError> {
+        match signed.kind.as_str() {
+            Project::KIND => self.projects.push(Opened::open(signed)?),
+            Vote::KIND => self.votes.push(Opened::open(signed)?),
+            Acceptance::KIND => self.words.push(Opened::open(signed)?),
+            Evidence::KIND => self.evidence.push(Opened::open(signed)?),
+            Approval::KIND => self.approvals.push(Opened::open(signed)?),
+            Suspension::KIND => self.suspensions.push(Opened::open(signed)?),
+            Lift::KIND => self.lifts.push(Opened::open(signed)?),
+            Change::KIND => self.changes.push(Opened::open(signed)?),
+            Review::KIND => drop(Opened::<Review>::open(signed)?),
+            _ => return Err(quorate_identity::SignatureError::UnknownKind.into()),
+        }
+        Ok(())
+    }
+}
+
+/// The reviews that this node holds, of one question or of all.
+///
+/// # Errors
+/// If any review cannot be read.
+pub fn reviews(state: &Path, question: Option<&str>) -> Result<Vec<Opened<Review>>, GovernError> {
+    let mut found = Vec::new();
+    for (path, signed) in files(state, |kind| kind == Review::KIND)? {
+        let review: Opened<Review> =
+            Opened::open(&signed).map_err(|why| GovernError::Damaged { path, why })?;
+        if question.is_none_or(|question| review.content().question == question) {
+            found.push(review);
+        }
+    }
+    Ok(found)
+}
+
+/// Verifies an act and keeps it: its digest. Signatures of an act that is there already are added
+/// to it.
+///
+/// # Errors
+/// If it is not in order, or cannot be written.
+pub fn keep(state: &Path, signed: &Signed) -> Result<String, GovernError> {
+    let mut act = signed.clone();
+    Acts::default().take(&act)?;
+    let dir = state.join(FOLDER);
+    folder(&dir).map_err(|error| GovernError::io(&dir, &error))?;
+    let path = dir.join(file_name(&act));
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            let known: Signed = parse(&path, &bytes)?;
+            let ours = |key| act.signatures.iter().any(|s| s.key_id == key);
+            let more: Vec<_> = known
+                .signatures
+                .into_iter()
+                .filter(|s| !ours(s.key_id.clone()))
+                .collect();
+            act.signatures.extend(more);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(GovernError::io(&path, &error)),
+    }
+    write_file(&path, &to_text(&act)).map_err(|error| GovernError::io(&path, &error))?;
+    Ok(digest_text(&act.digest()))
+}
+
+/// An act as it lies in a file.
+#[must_use]
+pub fn to_text(signed: &Signed) -> Vec<u8> {
+    // Base64, digests and key ids always have a JSON form.
+    let mut text = serde_json::to_vec_pretty(signed).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
+/// Reads an act from a file. Nothing is verified yet.
+///
+/// # Errors
+/// If it is none.
+pub fn read_file(path: &Path) -> Result<Signed, GovernError> {
+    let bytes = std::fs::read(path).map_err(|error| GovernError::io(path, &error))?;
+    parse(path, &bytes)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Signed, GovernError> {
+    serde_json::from_slice(bytes).map_err(|_| GovernError::NotAnAct(path.to_path_buf()))
+}
+
+fn file_name(signed: &Signed) -> String {
+    let digest = digest_text(&signed.digest());
+    let digits = digest.trim_start_matches("sha256:");
+    format!("{}-{digits}.json", signed.kind)
+}
+
+/// Every act in the folder whose kind is wanted, in the order of names.
+fn files(
+    state: &Path,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<(PathBuf, Signed)>, GovernError> {
+    let mut found = Vec::new();
+    for entry in listing(&state.join(FOLDER))? {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some((kind, "json")) = name
+            .split_once('-')
+            .and_then(|(kind, rest)| Some((kind, rest.rsplit_once('.')?.1)))
+        else {
+            continue;
+        };
+        if !wanted(kind) {
+            continue;
+        }
+        let path = entry.path();
+        let signed = read_file(&path)?;
+        if name != file_name(&signed) {
+            return Err(GovernError::Renamed(path));
+        }
+        found.push((path, signed));
+    }
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(found)
+}
+
+fn listing(dir: &Path) -> Result<Vec<std::fs::DirEntry>, GovernError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(GovernError::io(dir, &error)),
+    };
+    let entries: Result<Vec<_>, _> = entries.collect();
+    entries.map_err(|error| GovernError::io(dir, &error))
+}
