@@ -27,6 +27,8 @@ pub fn looser(old: &Policy, new: &Policy) -> Vec<String> {
     );
     let synthetic = new.population.synthetic && !old.population.synthetic;
     note(synthetic, "population.synthetic");
+    let registered = old.population.registered && !new.population.registered;
+    note(registered, "population.registered");
     let slot = new.limits.latency_slot < old.limits.latency_slot;
     note(slot, "limits.latency_slot");
     note(
