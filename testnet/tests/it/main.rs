@@ -37,8 +37,9 @@ mod oracle;
 #[cfg(test)]
 mod ordinary;
 #[cfg(test)]
-mod study;
 mod story;
+#[cfg(test)]
+mod study;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
