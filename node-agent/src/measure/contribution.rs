@@ -14,6 +14,9 @@ use super::fold::FoldError;
 use super::layout::{Counted, Part};
 use super::tally::Tally;
 
+/// With more bytes of places to a person than this, persons are told one by one.
+const APART: usize = 4;
+
 /// The persons of one cell, and how many rows of each count.
 pub(super) struct People {
     people: RoaringBitmap,
@@ -28,7 +31,7 @@ impl People {
     /// Of rows in order of person.
     pub(super) fn of(rows: &[u32], max_rows: Option<u64>) -> Result<Self, FoldError> {
         let Some(max_rows) = max_rows else {
-            let people = bitmap(rows.iter().copied())?;
+            let people = bitmap(rows, |person| *person)?;
             let sum = people.len();
             // a row is a person
             let fits = usize::try_from(sum) == Ok(rows.len());
@@ -53,7 +56,7 @@ impl People {
             sum += n;
         }
         Ok(Self {
-            people: bitmap(persons.into_iter())?,
+            people: bitmap(&persons, |person| *person)?,
             rows: Some(counted),
             sum,
             limited,
@@ -107,7 +110,7 @@ impl People {
                 let rows = rows.get(cell).map_or(&[][..], Vec::as_slice);
                 let bounds = (*low.min(high), *low.max(high));
                 let found = match max_rows {
-                    None => of_values(rows, *scale)?,
+                    None => self.of_values(rows, *scale)?,
                     Some(max_rows) => of_totals(rows, *scale, bounds, max_rows)?,
                 };
                 Ok(MeasureEvidence::Moments(found))
@@ -132,20 +135,24 @@ impl People {
             _ => Err(FoldError::Shape),
         }
     }
-}
 
-/// Unit tables: one value a person.
-fn of_values(rows: &[(u32, i64)], scale: u32) -> Result<Moments, FoldError> {
-    // within the bounds that `fits` has checked, no sum of squares leaves its type
-    let squares = rows.iter().map(|row| i128::from(row.1) * i128::from(row.1));
-    let people = bitmap(rows.iter().map(|row| row.0))?;
-    Ok(Moments {
-        totals: contributions(people, rows.iter().map(|row| row.1).collect())?,
-        rows: many(rows.len())?,
-        each: None,
-        squares: squares.sum(),
-        scale,
-    })
+    /// Unit tables: one value a person. Where as many have one as are in the cell, these are they.
+    fn of_values(&self, rows: &[(u32, i64)], scale: u32) -> Result<Moments, FoldError> {
+        // within the bounds that `fits` has checked, no sum of squares leaves its type
+        let squares = rows.iter().map(|row| i128::from(row.1) * i128::from(row.1));
+        let everybody = self.rows.is_none() && self.people.len() == many(rows.len())?;
+        let people = match everybody {
+            true => self.people.clone(),
+            false => bitmap(rows, |row| row.0)?,
+        };
+        Ok(Moments {
+            totals: contributions(people, rows.iter().map(|row| row.1).collect())?,
+            rows: many(rows.len())?,
+            each: None,
+            squares: squares.sum(),
+            scale,
+        })
+    }
 }
 
 /// Event tables: a person's total over the rows with a value.
@@ -183,7 +190,7 @@ fn of_totals(
         counted += n;
         squares += of_squares.min(limit);
     }
-    let people = bitmap(persons.into_iter())?;
+    let people = bitmap(&persons, |person| *person)?;
     Ok(Moments {
         each: Some(contributions(people.clone(), each)?.limited(fewer)),
         totals: contributions(people, totals)?.limited(limited),
@@ -236,10 +243,10 @@ fn of_domain(rows: &[(u32, i64)], domain: &[i128], max_rows: u64) -> Result<Valu
             value.elsewhere += u64::from(counted > *n);
         }
     }
-    found.any = bitmap(any.into_iter())?;
-    found.nonzero = bitmap(nonzero.into_iter())?;
+    found.any = bitmap(&any, |person| *person)?;
+    found.nonzero = bitmap(&nonzero, |person| *person)?;
     for (value, with) in found.values.iter_mut().zip(with) {
-        value.people = bitmap(with.into_iter())?;
+        value.people = bitmap(&with, |person| *person)?;
         value.settle();
     }
     Ok(found)
@@ -279,9 +286,29 @@ fn no_values(domain: usize) -> Values {
     }
 }
 
-/// Persons in ascending order, each once.
-fn bitmap(persons: impl Iterator<Item = u32>) -> Result<RoaringBitmap, FoldError> {
-    RoaringBitmap::from_sorted_iter(persons).map_err(|_| FoldError::Shape)
+/// Persons in ascending order, each once: as bits in their places, where these are not far apart.
+fn bitmap<T>(rows: &[T], person: impl Fn(&T) -> u32) -> Result<RoaringBitmap, FoldError> {
+    let (Some(first), Some(last)) = (rows.first().map(&person), rows.last().map(&person)) else {
+        return Ok(RoaringBitmap::new());
+    };
+    let start = first & !0xffff;
+    let bytes = usize::try_from(last.saturating_sub(start) / 8).map_err(|_| FoldError::TooMany)?;
+    if bytes / APART > rows.len() {
+        let persons = rows.iter().map(person);
+        return RoaringBitmap::from_sorted_iter(persons).map_err(|_| FoldError::Shape);
+    }
+    let mut bits = vec![0_u8; bytes + 1];
+    let mut next = Some(first);
+    for row in rows {
+        let person = person(row);
+        let in_order = next.is_some_and(|next| next <= person);
+        next = person.checked_add(1);
+        let place = person.checked_sub(start).filter(|_| in_order);
+        let place = place.and_then(|place| usize::try_from(place / 8).ok());
+        let byte = place.and_then(|place| bits.get_mut(place));
+        *byte.ok_or(FoldError::Shape)? |= 1 << (person % 8);
+    }
+    Ok(RoaringBitmap::from_lsb0_bytes(start, &bits))
 }
 
 fn contributions(people: RoaringBitmap, each: Vec<i64>) -> Result<Contributions, FoldError> {
@@ -298,6 +325,23 @@ mod tests {
 
     fn totals(rows: &[(u32, i64)]) -> Contributions {
         of_totals(rows, 0, (0, 100), 2).unwrap().totals
+    }
+
+    #[test]
+    fn persons_are_the_same_however_they_are_told() {
+        let near: Vec<u32> = (70_000..150_000).filter(|id| id % 3 != 1).collect();
+        let ends = vec![0, 7, 8, 65_535, 65_536, 65_600];
+        let far = vec![3, 1 << 20, u32::MAX - 1, u32::MAX];
+        let last: Vec<u32> = (u32::MAX - 20..=u32::MAX).collect();
+        for persons in [near, ends, far, last, Vec::new(), vec![9]] {
+            let plain = RoaringBitmap::from_sorted_iter(persons.iter().copied()).unwrap();
+            let found = bitmap(&persons, |person| *person).unwrap();
+            assert!(found == plain, "{} persons", persons.len());
+            assert_eq!(found.serialized_size(), plain.serialized_size());
+        }
+        for wrong in [vec![4, 4], vec![5, 4], vec![1, 3, 2, 9], vec![u32::MAX, 0]] {
+            assert!(bitmap(&wrong, |person| *person).is_err());
+        }
     }
 
     /// Parts of a cell add up to it only if nothing was taken off anybody.
