@@ -116,17 +116,22 @@ fn finish(arguments: &Arguments, tables: &ReleasedTables<'_>) -> Report {
         }
     }
     let columns = plan.columns(&levels);
-    let n = first.statistic(&[], COUNT, Stat::Count, &sites);
-    let cells = Cells::read(&plan, tables, &sites);
-    let (Some(n), Some(cells)) = (n, cells) else {
+    let kind = errors(arguments).ok().flatten();
+    let solve = |sites: &[usize]| {
+        let n = first.statistic(&[], COUNT, Stat::Count, sites)?;
+        let cells = Cells::read(&plan, tables, sites)?;
+        let robust = kind.map(|kind| Robust {
+            kind,
+            keys: (0..plan.keys.len()).collect(),
+            n: Range::of(&n),
+        });
+        Some((n, fit(&columns, &cells, robust.as_ref())))
+    };
+    let (sites, found) = without_the_open(sites, first, &mut report, solve);
+    let Some((n, found)) = found else {
         return report;
     };
-    let robust = errors(arguments).ok().flatten().map(|kind| Robust {
-        kind,
-        keys: (0..plan.keys.len()).collect(),
-        n: Range::of(&n),
-    });
-    match fit(&columns, &cells, robust.as_ref()) {
+    match found {
         Ok(found) => {
             let model = Model {
                 columns: &columns,
@@ -137,7 +142,7 @@ fn finish(arguments: &Arguments, tables: &ReleasedTables<'_>) -> Report {
             report.tables.push(model.coefficients());
             report.tables.push(model.fit());
             report.tables.push(nodes(first, &sites));
-            if robust.is_some() {
+            if kind.is_some() {
                 report.remark(
                     "Standard errors of coefficients are robust; F is that of equal variances.",
                 );
@@ -150,6 +155,36 @@ fn finish(arguments: &Arguments, tables: &ReleasedTables<'_>) -> Report {
     }
     report.remark("All numbers are about the persons who have every column of the formula.");
     report
+}
+
+/// A model, or why there is none, with something known beside it.
+type Solved<T> = (T, Result<Fit, Trouble>);
+
+/// What comes of these nodes; of those whose own numbers are not too open, if it would else come to
+/// nothing. A node that knows its persons only nearly can keep a model open that the others settle.
+fn without_the_open<T>(
+    sites: Vec<usize>,
+    first: &Released<'_>,
+    report: &mut Report,
+    solve: impl Fn(&[usize]) -> Option<Solved<T>>,
+) -> (Vec<usize>, Option<Solved<T>>) {
+    let found = solve(&sites);
+    if !matches!(found, Some((_, Err(Trouble::Open)))) {
+        return (sites, found);
+    }
+    let open = |site: &usize| matches!(solve(&[*site]), Some((_, Err(Trouble::Open))));
+    let settled: Vec<usize> = sites.iter().copied().filter(|site| !open(site)).collect();
+    match solve(&settled) {
+        Some((n, Ok(better))) if !settled.is_empty() => {
+            let fewer = Report::of(first, &settled);
+            (report.sites, report.left_out) = (fewer.sites, fewer.left_out);
+            report.remark(
+                "Nodes are left out whose own numbers, within their limits, allow terms that follow from each other.",
+            );
+            (settled, Some((n, Ok(better))))
+        }
+        _ => (sites, found),
+    }
 }
 
 /// Where the number of persons stands in every table.
