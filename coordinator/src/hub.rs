@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_identity::SigningKey;
-use quorate_wire::v1::RosterUpdate;
+use quorate_wire::v1::hub_frame::Frame;
+use quorate_wire::v1::{RosterUpdate, Witness};
 use tokio::sync::watch;
 
 use crate::ca::Authority;
@@ -13,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::fanout::Fanout;
 use crate::journal::{Journal, JournalError};
+use crate::log::{self, Log};
 use crate::public::Public;
 use crate::roster_store::PublishError;
 use crate::round::{self, Accepted};
@@ -34,6 +36,8 @@ pub(crate) struct Hub {
     pub(crate) key: SigningKey,
     /// Connected nodes and questions under way.
     pub(crate) fanout: Fanout,
+    /// Where its own log stands.
+    pub(crate) log: Log,
     clock: Clock,
     public: watch::Sender<Arc<Public>>,
 }
@@ -66,6 +70,7 @@ impl Hub {
             authority,
             key,
             fanout,
+            log: Log::default(),
             clock,
             public,
         })
@@ -107,13 +112,30 @@ impl Hub {
         Ok(())
     }
 
+    /// Shows every node where the log of results and roster entries stands, if it has grown. What
+    /// cannot be shown now is shown after the next result.
+    pub(crate) async fn show_log(&self) {
+        match log::show(self).await {
+            Ok(Some(signed)) => {
+                let checkpoint = Some(signed.into());
+                let frame = Frame::Witness(Witness { checkpoint });
+                self.fanout.tell_others("", &frame);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "the log of results cannot be shown"),
+        }
+    }
+
     /// Finishes an accepted question in the background, however often it takes.
     pub(crate) fn finish(self: &Arc<Self>, accepted: Accepted) {
         let hub = Arc::clone(self);
         tokio::spawn(async move {
             let id = accepted.id();
             match round::finish(&hub, accepted).await {
-                Ok(status) => tracing::info!(question = id, status = status.as_str(), "finished"),
+                Ok(status) => {
+                    tracing::info!(question = id, status = status.as_str(), "finished");
+                    hub.show_log().await;
+                }
                 Err(error) => {
                     tracing::error!(question = id, %error, "cannot be finished now");
                     tokio::time::sleep(AGAIN).await;

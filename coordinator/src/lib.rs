@@ -16,6 +16,7 @@ mod enrol;
 mod fanout;
 mod hub;
 mod journal;
+mod log;
 mod public;
 mod roster_store;
 mod round;

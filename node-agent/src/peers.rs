@@ -24,6 +24,9 @@ pub const STALE: i64 = 7 * 24 * HOUR;
 /// An hour, in seconds.
 const HOUR: i64 = 3600;
 
+/// How a coordinator's log is called among the ledgers of nodes: no node's name has a space.
+pub const COORDINATOR: &str = "coordinator ";
+
 /// A checkpoint with its signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,7 +108,11 @@ impl Peers {
     /// When any other node's ledger was last heard of.
     #[must_use]
     pub fn freshest(&self) -> Option<i64> {
-        self.0.values().map(|peer| peer.heard).max()
+        let nodes = self
+            .0
+            .iter()
+            .filter(|(name, _)| !name.starts_with(COORDINATOR));
+        nodes.map(|(_, peer)| peer.heard).max()
     }
 
     /// Judges a checkpoint by what was seen before, and notes it on the disk.

@@ -162,6 +162,27 @@ impl Store {
         Ok(found.collect::<Result<_, _>>()?)
     }
 
+    /// The leaves of the log of results and roster entries after the first `size`, in their order,
+    /// made of the bytes as they are stored now.
+    pub(crate) fn log_after(&self, size: u64) -> Result<Vec<[u8; 32]>, JournalError> {
+        let mut rows = self.connection.prepare(
+            "SELECT what, subject, coalesce(
+               CASE what WHEN 'roster' THEN (SELECT signed FROM roster WHERE seq = CAST(subject AS INTEGER))
+                         ELSE (SELECT result FROM question WHERE id = subject) END, x'')
+             FROM log WHERE seq > ?1 ORDER BY seq",
+        )?;
+        let leaf = |row: &rusqlite::Row<'_>| {
+            let (what, subject): (String, String) = (row.get(0)?, row.get(1)?);
+            let bytes: Vec<u8> = row.get(2)?;
+            let text = format!("quorate/log/1\0{what}\0{subject}\0");
+            Ok(quorate_identity::sha256(
+                &[text.as_bytes(), &bytes].concat(),
+            ))
+        };
+        let found = rows.query_map([to_sql(size)], leaf)?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
     /// Keeps two checkpoints of one node that cannot both be true.
     pub(crate) fn put_contradiction(
         &mut self,
@@ -296,6 +317,20 @@ mod tests {
         assert_eq!(seen, [b"a2".to_vec(), b"a9".to_vec(), b"b4".to_vec()]);
         let seen = store.checkpoints_of_others("a", 2).unwrap();
         assert_eq!(seen, [b"b4".to_vec()]);
+    }
+
+    #[test]
+    fn the_log_grows_with_the_roster_and_an_altered_entry_alters_it() {
+        let (_dir, mut store) = store();
+        assert!(store.append_roster(0, b"genesis", 1).unwrap());
+        assert!(store.append_roster(1, b"add", 2).unwrap());
+        let leaves = store.log_after(0).unwrap();
+        assert_eq!(leaves.len(), 2);
+        assert_ne!(leaves[0], leaves[1]);
+        assert_eq!(store.log_after(1).unwrap(), leaves[1..]);
+        let sql = "UPDATE roster SET signed = x'00' WHERE seq = 1";
+        store.connection.execute(sql, []).unwrap();
+        assert_ne!(store.log_after(0).unwrap()[0], leaves[0]);
     }
 
     #[test]

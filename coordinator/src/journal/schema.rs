@@ -4,7 +4,7 @@
 use rusqlite_migration::{M, Migrations};
 
 /// Every migration, oldest first. A released one is never edited.
-const ALL: &[M<'static>] = &[M::up(FIRST), M::up(CONTRADICTIONS)];
+const ALL: &[M<'static>] = &[M::up(FIRST), M::up(CONTRADICTIONS), M::up(LOG)];
 
 /// The migrations to run on a state file.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(ALL);
@@ -13,6 +13,17 @@ const CONTRADICTIONS: &str = "
 -- signed checkpoints of one node that cannot both be true, for auditors
 CREATE TABLE contradiction (node TEXT NOT NULL, why TEXT NOT NULL, kept BLOB NOT NULL, shown BLOB NOT NULL,
   received INTEGER NOT NULL, PRIMARY KEY (node, shown)) STRICT;
+";
+
+const LOG: &str = "
+-- what was signed here or published here, in its order; what a leaf of the log's tree is made of stays where it is
+CREATE TABLE log (seq INTEGER PRIMARY KEY, what TEXT NOT NULL, subject TEXT NOT NULL) STRICT;
+INSERT INTO log (what, subject) SELECT 'roster', seq FROM roster ORDER BY seq;
+INSERT INTO log (what, subject) SELECT 'result', id FROM question WHERE result IS NOT NULL ORDER BY finished, id;
+CREATE TRIGGER log_roster AFTER INSERT ON roster BEGIN
+  INSERT INTO log (what, subject) VALUES ('roster', NEW.seq); END;
+CREATE TRIGGER log_result AFTER UPDATE OF result ON question WHEN OLD.result IS NULL AND NEW.result IS NOT NULL BEGIN
+  INSERT INTO log (what, subject) VALUES ('result', NEW.id); END;
 ";
 
 const FIRST: &str = "

@@ -1,14 +1,15 @@
 //! What a node takes from a coordinator that it does not trust: rosters that continue its own,
 //! codebooks that its policy pins, stamps and checkpoints that other nodes signed.
 
+use quorate_identity::envelope::kind;
 use quorate_identity::{RosterError, Signed};
-use quorate_wire::{Checkpoint, Opened, Stamp, open_member, v1};
+use quorate_wire::{Checkpoint, LogCheckpoint, Opened, Stamp, open_member, v1};
 
 use super::LinkError;
 use crate::home::Home;
 use crate::ledger::Head;
 use crate::node::Node;
-use crate::peers::Noticed;
+use crate::peers::{COORDINATOR, Noticed};
 
 /// Takes a roster log. `true` if it was news.
 pub(super) fn take_roster(
@@ -116,10 +117,24 @@ fn peer(node: &Node, signed: &Signed, said: &Checkpoint, now: i64) -> Result<(),
         tracing::error!(
             peer = said.node,
             %why,
-            "the ledger of another node contradicts itself; `quorate-node doctor` shows the evidence"
+            "the ledger of another party contradicts itself; `quorate-node doctor` shows the evidence"
         );
     }
     Ok(())
+}
+
+/// Looks at where the coordinator's own log of results and roster entries stands.
+fn coordinators_log(node: &Node, signed: &Signed, now: i64) -> Result<(), LinkError> {
+    let opened: Result<Opened<LogCheckpoint>, _> = open_member(signed, &node.roster(), now);
+    let Ok(opened) = opened else {
+        return Ok(());
+    };
+    let LogCheckpoint(said) = opened.payload();
+    let said = Checkpoint {
+        node: format!("{COORDINATOR}{}", said.node),
+        ..said.clone()
+    };
+    peer(node, signed, &said, now)
 }
 
 /// Looks at a checkpoint that the coordinator kept. If it is our own and our ledger does not hold
@@ -132,6 +147,9 @@ pub(super) fn witness(
     let Some(Ok(signed)) = checkpoint.map(Signed::try_from) else {
         return Ok(());
     };
+    if signed.kind == kind::LOG {
+        return coordinators_log(node, &signed, now);
+    }
     let Ok(opened): Result<Opened<Checkpoint>, _> = open_member(&signed, &node.roster(), now)
     else {
         return Ok(());

@@ -33,6 +33,8 @@ pub mod kind {
     pub const ENROL: &str = "enrol";
     /// A node's part of the public register.
     pub const EXTRACT: &str = "extract";
+    /// Where a coordinator's log of results and roster entries stands.
+    pub const LOG: &str = "log";
     /// A custodian's word on a state of the data.
     pub const REGISTRATION: &str = "registration";
 
@@ -56,7 +58,7 @@ pub mod kind {
     pub const CHANGE: &str = "change";
 
     /// All of them.
-    pub const ALL: [&str; 20] = [
+    pub const ALL: [&str; 21] = [
         QUESTION,
         ANSWER,
         REFUSAL,
@@ -77,6 +79,7 @@ pub mod kind {
         CHANGE,
         EXTRACT,
         REGISTRATION,
+        LOG,
     ];
 }
 

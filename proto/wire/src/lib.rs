@@ -47,7 +47,7 @@ pub use open::{
 };
 pub use question::{QUESTION_LIFE, QuestionPayload};
 pub use result::{NodeOutcome, NodeStatus, QuestionStatus, ResultPayload};
-pub use session::{Checkpoint, EnrolPayload, Hello, Stamp};
+pub use session::{Checkpoint, EnrolPayload, Hello, LogCheckpoint, Stamp};
 pub use status::{RemoteProblem, from_status, to_status};
 
 /// Largest message on any stream, in bytes; both ends of every service set it.

@@ -243,6 +243,39 @@ impl Payload for Checkpoint {
     }
 }
 
+/// Where a coordinator's log of results and roster entries stands: a checkpoint that a coordinator
+/// signs, `node` being its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogCheckpoint(pub Checkpoint);
+
+impl Payload for LogCheckpoint {
+    const KIND: &'static str = kind::LOG;
+
+    fn encode(&self) -> Vec<u8> {
+        self.0.encode()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let said = Checkpoint::decode(bytes)?;
+        if said.root.is_none() {
+            return Err(WireError::Missing("root"));
+        }
+        Ok(Self(said))
+    }
+}
+
+impl Spoken for LogCheckpoint {
+    const SPEAKER: Role = Role::Coordinator;
+
+    fn network(&self) -> &str {
+        &self.0.network
+    }
+
+    fn speaker(&self) -> Option<&str> {
+        Some(&self.0.node)
+    }
+}
+
 fn hashes(proof: Option<&Consistency>) -> Vec<Vec<u8>> {
     let path = proof.iter().flat_map(|proof| &proof.path);
     path.map(|hash| hash.0.to_vec()).collect()

@@ -271,6 +271,11 @@ fn receipts(network: &mut Network, folder: &Path, (first, result): (&Path, &Valu
         "{}",
         doctor.stdout
     );
+    assert!(
+        doctor.stdout.contains("other ledgers: coordinator "),
+        "{}",
+        doctor.stdout
+    );
 }
 
 /// Opens the purpose of the question whose decision is record `seq`; another value does not open it.

@@ -11,8 +11,8 @@ use quorate_query::number::Number;
 use quorate_query::question::ParamValue;
 use quorate_query::value::Scalar;
 use quorate_wire::{
-    AnswerPayload, LedgerRef, Payload, QUESTION_LIFE, QuestionId, QuestionPayload, RefusalPayload,
-    fuzz_wire, open, sign, signed_from_bytes, signed_to_bytes,
+    AnswerPayload, LedgerRef, LogCheckpoint, Payload, QUESTION_LIFE, QuestionId, QuestionPayload,
+    RefusalPayload, fuzz_wire, open, sign, signed_from_bytes, signed_to_bytes,
 };
 
 use crate::samples::{self, key};
@@ -262,6 +262,9 @@ fn everything_else_round_trips() {
     check(&samples::stamp());
     check(&samples::checkpoint());
     check(&samples::checkpoint_with_proof());
+    check(&LogCheckpoint(samples::checkpoint_with_proof()));
+    let rootless = LogCheckpoint(samples::checkpoint()).encode();
+    assert!(LogCheckpoint::decode(&rootless).is_err());
     check(&samples::answer_with_receipt());
     check(&samples::enrol());
 }
