@@ -12,6 +12,8 @@ mod lies;
 #[cfg(test)]
 mod plots;
 #[cfg(test)]
+mod receipts;
+#[cfg(test)]
 mod several;
 #[cfg(test)]
 mod world;
