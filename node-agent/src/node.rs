@@ -373,6 +373,11 @@ impl Node {
         lock(&self.peers).notice(&self.policy.node.state, signed, said, now)
     }
 
+    /// Since when nobody but the coordinator witnesses this node's ledger, if that is too long.
+    pub(crate) fn unwitnessed(&self, now: i64) -> Option<i64> {
+        lock(&self.peers).unwitnessed(&self.roster(), &self.policy.node.name, now)
+    }
+
     /// Whether a question was recorded here, so that nothing else may be said of it. `answered`
     /// also counts one that has its answer.
     pub(crate) fn is_recorded(&self, id: &QuestionId, answered: bool) -> bool {

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use quorate_evidence::{Contradiction, Kept, Seen, Standing, judge};
-use quorate_identity::Signed;
+use quorate_identity::roster::Entry;
+use quorate_identity::{Role, Roster, Signed};
 use quorate_wire::Checkpoint;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ const KEPT: usize = 64;
 const EVIDENCE: usize = 16;
 /// Seconds after which a ledger that was not seen again is worth a word.
 pub const STALE: i64 = 7 * 24 * HOUR;
+/// The code of the note in answers of a node that nobody but the coordinator witnesses.
+pub const UNWITNESSED: &str = "N130";
 /// An hour, in seconds.
 const HOUR: i64 = 3600;
 
@@ -115,6 +118,23 @@ impl Peers {
         nodes.map(|(_, peer)| peer.heard).max()
     }
 
+    /// Since when nobody but the coordinator witnesses the node of this name, if that is longer than
+    /// a week: since another node's ledger was last seen, or since the roster has another node. A
+    /// network of one node has nobody to see.
+    #[must_use]
+    pub fn unwitnessed(&self, roster: &Roster, own: &str, now: i64) -> Option<i64> {
+        let others = roster
+            .members(now)
+            .filter(|member| member.role == Role::Node && member.name != *own);
+        let joined = others.filter_map(|member| {
+            let place = usize::try_from(member.since.checked_sub(1)?).ok()?;
+            let entry = Entry::parse(&roster.log().get(place)?.payload).ok()?;
+            Some(entry.at)
+        });
+        let since = joined.min()?.max(self.freshest().unwrap_or(i64::MIN));
+        (now.saturating_sub(since) > STALE).then_some(since)
+    }
+
     /// Judges a checkpoint by what was seen before, and notes it on the disk.
     ///
     /// # Errors
@@ -192,9 +212,11 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use quorate_evidence::Tree;
-    use quorate_identity::SigningKey;
+    use quorate_identity::roster::{Change, cosign, unsigned};
+    use quorate_identity::{Name, SigningKey};
 
     use super::*;
+    use crate::testing::{NOW, alice, answered, hear_at, key};
 
     fn tree(words: &[&str]) -> Tree {
         let mut tree = Tree::default();
@@ -268,6 +290,59 @@ mod tests {
             Some(20),
             "what contradicts is no fresh head"
         );
+    }
+
+    /// Our roster with a second node.
+    fn roster_of_two() -> Roster {
+        let mut roster = crate::testing::people(crate::testing::BOOK, "").roster;
+        let change = Change::Add {
+            role: Role::Node,
+            name: Name::parse("north").unwrap(),
+            key: key(41).key_id().clone(),
+            until: NOW + 400 * 86_400,
+        };
+        let mut entry = unsigned(roster.propose(change, NOW));
+        cosign(&key(1), &mut entry);
+        roster.append(&entry).unwrap();
+        roster
+    }
+
+    #[test]
+    fn a_week_without_another_ledger_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut peers, two) = (Peers::default(), roster_of_two());
+        let alone = crate::testing::people(crate::testing::BOOK, "").roster;
+        let told = |peers: &Peers, roster, now| peers.unwitnessed(roster, "cleveland", now);
+        assert_eq!(told(&peers, &two, NOW + STALE), None);
+        assert_eq!(told(&peers, &two, NOW + STALE + 1), Some(NOW));
+        assert_eq!(told(&peers, &alone, NOW + 9 * STALE), None, "nobody to see");
+        let (mut long, day) = (Tree::default(), NOW + 3 * 86_400);
+        long.push(b"a");
+        let (signed, said) = checkpoint(&long, 0, 1, day);
+        peers.notice(folder.path(), &signed, &said, day).unwrap();
+        assert_eq!(told(&peers, &two, day + STALE), None);
+        assert_eq!(told(&peers, &two, day + STALE + 1), Some(day));
+        let later = day + STALE + 9;
+        peers.notice(folder.path(), &signed, &said, later).unwrap();
+        assert_eq!(told(&peers, &two, later), Some(day), "repeated, not fresh");
+    }
+
+    #[test]
+    fn an_answer_says_that_nobody_witnesses_its_node() {
+        let mut house = crate::testing::people(crate::testing::BOOK, "");
+        house.roster = roster_of_two();
+        let node = house.open();
+        let notes = |now: i64| {
+            node.note_stamp(now + 86_400);
+            let mut question = house.question("SELECT count(*) FROM person");
+            (question.not_before, question.expires) = (now - 60, now + 3600);
+            let said = hear_at(&node, house.deliver(&question, &alice()), now).unwrap();
+            answered(&said).notes
+        };
+        assert_eq!(notes(NOW), []);
+        let told = notes(NOW + STALE + 1);
+        assert_eq!(told[0].code, UNWITNESSED);
+        assert!(told[0].text.contains("seven days"), "{}", told[0].text);
     }
 
     #[test]

@@ -69,19 +69,26 @@ fn statement(node: &Node, asked: &Asked, decided: &Decided<'_>) -> Statement {
 
 /// Who or what approved, who reviewed what leaves, and how it is released.
 pub(crate) fn approval_of(decided: &Decided<'_>) -> Approval {
+    let mut approval = approval(decided.checked());
+    approval.documents.extend(decided.documents().clone());
     Approval {
         reviewers: decided.reviewers(),
         release: decided.mode().as_str().to_owned(),
-        documents: decided.documents().clone(),
-        ..approval(decided.checked())
+        ..approval
     }
 }
 
-/// Who or what approved.
+/// Who or what approved: the documents are the custodian's acceptance of the project and the
+/// approval of the question, where there are any.
 pub(crate) fn approval(released: &Checked<'_>) -> Approval {
+    let approved = released.approved();
+    let acceptance = approved.project().map(|project| project.acceptance.clone());
+    let acceptance = acceptance.filter(|digest| !digest.is_empty());
+    let granted = approved.basis().approval.clone();
     Approval {
-        by: released.approved().by().to_owned(),
+        by: approved.by().to_owned(),
         release: "auto".to_owned(),
+        documents: acceptance.into_iter().chain(granted).collect(),
         ..Approval::default()
     }
 }

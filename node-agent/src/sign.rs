@@ -15,6 +15,7 @@ use crate::committed;
 use crate::disclose::Checked;
 use crate::ledger::{Close, Cost, Disclosure};
 use crate::node::Node;
+use crate::peers::UNWITNESSED;
 use crate::receipt;
 use crate::record::Recorded;
 use crate::refusal::Refusal;
@@ -129,7 +130,7 @@ fn answer(
         policy: node.policy.digest.clone(),
         protection: checked.protection(),
         tables: decided.tables().to_vec(),
-        notes: notes(checked.protection().mode),
+        notes: notes(checked.protection().mode, node.unwitnessed(now).is_some()),
         ledger: entry.clone(),
         receipt: Some(receipt),
         padding: 0,
@@ -169,16 +170,22 @@ fn parts(released: &Checked<'_>) -> Vec<Vec<usize>> {
     tables.map(of_table).collect()
 }
 
-/// What the signed bytes say beside the cells: it depends on the population only, not on data.
-fn notes(mode: Mode) -> Vec<Note> {
-    match mode {
-        Mode::Round | Mode::CellKey { .. } => Vec::new(),
-        Mode::None => vec![Note {
-            code: "UNPROTECTED".to_owned(),
-            text: "the population is registered as synthetic: exact values, nothing withheld"
-                .to_owned(),
-        }],
-    }
+/// What the signed bytes say beside the cells: it depends on the population and on who was heard
+/// of, not on data.
+fn notes(mode: Mode, unwitnessed: bool) -> Vec<Note> {
+    let note = |code: &str, text: &str| Note {
+        code: code.to_owned(),
+        text: text.to_owned(),
+    };
+    let exact = "the population is registered as synthetic: exact values, nothing withheld";
+    let alone = "no other node's ledger was seen here for seven days: nobody but the coordinator \
+                 witnesses this node's";
+    let mode = match mode {
+        Mode::Round | Mode::CellKey { .. } => None,
+        Mode::None => Some(note("UNPROTECTED", exact)),
+    };
+    let alone = unwitnessed.then(|| note(UNWITNESSED, alone));
+    mode.into_iter().chain(alone).collect()
 }
 
 /// What the ledger says of a core table, of which nothing is signed; `None` in a trial.

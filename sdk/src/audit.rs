@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use quorate_evidence::record::Record;
+use quorate_evidence::line::Line;
+use quorate_evidence::record::{Event, Record};
 use quorate_evidence::{Consistency, Inclusion, Opening, Seen, Sound, Tampered, line, walk};
 use quorate_identity::envelope::kind;
 use quorate_identity::{Role, Roster, Signed};
 use quorate_wire::{
-    AnswerPayload, Checkpoint, Opened, Payload, ResultPayload, open_member, signed_from_bytes,
+    AnswerPayload, Checkpoint, LogCheckpoint, NodeStatus, Opened, Payload, ResultPayload,
+    open_member, signed_from_bytes,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -36,6 +38,23 @@ pub struct Ledger {
     pub proofs: Vec<Consistency>,
     /// The whole ledger, where its custodian gave it.
     pub whole: Option<Sound>,
+    /// Questions that it says were answered: number and time of the record that closed each.
+    pub answered: BTreeMap<String, (u64, i64)>,
+    /// Results that say that this node was silent.
+    pub silences: Vec<Silence>,
+}
+
+/// A result that has nothing of a node that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Id of the question.
+    pub question: String,
+    /// What the coordinator says of the node.
+    pub status: NodeStatus,
+    /// When the coordinator says it finished, unix seconds.
+    pub finished: i64,
+    /// The file that holds it.
+    pub source: String,
 }
 
 /// Everything that was read.
@@ -140,7 +159,17 @@ impl Audit {
             node: node.to_owned(),
             why,
         })?;
-        self.ledgers.entry(node.to_owned()).or_default().whole = Some(sound);
+        let ledger = self.ledgers.entry(node.to_owned()).or_default();
+        ledger.whole = Some(sound);
+        for text in String::from_utf8_lossy(bytes).lines() {
+            if let Ok(Line::Whole(record, _)) = line::read(text, None)
+                && let Event::Close(close) = record.event
+                && close.outcome == "answered"
+            {
+                let at = (record.seq, record.time);
+                ledger.answered.insert(close.question, at);
+            }
+        }
         Ok(())
     }
 
@@ -171,6 +200,17 @@ impl Audit {
             self.add(&answer.node, seen, file);
             found += 1;
         }
+        let stands = open_member::<ResultPayload>(signed, roster, result.finished).is_ok();
+        let silent = result.nodes.iter().filter(|node| node.signed.is_none());
+        for node in silent.filter(|_| stands) {
+            let ledger = self.ledgers.entry(node.name.clone()).or_default();
+            ledger.silences.push(Silence {
+                question: result.question_id.to_string(),
+                status: node.status,
+                finished: result.finished,
+                source: file.to_owned(),
+            });
+        }
         Ok(found)
     }
 
@@ -183,9 +223,19 @@ impl Audit {
         let Ok(stated) = Checkpoint::decode(&signed.payload) else {
             return Ok(0);
         };
-        let opened: Opened<Checkpoint> =
-            open_member(signed, roster, stated.time).map_err(|why| signature(file, why))?;
-        let said = opened.payload();
+        let mut said = if signed.kind == kind::LOG {
+            let opened: Opened<LogCheckpoint> =
+                open_member(signed, roster, stated.time).map_err(|why| signature(file, why))?;
+            opened.payload().0.clone()
+        } else {
+            let opened: Opened<Checkpoint> =
+                open_member(signed, roster, stated.time).map_err(|why| signature(file, why))?;
+            opened.payload().clone()
+        };
+        if signed.kind == kind::LOG {
+            // No node's name has a space.
+            said.node = format!("coordinator {}", said.node);
+        }
         let Some(seen) = said.seen() else {
             return Ok(0);
         };
@@ -216,6 +266,7 @@ impl Audit {
         let leaf = line::leaf(&line::hash(&shown.record)).map_err(|why| entry(file, &why))?;
         let checkpoint = checkpoints
             .iter()
+            .filter(|signed| signed.kind == kind::CHECKPOINT)
             .filter_map(|signed| Checkpoint::decode(&signed.payload).ok())
             .find(|said| said.seq == shown.inclusion.size && said.node == record.node);
         let root = checkpoint.and_then(|said| said.root);
@@ -252,7 +303,7 @@ fn entry(file: &str, why: &dyn std::fmt::Display) -> AuditError {
 /// Every signed checkpoint anywhere in a document.
 fn gather(value: &Value, found: &mut Vec<Signed>) {
     if let Ok(signed) = Signed::deserialize(value) {
-        if signed.kind == kind::CHECKPOINT {
+        if [kind::CHECKPOINT, kind::LOG].contains(&signed.kind.as_str()) {
             found.push(signed);
         }
         return;
@@ -287,6 +338,26 @@ impl Ledger {
             }
         }
         found
+    }
+
+    /// Answers that the ledger has and a result has not, each in a sentence: the network may have
+    /// lost one, or whoever combined the result left it out.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        let one = |silence: &Silence| {
+            let (seq, time) = self.answered.get(&silence.question)?;
+            let status = silence.status;
+            (*time <= silence.finished).then(|| {
+                format!(
+                    "record {seq} says that question {} was answered, {} s before {} was finished, which says that the node is {status}: \
+                     its coordinator left the answer out, or the way to it was cut",
+                    silence.question,
+                    silence.finished.saturating_sub(*time),
+                    silence.source
+                )
+            })
+        };
+        self.silences.iter().filter_map(one).collect()
     }
 
     /// Sizes that no proof and no whole ledger links to the next one seen.

@@ -67,6 +67,11 @@ fn graph(verified: &VerifiedResult, licence: &str) -> Vec<Value> {
             .iter()
             .filter_map(|check| Some(json!({ "@id": check.get("@id")? }))),
     );
+    let licence_id = if licence.contains("://") {
+        licence
+    } else {
+        "#licence"
+    };
     let mut graph = vec![
         json!({
             "@id": "ro-crate-metadata.json", "@type": "CreativeWork", "about": { "@id": "./" },
@@ -76,15 +81,19 @@ fn graph(verified: &VerifiedResult, licence: &str) -> Vec<Value> {
             "@id": "./", "@type": "Dataset", "conformsTo": { "@id": PROFILE },
             "name": format!("Released result of question {}", asked.question_id),
             "description": asked.purpose, "datePublished": finished,
-            "license": licence, "sourceOrganization": { "@id": "#project" },
+            "license": { "@id": licence_id }, "author": { "@id": "#person" }, "sourceOrganization": { "@id": "#project" },
             "mainEntity": { "@id": "question.sql" },
             "hasPart": [{ "@id": "question.sql" }, { "@id": "result.json" }],
-            "mentions": mentions,
+            "mentions": one_or_all(mentions),
         }),
         json!({
             "@id": "question.sql", "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
             "name": "The question, as it was signed", "programmingLanguage": { "@id": "#sql" },
-            "identifier": verified.hash(),
+            "identifier": verified.hash(), "encodingFormat": "application/sql",
+        }),
+        json!({
+            "@id": licence_id, "@type": "CreativeWork", "name": licence,
+            "description": "The terms under which the released result may be used",
         }),
         json!({ "@id": "#sql", "@type": "ComputerLanguage", "name": "SQL" }),
         json!({
@@ -97,7 +106,7 @@ fn graph(verified: &VerifiedResult, licence: &str) -> Vec<Value> {
             "@id": "#query", "@type": "CreateAction", "name": "The question, run at every node",
             "actionStatus": "http://schema.org/CompletedActionStatus", "endTime": finished,
             "agent": { "@id": "#person" }, "instrument": { "@id": "question.sql" },
-            "result": [{ "@id": "result.json" }],
+            "result": { "@id": "result.json" },
         }),
     ];
     for (node, words) in verified.words() {
@@ -108,6 +117,14 @@ fn graph(verified: &VerifiedResult, licence: &str) -> Vec<Value> {
     }
     graph.extend(checks);
     graph
+}
+
+/// The form that the profile asks for: a single value stands alone.
+fn one_or_all(mut values: Vec<Value>) -> Value {
+    match (values.len(), values.pop()) {
+        (1, Some(only)) => only,
+        (_, last) => values.into_iter().chain(last).collect(),
+    }
 }
 
 /// What a node checked before it let its part go.

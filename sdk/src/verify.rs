@@ -11,6 +11,7 @@
 //! What it must not know: networks and files. Roster and codebook come in verified.
 
 mod error;
+mod moment;
 mod receipt;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +92,7 @@ pub fn verify(signed: &Signed, standard: Standard<'_>) -> Result<VerifiedResult,
     every_node_accounted_for(&result, &question, &standard)?;
     let words = each_nodes_own_words(&result, &question, standard.roster)?;
     let receipts = receipt::each_leads_to_its_ledger(&words, &question, &meaning, codebook)?;
+    moment::not_dated_back(&result, &question, &receipts)?;
     the_same_verdict(&result, &question, codebook, &words)?;
     let combined = the_same_table(&result, &meaning, codebook, &words)?;
     let report = its_analysis(&result, &question, &meaning, codebook, &words)?;

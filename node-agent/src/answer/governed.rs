@@ -25,7 +25,7 @@ use super::waits::person;
 use crate::approve::tables_of;
 use crate::govern;
 use crate::node::Node;
-use crate::testing::{BOOK, House, NOW, alice, hear_at, key, people, refused};
+use crate::testing::{BOOK, House, NOW, alice, answered, hear_at, key, people, refused};
 
 const DAY: i64 = 86_400;
 const COUNT: &str = "SELECT sex, count(*) AS n FROM person GROUP BY sex";
@@ -190,6 +190,62 @@ fn a_project_runs_when_applicant_committee_and_custodian_agree() {
     );
     word(&house, &record, Word::Refuse, NOW + 1);
     assert_eq!(code(&house, &node, COUNT, NOW + 2), "G501", "refused later");
+}
+
+/// From an answer back to everything that it rests on; no link of it can be edited.
+#[test]
+fn a_chain_from_result_to_acceptance_is_rebuilt_and_an_edited_link_is_caught() {
+    let house = house("");
+    let node = house.open();
+    let record = admit(&house, &project());
+    let question = house.question(COUNT);
+    let delivered = house.deliver(&question, &alice());
+    let asked = delivered.question.clone();
+    let message = hear_at(&node, delivered, NOW).unwrap();
+    let answer = answered(&message);
+    let checked = answer.receipt.as_ref().unwrap().check().unwrap();
+    let said = &checked.statement;
+    assert_eq!(said.payload, digest_text(&asked.digest()));
+    let tables = quorate_wire::tables_digest(&answer.tables);
+    assert_eq!(said.tables, digest_text(&tables));
+    // The record and the acceptance, each under its digest and its signature.
+    let acts = govern::Acts::load(&house.state()).unwrap();
+    let acceptance = acts.words[0].digest().to_owned();
+    assert_eq!(said.project_record, record);
+    assert_eq!(acts.projects[0].digest(), record);
+    let documents = BTreeSet::from([record.clone(), acceptance]);
+    assert_eq!(said.approval.documents, documents);
+    // The ledger: the decision between its beginning and its end, under the root of the receipt.
+    let log = house.state().join(crate::ledger::LEDGER_FILE);
+    let text = std::fs::read_to_string(&log).unwrap();
+    let sound = quorate_evidence::walk(text.as_bytes(), None, &[]).unwrap();
+    assert_eq!(sound.tree.root(checked.record.seq), Some(checked.root));
+    let place = usize::try_from(checked.record.seq).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[place].contains(&digest_text(&message.digest())));
+    assert!(
+        lines[..place - 1]
+            .iter()
+            .any(|line| line.contains(&said.payload))
+    );
+    // Every link bent once.
+    for bent in [record.as_str(), said.tables.as_str(), said.policy.as_str()] {
+        let mut receipt = answer.receipt.clone().unwrap();
+        receipt.record = receipt.record.replace(bent, &digest_text(&[9; 32]));
+        assert!(receipt.check().is_err(), "{bent}");
+    }
+    let edited = text.replacen(&said.payload, &digest_text(&[9; 32]), 1);
+    assert!(quorate_evidence::walk(edited.as_bytes(), None, &[]).is_err());
+    let folder = house.state().join(govern::FOLDER);
+    for act in std::fs::read_dir(folder).unwrap() {
+        let path = act.unwrap().path();
+        let whole = std::fs::read_to_string(&path).unwrap();
+        let edited = whole.replacen("\"payload\": \"e", "\"payload\": \"f", 1);
+        assert_ne!(edited, whole);
+        std::fs::write(&path, edited).unwrap();
+        assert!(govern::Acts::load(&house.state()).is_err());
+        std::fs::write(&path, whole).unwrap();
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::args::{Conformance, Place};
 use super::{Done, ui};
 
-/// Requirement, evidence and tests, one a line.
+/// Requirement, verdict (`met`, `partly`, `not met`, `outside`: for others to do), evidence and
+/// tests, one a line.
 const LIST: &str = include_str!("conformance.json");
 
 /// Prints the list, with the software and the policy that it is about.
@@ -26,8 +27,9 @@ pub(super) fn conformance(place: &Place, args: &Conformance) -> anyhow::Result<D
     for row in &rows {
         let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
         ui::say(&format!(
-            "{}: {} ({})",
+            "{}: {}: {} ({})",
             text("id"),
+            text("verdict"),
             text("requirement"),
             text("evidence")
         ));

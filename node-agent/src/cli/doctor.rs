@@ -9,7 +9,7 @@ use super::{Done, roster, runtime, ui};
 use crate::home::Home;
 use crate::link::Clock;
 use crate::link::dial::{Route, Target};
-use crate::peers::{PEERS_FILE, Peers, STALE};
+use crate::peers::{PEERS_FILE, Peers, UNWITNESSED};
 use crate::policy::Policy;
 use crate::source::{FileError, files};
 
@@ -91,7 +91,7 @@ pub(super) fn doctor(place: &Place, args: &Doctor, clock: &Clock) -> anyhow::Res
             certificate(&mut found, &home, &policy, clock());
             standing(&mut found, &home, &policy, clock());
             disk(&mut found, &policy);
-            witnesses(&mut found, &policy, clock());
+            witnesses(&mut found, &home, &policy, clock());
             mail = runtime()?.block_on(network(&mut found, &home, &policy, clock()));
         }
         sources(&mut found, &policy);
@@ -230,7 +230,7 @@ fn standing(found: &mut Findings, home: &Home, policy: &Policy, now: i64) {
 }
 
 /// What this node saw of the others' ledgers, and the coordinator with it.
-fn witnesses(found: &mut Findings, policy: &Policy, now: i64) {
+fn witnesses(found: &mut Findings, home: &Home, policy: &Policy, now: i64) {
     let peers = match Peers::read(&policy.node.state) {
         Ok(peers) => peers,
         Err(error) => {
@@ -260,16 +260,18 @@ fn witnesses(found: &mut Findings, policy: &Policy, now: i64) {
             );
         }
     }
-    match peers.freshest() {
-        Some(fresh) if now.saturating_sub(fresh) > STALE => found.bad(
+    let roster = home.roster(policy);
+    let alone = roster.map(|roster| peers.unwitnessed(&roster, &policy.node.name, now));
+    match (alone, peers.freshest()) {
+        (Ok(Some(since)), _) => found.bad(
             "other ledgers",
             format!(
-                "no other node's ledger was seen since {}: nobody outside the coordinator witnesses this one either; ask another custodian what they see",
-                roster::time(fresh)
+                "no other node's ledger was seen since {}: nobody outside the coordinator witnesses this one either, and answers say so ({UNWITNESSED}); ask another custodian what they see",
+                roster::time(since)
             ),
         ),
-        Some(_) => {}
-        None => found.note("other ledgers", "none was seen yet: this node has no witness but the coordinator"),
+        (_, Some(_)) => {}
+        (_, None) => found.note("other ledgers", "none was seen yet: this node has no witness but the coordinator"),
     }
 }
 

@@ -133,6 +133,7 @@ fn project(admitted: &Admitted, approval: Approval) -> Project {
         release: admitted.release(),
         columns: Some(admitted.data().clone()),
         record: admitted.digest().to_owned(),
+        acceptance: admitted.acceptance().to_owned(),
         questions: Some(record.budget.questions),
         others,
     }

@@ -198,6 +198,8 @@ pub struct Project {
     pub columns: Option<BTreeMap<String, BTreeSet<String>>>,
     /// Digest of its signed record; empty for a project of the policy file.
     pub record: String,
+    /// Digest of the custodian's acceptance of that record; empty as well.
+    pub acceptance: String,
     /// Questions that may run here; `None` for any number.
     pub questions: Option<u64>,
     /// People of the project who do not ask.

@@ -360,6 +360,7 @@ fn project(section: &Section<'_>) -> Option<Project> {
         columns: None,
         record: String::new(),
         questions,
+        acceptance: String::new(),
         others: Vec::new(),
     })
 }

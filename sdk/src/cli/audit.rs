@@ -39,7 +39,10 @@ pub(crate) fn run(home: &Path, args: &AuditArgs) -> Result<Exit, Failure> {
         let wrong = ledger.contradictions();
         sound &= wrong.is_empty();
         lines.extend(wrong.iter().map(|why| format!("✗ {node}: {why}")));
-        if wrong.is_empty() {
+        let left_out = ledger.left_out();
+        lines.extend(left_out.iter().map(|why| format!("– {node}: {why}")));
+        let told = !ledger.sightings.is_empty() || ledger.whole.is_some();
+        if wrong.is_empty() && told {
             let (seen, gaps) = (ledger.sightings.len(), ledger.unlinked());
             let whole = match &ledger.whole {
                 Some(whole) => format!(", each in the ledger of {} records", whole.head.seq),

@@ -85,6 +85,16 @@ pub enum VerifyError {
         /// Why.
         why: Contradiction,
     },
+    /// The coordinator dated the result back.
+    #[error(
+        "the result claims to have been finished {seconds} s before {what}: the coordinator dated it back"
+    )]
+    BackDated {
+        /// By how much.
+        seconds: i64,
+        /// What is later, and signed by somebody else.
+        what: String,
+    },
     /// The answers cannot be combined.
     #[error(transparent)]
     Combine(#[from] CombineError),

@@ -376,3 +376,14 @@ fn a_roster_never_goes_back_and_never_forks() {
     assert!(matches!(forked, ProfileError::Roster(_)), "{forked}");
     assert_eq!(profile.roster().unwrap().head(), fork.roster.head());
 }
+
+/// The coordinator says that it finished before the question was there, or before its node decided.
+#[test]
+fn a_result_is_not_dated_back() {
+    let error = refused(|_, _, result| result.finished -= 7200);
+    assert!(matches!(error, VerifyError::BackDated { .. }), "{error}");
+    let world = World::new();
+    let (asked, mut result) = honest(&world);
+    result.finished -= 200;
+    check(&world, &asked, &world.signed(&result)).expect("clocks are right to minutes only");
+}

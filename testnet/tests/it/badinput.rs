@@ -21,11 +21,16 @@ const COUNT: &str = "SELECT count(*) AS n FROM person";
 
 /// A network of two nodes: alice is on the project, mallory is only in the roster.
 pub(crate) fn lab(dir: &Path, state: &str) -> Network {
+    lab_with(dir, state, "")
+}
+
+/// The same with more words in every node's policy.
+pub(crate) fn lab_with(dir: &Path, state: &str, more: &str) -> Network {
     let folder = dir.join("spec");
     std::fs::create_dir_all(&folder).unwrap();
     let template = std::fs::read_to_string(support::specs().join("omop/node.toml")).unwrap();
     let template = template.replace("state = \"state\"", &format!("state = \"{state}\""));
-    std::fs::write(folder.join("node.toml"), template).unwrap();
+    std::fs::write(folder.join("node.toml"), template + more).unwrap();
     let codebook = support::specs().join("omop/codebook.toml");
     let mut spec = format!(
         "[network]\nformat = 1\nname = \"lab\"\ncodebook = \"{}\"\n",

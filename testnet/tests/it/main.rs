@@ -23,6 +23,8 @@ mod guides;
 #[cfg(test)]
 mod heart;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod liar;
