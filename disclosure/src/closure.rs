@@ -19,8 +19,8 @@ use crate::decide::{Draft, Listed, withheld};
 use crate::evidence::Contributions;
 use crate::facets::narrow;
 use crate::history::{
-    Addends, Entry, Facet, FacetCandidate, Footprint, Form, History, Hit, Near, ReleaseId, Shape,
-    State, same,
+    Across, Addends, Entry, Facet, FacetCandidate, Footprint, Form, History, Hit, Near, ReleaseId,
+    Shape, State, Statement, same,
 };
 use crate::table::Finding;
 
@@ -303,6 +303,10 @@ impl Margin {
         footprint.spread = footprint.spread.filter(|_| known);
         let shapes: Vec<&Shape> = all.iter().map(|candidate| &candidate.asked).collect();
         let asked = self.around(draft, &shapes)?;
+        let also = match overlap || mixed {
+            true => Vec::new(),
+            false => self.also(draft, &all)?,
+        };
         let form = match overlap || mixed {
             true => Form::Rows(0),
             false => first.facet.form,
@@ -318,7 +322,10 @@ impl Margin {
             contributions,
             first_vec: first.first_vec,
             clamp: first.clamp,
-            across: first.across.clone(),
+            across: Across {
+                also,
+                ..first.across.clone()
+            },
             same_in_every_box: first.same_in_every_box && !overlap,
             // Parts of what limits took something off do not add up to it.
             exact: self.is_box(draft)
@@ -326,6 +333,28 @@ impl Margin {
                 && !mixed
                 && !(may_overlap && (limited || !known)),
         })
+    }
+
+    /// What the sum of all is too, where each is: their lists have one order.
+    fn also(&self, draft: &Draft<'_, '_>, all: &[&FacetCandidate<'_>]) -> Option<Vec<Statement>> {
+        let first = &all.first()?.across.also;
+        if all.iter().any(|one| one.across.also.len() != first.len()) {
+            return Some(Vec::new());
+        }
+        let each = first.iter().enumerate().map(|(at, like)| {
+            let shapes = all.iter().map(|one| one.across.also.get(at));
+            let shapes: Option<Vec<&Statement>> = shapes.collect();
+            let shapes = shapes?;
+            let alike = |one: &&Statement| one.vec == like.vec && one.form == like.form;
+            let shapes: Vec<&Shape> = shapes.into_iter().filter(alike).map(|s| &s.shape).collect();
+            let whole = shapes.len() == all.len();
+            let shape = self.around(draft, &shapes).filter(|_| whole)?;
+            Some(Statement {
+                shape,
+                ..like.clone()
+            })
+        });
+        Some(each.flatten().collect())
     }
 
     fn around(&self, draft: &Draft<'_, '_>, shapes: &[&Shape]) -> Option<Shape> {

@@ -22,8 +22,8 @@ use crate::evidence::{
     Values as Counted,
 };
 use crate::history::{
-    Across, Addends, DECIMALS, Facet, FacetCandidate, Footprint, Form, Shape, derived_vec, same,
-    sources,
+    Across, Addends, DECIMALS, Facet, FacetCandidate, Footprint, Form, Shape, Statement,
+    derived_vec, same, sources,
 };
 use crate::rules::protect::told_rows;
 
@@ -77,7 +77,7 @@ impl<'a> Subject<'_, 'a> {
         }
     }
 
-    fn max_rows(&self) -> Option<u32> {
+    pub(crate) fn max_rows(&self) -> Option<u32> {
         match self.codebook.tables.get(&self.shape.rows)?.rows {
             RowsPer::Unit => None,
             RowsPer::Many { max_rows } => Some(max_rows),
@@ -85,6 +85,37 @@ impl<'a> Subject<'_, 'a> {
     }
 
     fn moments(&self, column: &ColumnRef, found: &'a Moments) -> Vec<FacetCandidate<'a>> {
+        let as_rows = self.as_rows(column, found);
+        let sum = match &as_rows {
+            Some((name, rows)) => self.sum(name, found, Some(rows)),
+            None => self.sum(column, found, None),
+        };
+        let (shape, people) = if self.facts.complete {
+            let present = self.narrowed(column, &Set::not_null());
+            (present, found.totals.people())
+        } else {
+            (self.shape.clone(), &self.cell.people)
+        };
+        let count = self.persons(shape.clone(), people.clone());
+        let Some(max) = self.max_rows() else {
+            let rows = as_rows.map(|(_, rows)| rows);
+            return [sum, count].into_iter().chain(rows).collect();
+        };
+        // A place for the rows in every cell, so that the facets of all cells go together.
+        let rows = match told_rows(self.facts, self.cell, found, self.params) {
+            Some(each) => self.rows_beside(shape, each, max),
+            None => self.persons(shape, people.clone()),
+        };
+        vec![sum, rows, count]
+    }
+
+    /// The sum of a column, which may be a number of rows.
+    fn sum(
+        &self,
+        column: &ColumnRef,
+        found: &'a Moments,
+        rows: Option<&FacetCandidate<'a>>,
+    ) -> FacetCandidate<'a> {
         let present = self.narrowed(column, &Set::not_null());
         let (low, high) = self.facts.bounds.unwrap_or((Number::ZERO, Number::ZERO));
         let at_scale = |n: &Number| {
@@ -93,42 +124,44 @@ impl<'a> Subject<'_, 'a> {
         };
         let clamp = at_scale(&low).max(at_scale(&high));
         let clamp = clamp.saturating_mul(self.max_rows().map_or(1, i128::from));
-        let (totals, clamp) = self.in_units(column, found, clamp);
+        // Who has no rows has no number of them.
+        let numbers = rows.and_then(|rows| match rows.contributions.as_ref()? {
+            Addends::Of(each) => Some(each.clone()),
+            Addends::Apart(_) => None,
+        });
+        let totals = numbers.unwrap_or(Cow::Borrowed(&found.totals));
+        let (totals, clamp) = self.in_units(column, found.scale, totals, clamp);
         let mut footprint = Footprint::of(&totals);
         let spread = footprint.spread.take();
         footprint.spread = spread.map(|spread| spread.signed(low < Number::ZERO));
         let form = Form::Sum(self.sum_vec(column, Some((low, high, found.scale))));
         let first_vec = self.first_sum_vec(column, (low, high));
-        let sum = FacetCandidate {
+        let also = match rows {
+            Some(rows) => vec![Statement {
+                vec: rows.facet.vec,
+                form: rows.facet.form,
+                shape: rows.asked.clone(),
+            }],
+            None => self.twins(column, &present),
+        };
+        FacetCandidate {
             facet: Facet {
                 vec: self.sum_vec(column, None),
                 form,
                 shape: same(&present, form, self.codebook),
                 footprint,
             },
-            asked: present.clone(),
+            asked: present,
             first_vec: (!self.is_derived(column)).then_some(first_vec),
             contributions: Some(Addends::Of(totals)),
             clamp,
             same_in_every_box: self.max_rows().is_none(),
             exact: true,
-            across: self.across(column, found.scale),
-        };
-        let (shape, people) = if self.facts.complete {
-            (present, found.totals.people())
-        } else {
-            (self.shape.clone(), &self.cell.people)
-        };
-        let count = self.persons(shape.clone(), people.clone());
-        let Some(max) = self.max_rows() else {
-            return vec![sum, count];
-        };
-        // A place for the rows in every cell, so that the facets of all cells go together.
-        let rows = match told_rows(self.facts, self.cell, found, self.params) {
-            Some(each) => self.rows_beside(shape, each, max),
-            None => self.persons(shape, people.clone()),
-        };
-        vec![sum, rows, count]
+            across: Across {
+                also,
+                ..self.across(column, found.scale)
+            },
+        }
     }
 
     fn is_derived(&self, column: &ColumnRef) -> bool {
@@ -140,27 +173,27 @@ impl<'a> Subject<'_, 'a> {
     fn in_units(
         &self,
         column: &ColumnRef,
-        found: &'a Moments,
+        scale: u32,
+        totals: Cow<'a, Contributions>,
         clamp: i128,
     ) -> (Cow<'a, Contributions>, i128) {
-        let short = DECIMALS.saturating_sub(found.scale);
+        let short = DECIMALS.saturating_sub(scale);
         let factor = 10_i128
             .checked_pow(short)
             .filter(|_| self.is_derived(column));
         let Some(factor) = factor else {
-            return (Cow::Borrowed(&found.totals), clamp);
+            return (totals, clamp);
         };
-        let scaled = found
-            .totals
+        let scaled = totals
             .iter()
             .map(|(person, add)| (person, add.saturating_mul(factor)));
         // Bounds keep mantissas within 62 bits: the sum of all persons fits.
         match Contributions::of(scaled.collect()) {
             Ok(scaled) => {
-                let scaled = scaled.limited(found.totals.is_limited());
+                let scaled = scaled.limited(totals.is_limited());
                 (Cow::Owned(scaled), clamp.saturating_mul(factor))
             }
-            Err(_) => (Cow::Borrowed(&found.totals), clamp),
+            Err(_) => (totals, clamp),
         }
     }
 
@@ -170,6 +203,7 @@ impl<'a> Subject<'_, 'a> {
                 compared: true,
                 short: DECIMALS.saturating_sub(scale),
                 related: Vec::new(),
+                also: Vec::new(),
             };
         }
         let related = sources(column, self.codebook).into_iter();
@@ -188,6 +222,7 @@ impl<'a> Subject<'_, 'a> {
             compared: true,
             short: 0,
             related: related.collect(),
+            also: Vec::new(),
         }
     }
 
@@ -394,7 +429,7 @@ impl<'a> Subject<'_, 'a> {
         }
     }
 
-    fn count_facet(&self, form: Form, asked: &Shape, footprint: Footprint) -> Facet {
+    pub(crate) fn count_facet(&self, form: Form, asked: &Shape, footprint: Footprint) -> Facet {
         Facet {
             vec: count_vec(),
             form,
@@ -410,25 +445,14 @@ impl<'a> Subject<'_, 'a> {
         shape
     }
 
-    /// What sums of a column have in common: which column, over which rows. With `within`, also its
-    /// bounds, its scale and how many rows count, which say what each person adds.
-    fn sum_vec(&self, column: &ColumnRef, within: Option<(Number, Number, u32)>) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(match within {
-            None => b"quorate/facet/sum/v2\0".as_slice(),
-            Some(_) => b"quorate/facet/form/v2\0".as_slice(),
-        });
-        let max = self.summed(&mut hash, column);
-        if let Some((low, high, scale)) = within {
-            hash.update(max.to_be_bytes());
-            update_bounds(&mut hash, (low, high));
-            hash.update(scale.to_be_bytes());
-        }
-        let vec = hash.finalize().into();
-        match within {
-            None if self.is_derived(column) => derived_vec(vec),
-            _ => vec,
-        }
+    /// What sums of a column have in common; with `within`, also what each person adds.
+    pub(crate) fn sum_vec(
+        &self,
+        column: &ColumnRef,
+        within: Option<(Number, Number, u32)>,
+    ) -> [u8; 32] {
+        let over = self.max_rows().map(|max| (self.shape.rows.as_str(), max));
+        sum_vec(self.codebook, column, over, within)
     }
 
     /// By what sums of a column were known before they met those within other bounds.
@@ -445,6 +469,32 @@ impl<'a> Subject<'_, 'a> {
     fn summed(&self, hash: &mut Sha256, column: &ColumnRef) -> u32 {
         let over = self.max_rows().map(|max| (self.shape.rows.as_str(), max));
         summed(hash, column, over)
+    }
+}
+
+/// What sums of a column have in common: which column, over which rows. With `within`, also its
+/// bounds, its scale and how many rows count, which say what each person adds.
+pub(crate) fn sum_vec(
+    codebook: &Codebook,
+    column: &ColumnRef,
+    over: Option<(&str, u32)>,
+    within: Option<(Number, Number, u32)>,
+) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(match within {
+        None => b"quorate/facet/sum/v2\0".as_slice(),
+        Some(_) => b"quorate/facet/form/v2\0".as_slice(),
+    });
+    let max = summed(&mut hash, column, over);
+    if let Some((low, high, scale)) = within {
+        hash.update(max.to_be_bytes());
+        update_bounds(&mut hash, (low, high));
+        hash.update(scale.to_be_bytes());
+    }
+    let vec = hash.finalize().into();
+    match within {
+        None if codebook.derived.contains_key(column) => derived_vec(vec),
+        _ => vec,
     }
 }
 

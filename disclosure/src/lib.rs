@@ -16,6 +16,7 @@ mod rules;
 mod table;
 #[cfg(test)]
 mod tests;
+mod twins;
 mod walk;
 
 pub use decide::{decide, decide_all};

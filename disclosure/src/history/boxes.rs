@@ -8,6 +8,8 @@ use quorate_query::codebook::{Codebook, ColumnRef};
 use quorate_query::question::{Cohort, Predicate, Set};
 
 use super::entry::Shape;
+use super::meaning;
+use super::same::in_form;
 
 /// The set of a column; without a restriction it is everything.
 fn set_of(predicate: &Predicate, column: &ColumnRef) -> Set {
@@ -98,8 +100,23 @@ fn by_column(whole: &Predicate, a: &Predicate, b: &Predicate, codebook: &Codeboo
     let Some(known) = codebook.column(column) else {
         return false;
     };
-    let all = set_of(whole, column).within(known);
-    of_a.intersect(&of_b).is_empty() && union.within(known) == all
+    let all = set_of(whole, column).intersect(&possible(whole, column, codebook));
+    of_a.intersect(&of_b).is_empty() && union.within(known) == all.within(known)
+}
+
+/// The values that a derived column can have of those who are in these cohorts.
+fn possible(predicate: &Predicate, column: &ColumnRef, codebook: &Codebook) -> Set {
+    let Some(bound) = meaning::bound(column, codebook) else {
+        return Set::anything();
+    };
+    let has_row = in_form(&bound.cohort, codebook).is_some_and(|cohort| {
+        let mut own = predicate.cohorts.iter();
+        own.any(|own| implies(own, &cohort))
+    });
+    Set {
+        null: !(bound.exact && has_row),
+        values: bound.values,
+    }
 }
 
 fn by_cohort(whole: &Predicate, a: &Predicate, b: &Predicate) -> bool {

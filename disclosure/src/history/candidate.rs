@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::entry::{Facet, Shape};
+use super::entry::{Facet, Form, Shape};
 use crate::evidence::Contributions;
 
 /// A facet under judgement.
@@ -34,6 +34,20 @@ pub struct Across {
     pub short: u32,
     /// Sums of columns that a derived one comes from, by their `vec`, and what their units have less.
     pub related: Vec<([u8; 32], u32)>,
+    /// What is the same number whatever the data, so that it is known where one of these is: a sum of
+    /// numbers of rows is the number of rows.
+    pub also: Vec<Statement>,
+}
+
+/// What a facet says, without of whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// What may be added up.
+    pub vec: [u8; 32],
+    /// What each person adds.
+    pub form: Form,
+    /// Tables and boxes, as they were asked for.
+    pub shape: Shape,
 }
 
 /// What each of some persons adds.

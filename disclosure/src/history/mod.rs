@@ -15,6 +15,7 @@ mod h1;
 mod h1s;
 mod h2;
 mod h2s;
+mod meaning;
 mod near;
 mod r7_pairs;
 mod ratio;
@@ -35,11 +36,12 @@ use quorate_query::codebook::Codebook;
 use quorate_query::release::ReleaseParams;
 use roaring::RoaringBitmap;
 
-pub use candidate::{Across, Addends, FacetCandidate};
+pub use candidate::{Across, Addends, FacetCandidate, Statement};
 pub(crate) use derived::{DECIMALS, derived_vec, sources};
 pub use entry::{Entry, Facet, Footprint, Form, ReleaseId, Shape, State};
+pub(crate) use meaning::bound;
 pub(crate) use recall::Recall;
-pub(crate) use same::{by_event, same};
+pub(crate) use same::{by_event, in_form, same};
 pub use spread::{Spread, Traits};
 pub(crate) use view::{Hit, Near};
 
@@ -254,7 +256,16 @@ impl History {
     ) -> Vec<&'f FacetCandidate<'a>> {
         let news = |candidate: &&FacetCandidate<'_>| {
             let facet = &candidate.facet;
-            let known = candidate.exact && self.shown.says(facet, from.epoch).is_some();
+            let says = |also: &Statement| {
+                let shape = same(&also.shape, also.form, from.codebook);
+                let also = Statement {
+                    shape,
+                    ..also.clone()
+                };
+                self.shown.states(&also, from.epoch).is_some()
+            };
+            let also = candidate.across.also.iter().any(says);
+            let known = candidate.exact && (also || self.shown.says(facet, from.epoch).is_some());
             !known && !facet.footprint.people.is_empty()
         };
         facets.iter().filter(news).collect()

@@ -3,15 +3,17 @@
 //!
 //! It rests on three things that a node guarantees: rows of persons who are not in the unit table
 //! count for nothing; a table that is not of events has at most one row of a person; persons of an
-//! event table are those who have at least one of its rows. It must not know persons.
+//! event table are those who have at least one of its rows. What conditions on derived columns mean
+//! follows from their definitions. It must not know persons.
 
 use std::collections::BTreeSet;
 
 use quorate_query::codebook::{Codebook, ColumnRef, RowsPer};
 use quorate_query::question::{Cohort, Predicate, Set};
 
-use super::boxes::implies;
+use super::boxes::{implies, is_inside};
 use super::entry::{Form, Shape};
+use super::meaning::{self, Meaning};
 use crate::facets::narrow;
 
 /// The shape that stands for all that mean the same: the same persons, or the same rows. One of a
@@ -35,11 +37,33 @@ pub(crate) fn same(shape: &Shape, form: Form, codebook: &Codebook) -> Shape {
         known.select(&shape.rows, &shape.joined, &shape.predicate);
     }
     known.drop_wider();
+    if is_kept {
+        known.drop_told();
+    }
     Shape {
         rows: known.rows,
         joined: known.joined,
         predicate: known.predicate,
     }
+}
+
+/// A cohort as shapes have it; `None` if it says more of a person than that they have one such row.
+pub(crate) fn in_form(cohort: &Cohort, codebook: &Codebook) -> Option<Cohort> {
+    let predicate = Predicate {
+        cohorts: [cohort.clone()].into(),
+        ..Predicate::default()
+    };
+    let everybody = Shape {
+        rows: codebook.unit.table.clone(),
+        joined: BTreeSet::new(),
+        predicate,
+    };
+    let found = same(&everybody, Form::Persons, codebook);
+    let alone = found.joined.is_empty() && found.predicate.boxes.is_empty();
+    let mut cohorts = found.predicate.cohorts.into_iter();
+    cohorts
+        .next()
+        .filter(|one| alone && !one.negated && cohorts.next().is_none())
 }
 
 /// Persons who have some event, as events: by the one event that they must have. `None` if they must
@@ -98,7 +122,30 @@ impl Same<'_> {
     }
 
     fn narrow(&mut self, column: &ColumnRef, set: &Set) {
-        narrow(&mut self.predicate, column, set, self.codebook);
+        let known = self.predicate.boxes.get(column);
+        let both = known.map_or_else(|| set.clone(), |known| known.intersect(set));
+        let Some(meaning) = meaning::of(column, &both, self.codebook) else {
+            return narrow(&mut self.predicate, column, set, self.codebook);
+        };
+        self.predicate.boxes.remove(column);
+        self.mean(column, &meaning);
+    }
+
+    /// In the place of a condition on a derived column, what it means.
+    fn mean(&mut self, column: &ColumnRef, meaning: &Meaning) {
+        for (input, set) in &meaning.boxes {
+            if input.table != column.table {
+                self.join(&input.table);
+            }
+            self.narrow(input, set);
+        }
+        for cohort in &meaning.cohorts {
+            match cohort.negated {
+                true => self.leave_out(cohort),
+                false => self.select(&cohort.rows, &cohort.joined, &cohort.filter),
+            }
+        }
+        narrow(&mut self.predicate, column, &meaning.rest, self.codebook);
     }
 
     /// Persons must have such a row. Of an event table, what is said of the person moves out, and
@@ -144,6 +191,19 @@ impl Same<'_> {
             // in normal form, two that imply each other are equal
             let mut others = all.iter().filter(|other| *other != cohort);
             !others.any(|other| implies(other, cohort))
+        });
+    }
+
+    /// Whose row this is has a row like it.
+    fn drop_told(&mut self) {
+        let rows = self.rows.clone();
+        let own = Predicate {
+            boxes: self.predicate.boxes.clone(),
+            cohorts: BTreeSet::new(),
+        };
+        self.predicate.cohorts.retain(|cohort| {
+            let alike = cohort.rows == rows && cohort.joined.is_empty();
+            cohort.negated || !alike || !is_inside(&own, &cohort.filter)
         });
     }
 }

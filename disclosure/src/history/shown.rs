@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::candidate::Statement;
 use super::entry::{Entry, Facet, Form, ReleaseId, Shape, State};
 use super::family::Releases;
 use super::sample::Signature;
@@ -21,7 +22,7 @@ pub(super) struct Indexed {
 }
 
 /// A vector and the tables and boxes of those who are added up.
-type Statement = ([u8; 32], Shape);
+type Said = ([u8; 32], Shape);
 
 /// Entries and their facets.
 #[derive(Default)]
@@ -31,7 +32,7 @@ pub(super) struct Shown {
     by_id: BTreeMap<ReleaseId, usize>,
     /// Facets of a family by number of persons.
     lanes: BTreeMap<[u8; 32], Vec<(u64, usize)>>,
-    statements: BTreeMap<Statement, Vec<usize>>,
+    statements: BTreeMap<Said, Vec<usize>>,
     /// Entries of a cell, whatever the state of the data and the protection.
     cells: BTreeMap<([u8; 32], [u8; 32]), Vec<usize>>,
 }
@@ -154,9 +155,18 @@ impl Shown {
 
     /// The facet that says exactly this, in this state of the data.
     pub(super) fn says(&self, facet: &Facet, epoch: &str) -> Option<usize> {
-        self.stated(facet.vec, &facet.shape).find(|number| {
+        self.found(facet.vec, facet.form, &facet.shape, epoch)
+    }
+
+    /// The facet that makes this statement, in this state of the data.
+    pub(super) fn states(&self, statement: &Statement, epoch: &str) -> Option<usize> {
+        self.found(statement.vec, statement.form, &statement.shape, epoch)
+    }
+
+    fn found(&self, vec: [u8; 32], form: Form, shape: &Shape, epoch: &str) -> Option<usize> {
+        self.stated(vec, shape).find(|number| {
             self.get(*number)
-                .is_some_and(|(_, e, other)| e.id.epoch == epoch && other.form == facet.form)
+                .is_some_and(|(_, e, other)| e.id.epoch == epoch && other.form == form)
         })
     }
 

@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBat
 use datafusion::datasource::MemTable;
 use proptest::prelude::*;
 use quorate_query::codebook::{Codebook, ColumnRef};
+use quorate_query::derived::{Aggregate, Derived, Frame};
 use quorate_query::number::Number;
 use quorate_query::question::{
     Cohort, GroupKey, Measure, Output, Predicate, Set, TableQuestion, Values,
@@ -436,6 +437,61 @@ fn missing_is_in_a_set_only_when_it_says_so() {
         }),
         0
     );
+}
+
+/// What each person adds to the only measure.
+fn added(evidence: &Evidence) -> BTreeMap<u32, i128> {
+    match &cell(evidence, &[]).measures[0] {
+        MeasureEvidence::Count(counted) => counted.iter().collect(),
+        MeasureEvidence::Moments(found) => found.totals.iter().collect(),
+        _ => panic!("no plain sum"),
+    }
+}
+
+/// `disclosure` takes both for one number: whoever knows one knows the other, at all limits.
+#[test]
+fn sums_over_a_frame_are_sums_over_its_rows() {
+    let (people, numbers) = (people(), persons());
+    let cost = column("visit", "cost");
+    let plain = book();
+    let frame = || Frame {
+        rows: "visit".to_owned(),
+        joined: BTreeSet::new(),
+        filter: Predicate::default(),
+    };
+    let twins = [
+        (Aggregate::Rows, Measure::Events { of: None }),
+        (
+            Aggregate::Sum(cost.clone()),
+            Measure::Moments { column: cost },
+        ),
+    ];
+    for (of, over_rows) in twins {
+        let derived = Derived::Frame { frame: frame(), of };
+        let name = derived.reference(&plain);
+        let missing = Derived::Coalesce {
+            of: name.clone(),
+            otherwise: number(0),
+        };
+        let without = missing.reference(&plain.with(&[(name.clone(), derived.clone())].into()));
+        let book = plain.with(&[(name.clone(), derived), (without.clone(), missing)].into());
+        assert_eq!(book.derived.len(), 2);
+        let run = |rows: &str, measure: Measure| {
+            let question = question(rows, vec![], vec![measure]);
+            added(&run_on(&question, &book, &tables(&people), &numbers))
+        };
+        let rows = run("visit", over_rows);
+        let most = rows.values().max();
+        assert!(
+            rows.len() > 20 && (most == Some(&3) || most == Some(&300)),
+            "{most:?}"
+        );
+        assert_eq!(run("person", Measure::Moments { column: name }), rows);
+        let mut all = run("person", Measure::Moments { column: without });
+        assert_eq!(all.len(), people.len());
+        all.retain(|person, adds| rows.contains_key(person) || *adds != 0);
+        assert_eq!(all, rows);
+    }
 }
 
 fn any_people() -> impl Strategy<Value = Vec<Person>> {

@@ -9,6 +9,7 @@ use quorate_query::set::{domain_values, ordinal};
 use quorate_query::value::{ColumnType, Scalar};
 
 use super::place::{Dim, Part};
+use crate::history::bound;
 
 /// A piece of a dimension.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,11 @@ impl Axis {
         let values = match (closed, column) {
             (Some(domain), Some(column)) => explicit(&domain, column.ty),
             _ => Values::All,
+        };
+        // A number of rows is never zero.
+        let values = match bound(name, codebook) {
+            Some(bound) => values.intersect(&bound.values),
+            None => values,
         };
         let never_missing = column.is_some_and(|column| column.required);
         let mut atoms = vec![Atom::Values(values)];

@@ -7,6 +7,7 @@ use quorate_query::codebook::Codebook;
 use super::axis::{Atom, Axis};
 use super::basis::{Amounts, Basis, Content, Prints, Residue};
 use super::place::{Dim, Part};
+use crate::history::{bound, in_form};
 
 /// More atoms than this are not judged: the family answers nothing new.
 const MOST: usize = 4096;
@@ -40,7 +41,48 @@ pub(super) struct Grid {
     pub(super) axes: [Axis; 2],
     pub(super) basis: Basis,
     dims: Dims,
+    /// What the definition of a derived column says of who has a value.
+    ties: [Option<Tie>; 2],
     prints: Option<Prints>,
+}
+
+/// A column that has a value of nobody outside a cohort.
+#[derive(Clone, Debug)]
+struct Tie {
+    cohort: Dim,
+    /// Everybody in the cohort has one.
+    exact: bool,
+}
+
+impl Tie {
+    fn of(dim: &Dim, codebook: &Codebook) -> Option<Self> {
+        let Dim::Column(name) = dim else {
+            return None;
+        };
+        let bound = bound(name, codebook)?;
+        Some(Self {
+            cohort: Dim::Cohort(Box::new(in_form(&bound.cohort, codebook)?)),
+            exact: bound.exact,
+        })
+    }
+
+    /// Whether who is in a cohort, or out of it, cannot be in this atom of the column.
+    fn contradicts(&self, atom: &Atom, cohort: &Dim, is_in: bool) -> bool {
+        match atom {
+            Atom::Values(_) => !is_in && self.cohort.is_within(cohort),
+            Atom::Null => is_in && self.exact && cohort.is_within(&self.cohort),
+            Atom::In | Atom::Out | Atom::Absent => false,
+        }
+    }
+
+    /// Whether nobody can have a value of one column and none of the other.
+    fn excludes(&self, atom: &Atom, other: &Self, theirs: &Atom) -> bool {
+        let without = |a: &Atom, b: &Atom, own: &Self, other: &Self| {
+            matches!((a, b), (Atom::Null, Atom::Values(_)))
+                && own.contradicts(&Atom::Null, &other.cohort, true)
+        };
+        without(atom, theirs, self, other) || without(theirs, atom, other, self)
+    }
 }
 
 /// A family with more atoms than can be judged.
@@ -61,10 +103,15 @@ impl Grid {
             }),
         ];
         let width = axes[0].atoms.len() * axes[1].atoms.len();
+        let ties = [
+            Tie::of(&dims.first, codebook),
+            second.and_then(|dim| Tie::of(dim, codebook)),
+        ];
         let mut grid = Self {
             axes,
             basis: Basis::new(width),
             dims,
+            ties,
             prints: None,
         };
         grid.know_the_impossible();
@@ -161,6 +208,7 @@ impl Grid {
             axes: self.axes.clone(),
             basis: Basis::new(self.basis.width()),
             dims: self.dims.clone(),
+            ties: self.ties.clone(),
             prints: None,
         };
         nothing.know_the_impossible();
@@ -186,8 +234,9 @@ impl Grid {
         }
     }
 
-    /// Places where nobody can be: without the table in one dimension and with it in the other, or
-    /// in a cohort and not in a wider one.
+    /// Places where nobody can be: without the table in one dimension and with it in the other, in a
+    /// cohort and not in a wider one, or with a value of a derived column and without the rows that it is
+    /// made of.
     fn impossible(&self) -> Vec<usize> {
         let dims = &self.dims;
         let of_table = |dim: &Dim| dim.table().is_some();
@@ -209,11 +258,31 @@ impl Grid {
                     torn_apart(&dims.first, *a == Atom::In, second, *b == Atom::In)
                         || contradicts(second, b)
                 });
-                let impossible = torn || escaped || contradicts(&dims.first, a);
+                let impossible =
+                    torn || escaped || contradicts(&dims.first, a) || self.is_untied([a, b]);
                 places.extend(impossible.then_some(line * width + at));
             }
         }
         places
+    }
+}
+
+impl Grid {
+    /// Whether the definition of a derived column says that nobody can be in a place.
+    fn is_untied(&self, atoms: [&Atom; 2]) -> bool {
+        let ([first, second], [a, b]) = (&self.ties, atoms);
+        let of = |tie: &Option<Tie>, atom: &Atom, other: Option<(&Dim, &Atom)>| {
+            let fixed = self.dims.cohorts.iter();
+            let fixed = fixed.map(|(dim, part)| (dim, *part == Part::In));
+            let other = other.map(|(dim, atom)| (dim, *atom == Atom::In));
+            let mut all = fixed.chain(other);
+            let tie = tie.as_ref();
+            tie.is_some_and(|tie| all.any(|(dim, is_in)| tie.contradicts(atom, dim, is_in)))
+        };
+        let both = first.as_ref().zip(second.as_ref());
+        of(first, a, self.dims.second.as_ref().map(|dim| (dim, b)))
+            || of(second, b, Some((&self.dims.first, a)))
+            || both.is_some_and(|(first, second)| first.excludes(a, second, b))
     }
 }
 

@@ -59,6 +59,33 @@ fn a_total_without_a_few_is_the_total() {
     assert_eq!(pattern(&other), "n");
 }
 
+/// The counter-example of `docs/disclosure/H4.md`.
+#[test]
+fn a_true_margin_of_one_table_is_not_safe_beside_history() {
+    let mut people = alike(0, 40, [0, 0, 40, 0, 1]);
+    for town in 1..4 {
+        let first = 100 * u32::try_from(town).unwrap();
+        people.extend(alike(first, 6, [0, town, 40, 0, 1]));
+    }
+    let table = "SELECT town, count(*) FROM person GROUP BY town";
+    let mut alone = Node::of(people.clone());
+    assert_eq!(alone.shows(table), "v---");
+    assert_eq!(
+        alone.one(ALL),
+        count(60),
+        "58 persons, and 18 of them withheld"
+    );
+    let mut node = Node::of(people);
+    let three = "SELECT count(*) FROM person WHERE town IN (0, 1, 2)";
+    assert_eq!(node.one(three), count(50));
+    assert_eq!(node.shows(table), "v---");
+    assert_ne!(
+        node.shows(ALL),
+        "v",
+        "it would show the 6 persons of the last town"
+    );
+}
+
 #[test]
 fn near_answers_stay_in_their_project() {
     let mut node = Node::of(clinic());

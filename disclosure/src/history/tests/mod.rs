@@ -3,6 +3,7 @@
 mod cases;
 mod derived;
 mod law;
+mod meaning;
 mod means;
 mod products;
 mod rows;
