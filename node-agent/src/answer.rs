@@ -1,6 +1,6 @@
 //! The story of an answer: verify, record, read, approve, plan, execute, disclose, decide, sign, close.
 //! What output checkers must see first waits after the check; the story is told again when they spoke.
-//! A question beyond the caps ends before anything runs.
+//! A question beyond the caps ends before anything runs; one that is stopped ends where it stands (`halt`).
 //! The first question about a state of the data finds its core tables released (`core`).
 //!
 //! One line and one verb a step. Each step returns a type that only its own module can build and
@@ -15,6 +15,7 @@ use crate::caps;
 use crate::core;
 use crate::disclose::{Checked, disclose};
 use crate::execute::execute;
+use crate::halt::unless_stopped;
 use crate::node::Node;
 use crate::plan::plan;
 use crate::read::read;
@@ -158,10 +159,17 @@ pub(crate) async fn tell<'a>(
 ) -> Result<Checked<'a>, Refusal> {
     let question = steps.lap("read", read(node, recorded))?;
     let approved = steps.lap("approve", approve(node, question, now))?;
-    let planned = steps.lap("plan", plan(node, approved).await)?;
+    let (asked, later) = (
+        recorded.verified().asked(),
+        now.saturating_add(steps.seconds()),
+    );
+    let planning = unless_stopped(node, asked, later, plan(node, approved));
+    let planned = steps.lap("plan", planning.await)?;
     steps.lap("caps", caps::within(node, &planned, now).await)?;
     steps.lap("core", core::before(node, &planned, now).await)?;
-    let raw = steps.lap("execute", execute(node, planned).await)?;
+    let later = now.saturating_add(steps.seconds());
+    let running = unless_stopped(node, asked, later, execute(node, planned));
+    let raw = steps.lap("execute", running.await)?;
     Ok(steps.lap("disclose", disclose(node, raw, now).await)?)
 }
 

@@ -12,6 +12,7 @@ use quorate_wire::QuestionId;
 use crate::approve::approve;
 use crate::disclose::{Checked, disclose, protection, words};
 use crate::execute::execute;
+use crate::halt::unless_stopped;
 use crate::node::Node;
 use crate::plan::{Planned, plan};
 use crate::read::read;
@@ -21,22 +22,37 @@ use crate::releases::{CoreDone, Record};
 use crate::sign;
 use crate::store::StoreError;
 use crate::times::StepTimes;
-use crate::verify;
+use crate::verify::{self, Asked};
 
 /// Releases the core tables of a question's codebook, unless that has happened.
 ///
 /// # Errors
-/// If they cannot be recorded. A core table that runs into a fault is tried again later.
+/// If they cannot be recorded, or the question that wanted them was stopped meanwhile. A core table
+/// that runs into a fault or was stopped is tried again later.
 pub(crate) async fn before(node: &Node, planned: &Planned<'_>, now: i64) -> Result<(), Refusal> {
-    let codebook = planned.approved().question().codebook();
-    begin(node, codebook, planned.epoch(), now).await
+    let question = planned.approved().question();
+    begin(
+        node,
+        question.asked(),
+        question.codebook(),
+        planned.epoch(),
+        now,
+    )
+    .await
 }
 
-async fn begin(node: &Node, codebook: &Codebook, epoch: &str, now: i64) -> Result<(), Refusal> {
+async fn begin(
+    node: &Node,
+    wanted_by: &Asked,
+    codebook: &Codebook,
+    epoch: &str,
+    now: i64,
+) -> Result<(), Refusal> {
     if node.policy.population.synthetic || missing(node, codebook, epoch).await.is_empty() {
         return Ok(());
     }
-    let _one_at_a_time = node.opening_epoch.lock().await;
+    let turn = async { Ok::<_, Refusal>(node.opening_epoch.lock().await) };
+    let _one_at_a_time = unless_stopped(node, wanted_by, now, turn).await?;
     for statement in missing(node, codebook, epoch).await {
         let verified = verify::core(node, id(codebook, epoch, statement), codebook, statement);
         let recorded = match node.is_durable() {
@@ -44,8 +60,14 @@ async fn begin(node: &Node, codebook: &Codebook, epoch: &str, now: i64) -> Resul
             false => record::rehearse(verified),
         };
         let mut steps = StepTimes::start(&node.stopwatch);
-        let told = release(node, &recorded, &mut steps, now).await;
-        if let Err(refusal) = &told {
+        let told = release(node, wanted_by, &recorded, &mut steps, now).await;
+        let stopped = match &told {
+            Err(refusal) if refusal.code().0.starts_with('G') => {
+                Some(Refusal::new(refusal.code(), refusal.detail()))
+            }
+            _ => None,
+        };
+        if let (Err(refusal), None) = (&told, &stopped) {
             let why = format!("{}: {}", refusal.code(), refusal.detail());
             node.note_fault("core", now, &why);
             // A table that is not held here never will be of this state; a fault may pass.
@@ -55,6 +77,9 @@ async fn begin(node: &Node, codebook: &Codebook, epoch: &str, now: i64) -> Resul
         }
         if let Some(close) = sign::unsent(node, &recorded, told, steps.micros()) {
             record::close_unsent(node, close, now)?;
+        }
+        if let Some(refusal) = stopped {
+            return Err(refusal);
         }
     }
     Ok(())
@@ -93,14 +118,17 @@ async fn skip(node: &Node, done: CoreDone) -> Result<(), StoreError> {
 /// The way of every question, but for the core tables before it.
 async fn release<'a>(
     node: &Node,
+    wanted_by: &Asked,
     recorded: &'a Recorded,
     steps: &mut StepTimes,
     now: i64,
 ) -> Result<Checked<'a>, Refusal> {
     let question = steps.lap("read", read(node, recorded))?;
     let approved = steps.lap("approve", approve(node, question, now))?;
-    let planned = steps.lap("plan", plan(node, approved).await)?;
-    let raw = steps.lap("execute", execute(node, planned).await)?;
+    let planning = unless_stopped(node, wanted_by, now, plan(node, approved));
+    let planned = steps.lap("plan", planning.await)?;
+    let running = unless_stopped(node, wanted_by, now, execute(node, planned));
+    let raw = steps.lap("execute", running.await)?;
     Ok(steps.lap("disclose", disclose(node, raw, now).await)?)
 }
 

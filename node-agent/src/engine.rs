@@ -179,6 +179,13 @@ impl Engine {
             .map_err(|error| Fault::Internal(error.to_string()))
     }
 
+    /// Takes every slot, so that whatever comes next waits for as long as the slots are kept.
+    #[cfg(test)]
+    pub(crate) fn occupy(&self) -> tokio::sync::SemaphorePermit<'_> {
+        let all = u32::try_from(self.slots.available_permits()).unwrap();
+        self.slots.try_acquire_many(all).unwrap()
+    }
+
     /// A session without functions, files, catalogs or SQL: only plans of our own run in it.
     fn state(&self) -> SessionState {
         let config = SessionConfig::new()
@@ -395,6 +402,26 @@ mod tests {
             layout: layout(),
         };
         assert!(matches!(run(&limits(), task), Err(Fault::Internal(_))));
+    }
+
+    #[test]
+    fn a_question_that_is_dropped_gives_its_slot_back() {
+        let one = Limits {
+            concurrent: 1,
+            time: Duration::from_secs(3600),
+            ..limits()
+        };
+        let engine = Engine::start(&one).unwrap();
+        let waiting = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        waiting.block_on(async {
+            let short = Duration::from_millis(200);
+            let long = tokio::time::timeout(short, engine.run(endless())).await;
+            assert!(long.is_err(), "it would run for hours");
+            assert_eq!(engine.run(grouped()).await.unwrap().cells.len(), 1000);
+        });
     }
 
     #[test]

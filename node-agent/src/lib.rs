@@ -18,6 +18,7 @@ pub mod disclose;
 pub mod engine;
 pub mod execute;
 pub mod govern;
+mod halt;
 pub mod home;
 pub mod ledger;
 mod link;

@@ -16,6 +16,7 @@ use quorate_wire::{Checkpoint, QuestionId};
 use crate::behind;
 use crate::books::Books;
 use crate::engine::{Engine, StartError};
+use crate::govern::{self, Shelf};
 use crate::home::{Home, HomeError};
 use crate::ledger::{Event, Head, Interrupted, Ledger, LedgerError};
 use crate::notes;
@@ -94,6 +95,8 @@ pub struct Node {
     shown: AtomicU64,
     /// Where the other nodes' ledgers were seen.
     peers: Mutex<Peers>,
+    /// Acts of governance that were verified before.
+    pub(crate) shelf: Shelf,
 }
 
 /// A node cannot be opened.
@@ -195,6 +198,7 @@ impl Node {
             timings: Mutex::new(opening.timings),
             shown: AtomicU64::new(0),
             peers: Mutex::new(Peers::open(&state)),
+            shelf: Shelf::default(),
         })
     }
 
@@ -204,7 +208,7 @@ impl Node {
         for message in self.with_store(|store| store.prepared())? {
             record::seal(self, &message, now)?;
         }
-        self.with_ledger(|ledger| notes::take_in(&self.policy.node.state, ledger, &self.key, now))?;
+        self.take_notes(now)?;
         let unfinished = self.with_ledger(|ledger| Ok(ledger.unfinished().clone()))?;
         for (opened, question) in unfinished {
             // What waits in the airlock goes on waiting.
@@ -215,6 +219,22 @@ impl Node {
             self.with_ledger(|ledger| ledger.append(event, &self.key, now))?;
         }
         Ok(())
+    }
+
+    /// Records what commands and acts of governance left for the ledger.
+    ///
+    /// # Errors
+    /// If the ledger cannot be written.
+    pub(crate) fn take_notes(&self, now: i64) -> Result<(), LedgerError> {
+        self.with_ledger(|ledger| {
+            notes::take_in(&self.policy.node.state, ledger, &self.key, now)?;
+            govern::tell(self, ledger, now)
+        })
+    }
+
+    /// Where acts of governance lie.
+    pub(crate) fn govern_folder(&self) -> std::path::PathBuf {
+        self.policy.node.state.join(govern::FOLDER)
     }
 
     /// Whether anything is kept; a trial keeps nothing.

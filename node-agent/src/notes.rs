@@ -1,4 +1,4 @@
-//! What is no question and belongs into the ledger all the same: data registered, ledger read. A
+//! What is no question and belongs into the ledger all the same: data registered, ledger read, the node paused. A
 //! command writes it there itself, or, while the node runs and holds the ledger, leaves it for the
 //! node, which takes it in before its next question and at its start.
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use quorate_identity::digest_text;
 use quorate_wire::LedgerRef;
 
-use crate::govern::Standing;
+use crate::govern::{self, Standing};
 use crate::ledger::{self, Actor, Event, Head, LedgerError, Open};
 use crate::node::Node;
 use crate::notes;
@@ -108,6 +108,7 @@ pub fn open(node: &Node, verified: Verified, now: i64) -> Result<Recorded, Ledge
     });
     let entry = node.with_ledger(|ledger| {
         notes::take_in(&node.policy.node.state, ledger, &node.key, now)?;
+        govern::tell(node, ledger, now)?;
         let purpose = ledger.commitment(None, "purpose", asked.purpose.as_bytes());
         let open = Open {
             question: asked.id.to_string(),

@@ -24,7 +24,7 @@ pub(crate) use resume::{Seen, again, due, ended};
 
 use crate::approve::{self, ApproveError};
 use crate::disclose::Checked;
-use crate::govern::{GovernError, Standing, reviews, stands};
+use crate::govern::{GovernError, Standing, reviews_on, stands};
 use crate::node::Node;
 use crate::record::Recorded;
 use crate::refusal::Coded;
@@ -170,7 +170,7 @@ pub fn decide<'a>(
     let mut conflicted = project.everybody();
     conflicted.extend(approved.basis().approvers.iter().cloned());
     let question = asked.id.to_string();
-    let said = reviews(&node.policy.node.state, Some(&question))?;
+    let said = reviews_on(&node.shelf, &node.govern_folder(), Some(&question))?;
     let bench = Bench::of(node, mode, conflicted, &question, now);
     let (tables, outcome) = bench.outcome(checked.tables(), &said);
     let judgement = judge(&bench.waiting(&outcome), &said);

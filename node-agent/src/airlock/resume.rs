@@ -11,7 +11,7 @@ use quorate_wire::{Payload, QuestionId, QuestionPayload};
 
 use super::{Bench, Held};
 use crate::approve;
-use crate::govern::{GovernError, Standing, reviews};
+use crate::govern::{GovernError, Standing, reviews_on};
 use crate::node::Node;
 use crate::policy::Project;
 use crate::record::{self, RecordError, Recorded};
@@ -31,7 +31,7 @@ pub(crate) fn due(node: &Node, seen: &mut Seen, now: i64) -> Result<Vec<Held>, D
         return Ok(held);
     }
     let standing = Standing::read(node, now)?;
-    let said = reviews(&node.policy.node.state, None)?;
+    let said = reviews_on(&node.shelf, &node.govern_folder(), None)?;
     let mut due = Vec::new();
     for one in held {
         let of_this: Vec<_> = said

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use quorate_governance::Person;
-use quorate_governance::approval::{Approvers, Asked, NoApproval, choose};
+use quorate_governance::approval::{Approvers, Asked, NoApproval, OfCohort, choose};
 use quorate_identity::{Name, digest_text, sha256};
 use quorate_query::analyses::Request;
 
 use super::{ApproveError, Ground, ground, tables};
-use crate::govern::{Standing, rules_digest, stands};
+use crate::govern::{Standing, rules_digest, rules_of_all, stands};
 use crate::node::Node;
 use crate::policy::{Approval, Project};
 use crate::read::Question;
@@ -116,15 +116,18 @@ fn signed(
     let Ground { hash, cohort, .. } = ground(question);
     let text = text(&asked.request);
     let rules = rules_digest(&node.policy, question.codebook(), &tables(question));
+    let every_rule = rules_of_all(&node.policy, question.codebook());
     let asked_for = Asked {
         network: roster.network().as_str(),
         node: &node.policy.node.name,
         project: &project.id,
         record: &project.record,
         hash: &hash,
-        cohort: cohort
-            .as_ref()
-            .map(|(cohort, kind)| (cohort.as_str(), *kind)),
+        cohort: cohort.as_ref().map(|(hash, kind)| OfCohort {
+            hash,
+            kind,
+            rules: &every_rule,
+        }),
         text: text.as_deref(),
         params: &asked.params,
         codebook: &asked.codebook,

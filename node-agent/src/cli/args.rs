@@ -9,7 +9,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 pub(super) use govern::{
     AirlockCommand, AirlockList, AirlockReturn, AirlockSay, AirlockShow, AirlockSuppress,
     GovernAccept, GovernApproval, GovernChange, GovernCommand, GovernEvidence, GovernFiles,
-    GovernLift, GovernRecord, GovernRefuse, GovernSign, GovernSuspend, GovernVote,
+    GovernGlass, GovernLift, GovernRead, GovernRecord, GovernRefuse, GovernSign, GovernSuspend,
+    GovernVote,
 };
 
 /// A custodian's node: answers questions about data that stays here.
@@ -126,7 +127,7 @@ pub(super) struct Doctor {
 #[derive(Debug, ClapArgs)]
 pub(super) struct Try {
     /// The question
-    #[arg(required_unless_present_any = ["file", "analysis"], conflicts_with = "file")]
+    #[arg(required_unless_present_any = ["file", "analysis", "cohort"], conflicts_with = "file")]
     pub(super) sql: Option<String>,
     /// Read the question from a file
     #[arg(long, value_name = "FILE")]
@@ -143,6 +144,13 @@ pub(super) struct Try {
     /// As a question of this project
     #[arg(long)]
     pub(super) project: Option<String>,
+    /// A file with the statement of a cohort, to be used as the table `cohort`; without a question,
+    /// how many persons are in it
+    #[arg(long, value_name = "FILE")]
+    pub(super) cohort: Option<PathBuf>,
+    /// Columns of the cohort that none of its persons may lack
+    #[arg(long, value_delimiter = ',', value_name = "A,B", requires = "cohort")]
+    pub(super) complete: Vec<String>,
     /// As a question for review, with OR, NOT, arithmetic inside sums and LEFT JOIN
     #[arg(long)]
     pub(super) reviewed: bool,
@@ -253,6 +261,8 @@ pub(super) enum ReportBy {
     Person,
     /// By table of the codebook
     Dataset,
+    /// Acts of governance and commands, one by one
+    Act,
 }
 
 impl ReportBy {
@@ -261,6 +271,7 @@ impl ReportBy {
         match self {
             Self::Person => "person",
             Self::Dataset => "dataset",
+            Self::Act => "act",
         }
     }
 }

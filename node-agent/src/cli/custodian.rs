@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, bail};
 use quorate_identity::{SigningKey, parse_digest};
 use quorate_query::analyses::{ALL, Analysis, QUERY, Request};
+use quorate_query::cohort::Cohort;
 use quorate_query::number::Number;
 use quorate_query::question::{ParamValue, Params};
 use quorate_query::value::{Scalar, from_civil};
@@ -13,9 +14,10 @@ use super::args::{Approve, LedgerVerify, Pause, Place, Resume, Try};
 use super::data::pick_codebook;
 use super::{Done, runtime, serve, ui};
 use crate::home::Home;
-use crate::ledger::{self, Head};
+use crate::ledger::{self, Actor, Head, Noted};
 use crate::link::Clock;
 use crate::node::{Node, Opening};
+use crate::notes;
 use crate::policy::Approval;
 use crate::refusal::Refusal;
 use crate::trial::{Shown, Trial, try_alone};
@@ -49,10 +51,7 @@ pub(super) fn run_alone(
     let home = Home::open(&policy.node.state)?;
     let codebook = pick_codebook(&home, &policy, args.codebook.as_deref())?;
     let trial = Trial {
-        request: match args.reviewed {
-            true => Request::Reviewed(Box::new(request(&args)?)),
-            false => request(&args)?,
-        },
+        request: request(&args)?,
         params: params(&args.params)?,
         codebook: codebook.digest.clone(),
         project: args.project,
@@ -73,8 +72,26 @@ pub(super) fn run_alone(
     Ok(report.outcome)
 }
 
-/// What is to be tried: a text, or an analysis with its arguments.
+/// What is to be tried: a text, or an analysis with its arguments, perhaps of a cohort, perhaps for
+/// review.
 pub(super) fn request(args: &Try) -> anyhow::Result<Request> {
+    let mut request = bare(args)?;
+    if let Some(path) = &args.cohort {
+        let text = std::fs::read_to_string(path);
+        let text = text.with_context(|| format!("{} cannot be read", path.display()))?;
+        let cohort = Cohort {
+            sql: text.trim_end().to_owned(),
+            complete: args.complete.clone(),
+        };
+        request = Request::Of(cohort, Box::new(request));
+    }
+    match args.reviewed {
+        true => Ok(Request::Reviewed(Box::new(request))),
+        false => Ok(request),
+    }
+}
+
+fn bare(args: &Try) -> anyhow::Result<Request> {
     match (&args.analysis, &args.sql, &args.file) {
         (Some(name), _, _) => {
             let mut arguments = BTreeMap::new();
@@ -93,6 +110,9 @@ pub(super) fn request(args: &Try) -> anyhow::Result<Request> {
             Ok(text
                 .with_context(|| format!("{} cannot be read", file.display()))?
                 .into())
+        }
+        (None, None, None) if args.cohort.is_some() => {
+            Ok("SELECT count(*) AS n FROM cohort".into())
         }
         (None, None, None) => bail!("no question"),
     }
@@ -125,15 +145,40 @@ pub(super) fn params(texts: &[String]) -> anyhow::Result<Params> {
     Ok(params)
 }
 
-/// `pause`: a running node refuses from its next question on.
-pub(super) fn pause(place: &Place, args: &Pause) -> anyhow::Result<Done> {
+/// `pause`: a running node refuses from now on, what runs included.
+pub(super) fn pause(place: &Place, args: &Pause, clock: &Clock) -> anyhow::Result<Done> {
     place.home()?.set_paused(Some(&args.reason))?;
     ui::note("paused: every question is refused until `quorate-node resume`");
+    if place.policy_path().exists() {
+        note(place, "paused", "node", BTreeSet::new(), clock)?;
+    }
     Ok(Done::Well)
 }
 
+/// Tells the ledger of something that the custodian did by a command.
+fn note(
+    place: &Place,
+    what: &str,
+    concerns: &str,
+    documents: BTreeSet<String>,
+    clock: &Clock,
+) -> anyhow::Result<()> {
+    let policy = place.policy()?;
+    let key = Home::open(&policy.node.state)?.node_key()?;
+    let noted = Noted {
+        what: what.to_owned(),
+        actor: Actor {
+            role: "custodian".to_owned(),
+            ..Actor::default()
+        },
+        concerns: concerns.to_owned(),
+        documents,
+    };
+    Ok(notes::note(&policy, &key, noted, clock())?)
+}
+
 /// `resume`: one may always pause; where two speak for the custodian, two resume.
-pub(super) fn resume(place: &Place, args: &Resume) -> anyhow::Result<Done> {
+pub(super) fn resume(place: &Place, args: &Resume, clock: &Clock) -> anyhow::Result<Done> {
     let home = place.home()?;
     let speakers = match place.policy_path().exists() {
         true => place.policy()?.governance.custodian,
@@ -159,12 +204,15 @@ pub(super) fn resume(place: &Place, args: &Resume) -> anyhow::Result<Done> {
         ui::note(&format!("it was paused: {reason}"));
     }
     home.set_paused(None)?;
+    if place.policy_path().exists() {
+        note(place, "resumed", "node", BTreeSet::new(), clock)?;
+    }
     ui::note("answering again");
     Ok(Done::Well)
 }
 
 /// `approve`: adds a question hash to the project's list, or lets kinds of question be asked of a cohort.
-pub(super) fn approve(place: &Place, args: &Approve) -> anyhow::Result<Done> {
+pub(super) fn approve(place: &Place, args: &Approve, clock: &Clock) -> anyhow::Result<Done> {
     let policy = place.policy()?;
     let Some(project) = policy.projects.get(&args.project) else {
         bail!("the policy has no project `{}`", args.project);
@@ -184,25 +232,35 @@ pub(super) fn approve(place: &Place, args: &Approve) -> anyhow::Result<Done> {
     let home = Home::open(&policy.node.state)?;
     if args.cohort.is_none() {
         home.approve(&args.project, digest)?;
+        let listed = [digest.clone()].into();
+        note(place, "question_listed", &args.project, listed, clock)?;
         ui::note(&format!("{digest} may run for project `{}`", args.project));
         return Ok(Done::Well);
     }
-    let known = |kind: &&String| *kind == QUERY || ALL.iter().any(|known| known.name == **kind);
-    if let Some(wrong) = args.kinds.iter().find(|kind| !known(kind)) {
-        let names: Vec<&str> = ALL.iter().map(|known| known.name).collect();
-        bail!(
-            "`{wrong}` is no kind of question: write {QUERY}, {}",
-            names.join(", ")
-        );
-    }
-    let kinds = args.kinds.iter().cloned().collect();
+    let kinds = kinds(&args.kinds)?;
     home.approve_cohort(&args.project, digest, kinds)?;
+    let concerns = format!("{}: {}", args.project, args.kinds.join(", "));
+    let listed = [digest.clone()].into();
+    note(place, "cohort_listed", &concerns, listed, clock)?;
     ui::note(&format!(
         "{} of the cohort {digest} may run for project `{}`",
         args.kinds.join(", "),
         args.project
     ));
     Ok(Done::Well)
+}
+
+/// Kinds of question that can be asked of a cohort.
+pub(super) fn kinds(names: &[String]) -> anyhow::Result<BTreeSet<String>> {
+    let known = |kind: &&String| *kind == QUERY || ALL.iter().any(|known| known.name == **kind);
+    if let Some(wrong) = names.iter().find(|kind| !known(kind)) {
+        let names: Vec<&str> = ALL.iter().map(|known| known.name).collect();
+        bail!(
+            "`{wrong}` is no kind of question: write {QUERY}, {}",
+            names.join(", ")
+        );
+    }
+    Ok(names.iter().cloned().collect())
 }
 
 /// `ledger verify`.

@@ -1,11 +1,13 @@
 //! `doctor`: everything that could be wrong, from the disk to the coordinator, in one go.
 
+use quorate_governance::Opened;
 use quorate_identity::Role;
 use quorate_identity::tls::{Verdict, certificates, fingerprint, peer};
 
 use super::args::{Doctor, Place};
 use super::probe::{Seen, letter, look, route_text};
 use super::{Done, roster, runtime, ui};
+use crate::govern::Acts;
 use crate::home::Home;
 use crate::link::Clock;
 use crate::link::dial::{Route, Target};
@@ -91,6 +93,7 @@ pub(super) fn doctor(place: &Place, args: &Doctor, clock: &Clock) -> anyhow::Res
             certificate(&mut found, &home, &policy, clock());
             standing(&mut found, &home, &policy, clock());
             disk(&mut found, &policy);
+            glasses(&mut found, &policy, clock());
             witnesses(&mut found, &home, &policy, clock());
             mail = runtime()?.block_on(network(&mut found, &home, &policy, clock()));
         }
@@ -114,6 +117,21 @@ pub(super) fn doctor(place: &Place, args: &Doctor, clock: &Clock) -> anyhow::Res
         }
     }
     Ok(if well { Done::Well } else { Done::Badly })
+}
+
+/// Says who may read a question that is closed to their role.
+fn glasses(found: &mut Findings, policy: &Policy, now: i64) {
+    match Acts::load(&policy.node.state) {
+        Ok(acts) => {
+            let open = acts.glasses.iter().map(Opened::content);
+            for glass in open.filter(|glass| now <= glass.until) {
+                let (who, until) = (&glass.who.name, roster::time(glass.until));
+                let text = format!("{who} reads question {} until {until}", glass.question);
+                found.note("break-glass", text);
+            }
+        }
+        Err(error) => found.bad("governance", error.to_string()),
+    }
 }
 
 fn json(finding: &Finding) -> serde_json::Value {

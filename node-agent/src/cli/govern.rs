@@ -18,7 +18,7 @@ use super::args::{
     GovernAccept, GovernChange, GovernCommand, GovernEvidence, GovernFiles, GovernLift,
     GovernRecord, GovernRefuse, GovernSign, GovernSuspend, GovernVote, Place,
 };
-use super::{Done, approval, roster, ui};
+use super::{Done, approval, glass, roster, ui};
 use crate::govern::{self, Acts, Standing};
 use crate::home::Home;
 use crate::link::Clock;
@@ -41,6 +41,8 @@ pub(super) fn govern(place: &Place, command: GovernCommand, clock: &Clock) -> an
         GovernCommand::Suspend(args) => suspend(place, &args, clock),
         GovernCommand::Lift(args) => lift(place, &args, clock),
         GovernCommand::Change(args) => change(place, &args, clock),
+        GovernCommand::Glass(args) => glass::glass(place, &args, clock),
+        GovernCommand::Read(args) => glass::read(place, &args, clock),
     }
 }
 
@@ -88,6 +90,9 @@ fn list(place: &Place) -> anyhow::Result<Done> {
     line(&acts.lifts, |one| format!("lifts {}", one.suspension));
     line(&acts.changes, |one| {
         format!("policy {} to {}: {}", one.from, one.to, one.reason)
+    });
+    line(&acts.glasses, |one| {
+        format!("{} reads question {}", one.who.name, one.question)
     });
     line(&govern::reviews(&place.state(), None)?, |one| {
         format!("{} on {}", one.checker.name, one.question)

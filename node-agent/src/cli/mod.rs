@@ -12,6 +12,7 @@ mod data;
 mod doctor;
 mod erase;
 mod extract;
+mod glass;
 mod govern;
 mod history;
 mod keys;
@@ -102,8 +103,8 @@ fn command(args: Args) -> anyhow::Result<Done> {
         Command::Data {
             command: DataCommand::Accept,
         } => data::accept(&place),
-        Command::Pause(pause) => custodian::pause(&place, &pause),
-        Command::Resume(resume) => custodian::resume(&place, &resume),
+        Command::Pause(pause) => custodian::pause(&place, &pause, &clock),
+        Command::Resume(resume) => custodian::resume(&place, &resume, &clock),
         Command::Ledger {
             command: LedgerCommand::Verify(verify),
         } => custodian::verify(&place, &verify),
@@ -141,7 +142,7 @@ fn command(args: Args) -> anyhow::Result<Done> {
             command: RosterCommand::Accept(accept),
         } => roster::accept(&place, &accept),
         Command::Conformance(args) => conformance::conformance(&place, &args),
-        Command::Approve(approve) => custodian::approve(&place, &approve),
+        Command::Approve(approve) => custodian::approve(&place, &approve, &clock),
         Command::Govern { command } => govern::govern(&place, command, &clock),
         Command::Airlock { command } => airlock::airlock(&place, command, &clock),
     }

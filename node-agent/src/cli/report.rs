@@ -1,8 +1,10 @@
-//! `ledger report`: who touched which data, for an auditor. That it was read is recorded.
+//! `ledger report`: who touched which data, and who did what else, for an auditor. That it was read is recorded.
 
 use std::collections::BTreeMap;
 
 use quorate_evidence::access::{Summary, accesses, by_dataset, by_person};
+use quorate_evidence::deeds::{Deed, deeds};
+use quorate_evidence::record::ACT;
 
 use super::args::{LedgerReport, Place, ReportBy};
 use super::{Done, roster, ui};
@@ -32,13 +34,20 @@ pub(super) fn report(place: &Place, args: &LedgerReport, clock: &Clock) -> anyho
     let summaries = match args.by {
         ReportBy::Person => by_person(&found),
         ReportBy::Dataset => by_dataset(&found),
+        ReportBy::Act => BTreeMap::new(),
+    };
+    let done = match args.by {
+        ReportBy::Act => deeds(text.lines().take(usize::try_from(sound.head.seq)?)),
+        ReportBy::Person | ReportBy::Dataset => Vec::new(),
     };
     if args.json {
         let all = serde_json::json!({
             "schema": "quorate.access/1", "by": args.by.word(), "records": sound.head.seq,
-            "summaries": summaries, "accesses": found,
+            "summaries": summaries, "accesses": found, "acts": done,
         });
         ui::say(&all.to_string());
+    } else if matches!(args.by, ReportBy::Act) {
+        ui::say(&table_of_acts(&done));
     } else {
         ui::say(&table(args.by, &summaries));
     }
@@ -71,6 +80,26 @@ fn table(by: ReportBy, summaries: &BTreeMap<String, Summary>) -> String {
             list(&said.columns),
             roster::time(said.first),
             roster::time(said.last),
+        ]);
+    }
+    table.to_string()
+}
+
+fn table_of_acts(done: &[Deed]) -> String {
+    let mut table = comfy_table::Table::new();
+    table.set_header(["record", "time", "what", "who", "role", "concerns"]);
+    for deed in done {
+        let who = match deed.person.as_str() {
+            "" => &deed.key,
+            name => name,
+        };
+        table.add_row([
+            deed.record.to_string(),
+            roster::time(deed.time),
+            deed.what.trim_start_matches(ACT).to_owned(),
+            who.to_owned(),
+            deed.role.clone(),
+            deed.concerns.clone(),
         ]);
     }
     table.to_string()

@@ -7,7 +7,7 @@ use quorate_governance::project::Part;
 use quorate_governance::suspension::{Target, standing};
 use quorate_identity::{KeyId, Roster};
 
-use super::{Acts, GovernError};
+use super::{Acts, GovernError, complete};
 use crate::node::Node;
 use crate::policy::{Approval, Governance, Project};
 
@@ -25,7 +25,8 @@ impl<'n> Standing<'n> {
     /// # Errors
     /// If any cannot be read.
     pub fn read(node: &'n Node, now: i64) -> Result<Self, GovernError> {
-        let acts = Acts::load(&node.policy.node.state)?;
+        let acts = Acts::read(&node.shelf, &node.govern_folder())?;
+        complete(node, &acts)?;
         Ok(Self { acts, node, now })
     }
 

@@ -27,6 +27,16 @@ pub enum GovernError {
     /// The name of a file is not that of its content.
     #[error("{}: its content has another digest; restore it from the backup", .0.display())]
     Renamed(PathBuf),
+    /// The ledger tells of an act that is not in the folder any more.
+    #[error(
+        "the {kind} {digest} is in the ledger and not in the folder `governance`: restore it from the backup"
+    )]
+    Gone {
+        /// Its kind.
+        kind: String,
+        /// Its digest.
+        digest: String,
+    },
     /// The file system refused.
     #[error("{}: {why}", .path.display())]
     Io {

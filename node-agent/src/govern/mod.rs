@@ -5,29 +5,37 @@
 //! be read stops everything: it could be a suspension. What follows from the acts is for
 //! `quorate-governance` to say; this module must not know any answer.
 
+mod act;
 mod admission;
 pub mod change;
 mod error;
 mod rules;
+mod shelf;
+mod told;
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use quorate_governance::acceptance::Acceptance;
 use quorate_governance::airlock::Review;
 use quorate_governance::approval::Approval;
-use quorate_governance::artefact::{Artefact, ArtefactError, Opened};
+use quorate_governance::artefact::{Artefact, Opened};
 use quorate_governance::change::Change;
+use quorate_governance::glass::Glass;
 use quorate_governance::people::Evidence;
 use quorate_governance::project::Project;
 use quorate_governance::suspension::{Lift, Suspension};
 use quorate_governance::vote::Vote;
 use quorate_identity::{Signed, digest_text};
 
+use act::Act;
 pub(crate) use admission::stands;
 pub use admission::{Standing, admitted};
 pub use error::GovernError;
-pub(crate) use rules::rules_digest;
+pub(crate) use rules::{rules_digest, rules_of_all};
+pub(crate) use shelf::Shelf;
+pub(crate) use told::{complete, tell};
 
 use crate::state::{folder, write_file};
 
@@ -53,6 +61,8 @@ pub struct Acts {
     pub lifts: Vec<Opened<Lift>>,
     /// Changes of the policy.
     pub changes: Vec<Opened<Change>>,
+    /// Who may read a question that is closed to their role.
+    pub glasses: Vec<Opened<Glass>>,
 }
 
 impl Acts {
@@ -61,28 +71,51 @@ impl Acts {
     /// # Errors
     /// If anything in it cannot be read or does not verify.
     pub fn load(state: &Path) -> Result<Self, GovernError> {
+        Self::read(&Shelf::default(), &state.join(FOLDER))
+    }
+
+    /// The same, where what was verified before need not be verified again.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(crate) fn read(shelf: &Shelf, folder: &Path) -> Result<Self, GovernError> {
         let mut acts = Self::default();
-        for (path, signed) in files(state, |kind| kind != Review::KIND)? {
-            acts.take(&signed)
-                .map_err(|why| GovernError::Damaged { path, why })?;
+        for act in shelf.acts(folder, |kind| kind != Review::KIND)? {
+            acts.put(&act);
         }
         Ok(acts)
     }
 
-    fn take(&mut self, signed: &Signed) -> Result<(), ArtefactError> {
-        match signed.kind.as_str() {
-            Project::KIND => self.projects.push(Opened::open(signed)?),
-            Vote::KIND => self.votes.push(Opened::open(signed)?),
-            Acceptance::KIND => self.words.push(Opened::open(signed)?),
-            Evidence::KIND => self.evidence.push(Opened::open(signed)?),
-            Approval::KIND => self.approvals.push(Opened::open(signed)?),
-            Suspension::KIND => self.suspensions.push(Opened::open(signed)?),
-            Lift::KIND => self.lifts.push(Opened::open(signed)?),
-            Change::KIND => self.changes.push(Opened::open(signed)?),
-            Review::KIND => drop(Opened::<Review>::open(signed)?),
-            _ => return Err(quorate_identity::SignatureError::UnknownKind.into()),
+    fn put(&mut self, act: &Act) {
+        match act {
+            Act::Project(one) => self.projects.push(one.as_ref().clone()),
+            Act::Vote(one) => self.votes.push(one.clone()),
+            Act::Acceptance(one) => self.words.push(one.clone()),
+            Act::Evidence(one) => self.evidence.push(one.clone()),
+            Act::Approval(one) => self.approvals.push(one.clone()),
+            Act::Suspension(one) => self.suspensions.push(one.clone()),
+            Act::Lift(one) => self.lifts.push(one.clone()),
+            Act::Change(one) => self.changes.push(one.clone()),
+            Act::Glass(one) => self.glasses.push(one.clone()),
+            Act::Review(_) => {}
         }
-        Ok(())
+    }
+
+    /// Digests of all of them.
+    fn digests(&self) -> BTreeSet<&str> {
+        fn of<A: Artefact>(acts: &[Opened<A>]) -> impl Iterator<Item = &str> {
+            acts.iter().map(Opened::digest)
+        }
+        of(&self.projects)
+            .chain(of(&self.votes))
+            .chain(of(&self.words))
+            .chain(of(&self.evidence))
+            .chain(of(&self.approvals))
+            .chain(of(&self.suspensions))
+            .chain(of(&self.lifts))
+            .chain(of(&self.changes))
+            .chain(of(&self.glasses))
+            .collect()
     }
 }
 
@@ -91,12 +124,24 @@ impl Acts {
 /// # Errors
 /// If any review cannot be read.
 pub fn reviews(state: &Path, question: Option<&str>) -> Result<Vec<Opened<Review>>, GovernError> {
+    reviews_on(&Shelf::default(), &state.join(FOLDER), question)
+}
+
+/// The same, where what was verified before need not be verified again.
+///
+/// # Errors
+/// As [`reviews`].
+pub(crate) fn reviews_on(
+    shelf: &Shelf,
+    folder: &Path,
+    question: Option<&str>,
+) -> Result<Vec<Opened<Review>>, GovernError> {
     let mut found = Vec::new();
-    for (path, signed) in files(state, |kind| kind == Review::KIND)? {
-        let review: Opened<Review> =
-            Opened::open(&signed).map_err(|why| GovernError::Damaged { path, why })?;
-        if question.is_none_or(|question| review.content().question == question) {
-            found.push(review);
+    for act in shelf.acts(folder, |kind| kind == Review::KIND)? {
+        if let Act::Review(review) = act.as_ref()
+            && question.is_none_or(|question| review.content().question == question)
+        {
+            found.push(review.clone());
         }
     }
     Ok(found)
@@ -109,7 +154,7 @@ pub fn reviews(state: &Path, question: Option<&str>) -> Result<Vec<Opened<Review
 /// If it is not in order, or cannot be written.
 pub fn keep(state: &Path, signed: &Signed) -> Result<String, GovernError> {
     let mut act = signed.clone();
-    Acts::default().take(&act)?;
+    Act::open(&act)?;
     let dir = state.join(FOLDER);
     folder(&dir).map_err(|error| GovernError::io(&dir, &error))?;
     let path = dir.join(file_name(&act));
@@ -157,34 +202,6 @@ fn file_name(signed: &Signed) -> String {
     let digest = digest_text(&signed.digest());
     let digits = digest.trim_start_matches("sha256:");
     format!("{}-{digits}.json", signed.kind)
-}
-
-/// Every act in the folder whose kind is wanted, in the order of names.
-fn files(
-    state: &Path,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<(PathBuf, Signed)>, GovernError> {
-    let mut found = Vec::new();
-    for entry in listing(&state.join(FOLDER))? {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Some((kind, "json")) = name
-            .split_once('-')
-            .and_then(|(kind, rest)| Some((kind, rest.rsplit_once('.')?.1)))
-        else {
-            continue;
-        };
-        if !wanted(kind) {
-            continue;
-        }
-        let path = entry.path();
-        let signed = read_file(&path)?;
-        if name != file_name(&signed) {
-            return Err(GovernError::Renamed(path));
-        }
-        found.push((path, signed));
-    }
-    found.sort_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(found)
 }
 
 fn listing(dir: &Path) -> Result<Vec<std::fs::DirEntry>, GovernError> {

@@ -26,3 +26,9 @@ pub(crate) fn rules_digest(
     }
     quorate_identity::digest_text(&quorate_identity::sha256(text.as_bytes()))
 }
+
+/// The same, for every table of the codebook: what the approval of a cohort rests on.
+pub(crate) fn rules_of_all(policy: &Policy, codebook: &Codebook) -> String {
+    let tables = codebook.tables.keys().map(String::as_str).collect();
+    rules_digest(policy, codebook, &tables)
+}

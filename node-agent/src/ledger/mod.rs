@@ -12,6 +12,8 @@ mod verify;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use quorate_evidence::chain::{Act, take_act};
+use quorate_evidence::record::POLICY_CHANGED;
 use quorate_evidence::{Receipt, Salt, Tree, line};
 use quorate_identity::SigningKey;
 
@@ -70,6 +72,8 @@ pub struct Ledger {
     time: i64,
     open: BTreeMap<u64, String>,
     interrupted: BTreeSet<String>,
+    acts: BTreeMap<String, Act>,
+    policy: String,
     records: u64,
     salt: Salt,
     clock_ahead: Option<i64>,
@@ -100,6 +104,8 @@ impl Ledger {
             time: sound.time,
             open: sound.open,
             interrupted: sound.interrupted,
+            acts: sound.acts,
+            policy: sound.policy,
             records: sound.records,
             salt: salt(folder)?,
             clock_ahead: None,
@@ -142,6 +148,18 @@ impl Ledger {
     #[must_use]
     pub fn is_unanswered(&self, question: &str) -> bool {
         self.interrupted.contains(question) || self.open.values().any(|open| open == question)
+    }
+
+    /// Signed acts of governance that it tells of, by digest.
+    #[must_use]
+    pub fn acts(&self) -> &BTreeMap<String, Act> {
+        &self.acts
+    }
+
+    /// The policy that it tells of last; empty if nothing was recorded under any.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        &self.policy
     }
 
     /// The most records of the release store that this ledger told of when it was opened.
@@ -222,7 +240,10 @@ impl Ledger {
     /// Which questions are open after a record.
     fn note(&mut self, record: Record) {
         match record.event {
-            Event::Open(open) => drop(self.open.insert(record.seq, open.question)),
+            Event::Open(open) => {
+                self.open.insert(record.seq, open.question);
+                self.policy = open.policy;
+            }
             Event::Close(close) => {
                 self.open.remove(&close.opened);
                 self.interrupted.remove(&close.question);
@@ -231,11 +252,13 @@ impl Ledger {
                 self.open.remove(&event.opened);
                 self.interrupted.insert(event.question);
             }
-            Event::Begin(_)
-            | Event::Decided(_)
-            | Event::Erased(_)
-            | Event::Retained(_)
-            | Event::Noted(_) => {}
+            Event::Noted(noted) => {
+                take_act(&mut self.acts, &noted);
+                if noted.what == POLICY_CHANGED {
+                    self.policy = noted.concerns;
+                }
+            }
+            Event::Begin(_) | Event::Decided(_) | Event::Erased(_) | Event::Retained(_) => {}
         }
     }
 

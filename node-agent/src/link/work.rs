@@ -22,6 +22,7 @@ use tokio::task::AbortHandle;
 use super::Clock;
 use crate::airlock::{Seen, due};
 use crate::answer::{Delivery, Reply, answer, resume};
+use crate::halt::{self, holds_back};
 use crate::node::{Node, leaves_after};
 use crate::sign;
 
@@ -55,6 +56,8 @@ struct State {
     waiting: BTreeMap<String, AbortHandle>,
     /// Questions whose answer is signed but whose slot is not over.
     held: BTreeSet<String>,
+    /// Questions whose answer was held back because somebody stopped it.
+    stopped: BTreeSet<String>,
 }
 
 impl Work {
@@ -202,6 +205,9 @@ impl Work {
     pub(super) async fn attend(&self) {
         let mut seen = Seen::default();
         loop {
+            if let Err(error) = self.node.take_notes((self.clock)()) {
+                tracing::error!(%error, "the ledger cannot be written");
+            }
             match due(&self.node, &mut seen, (self.clock)()) {
                 Ok(waiting) => {
                     for held in waiting {
@@ -226,13 +232,31 @@ impl Work {
         }
     }
 
+    /// Sends an answer or refusal. One that somebody stopped stays in the outbox, for the next time.
     async fn say(&self, signed: Signed) {
+        let now = (self.clock)();
+        if holds_back(&self.node, &signed, now) {
+            self.note_held_back(&signed, now);
+            return;
+        }
         let frame = if signed.kind == kind::ANSWER {
             Frame::Answer(signed.into())
         } else {
             Frame::Refusal(signed.into())
         };
         self.send(frame).await;
+    }
+
+    /// Tells custodian and ledger, once, that an answer is held back.
+    fn note_held_back(&self, signed: &Signed, now: i64) {
+        let question = question_of(signed).unwrap_or_default();
+        if !self.state().stopped.insert(question.clone()) {
+            return;
+        }
+        tracing::warn!(question, "an answer is held back: somebody stopped it");
+        if let Err(error) = halt::note_held_back(&self.node, question, now) {
+            tracing::error!(%error, "the ledger cannot be written");
+        }
     }
 
     /// Sends a frame if there is a stream; otherwise the outbox keeps what matters.

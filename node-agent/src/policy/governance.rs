@@ -57,6 +57,28 @@ impl Governance {
     }
 }
 
+impl Governance {
+    /// Who holds a key here, and what they are; nobody who is not listed.
+    #[must_use]
+    pub fn duty(&self, key: &KeyId) -> Option<(String, &'static str)> {
+        let committee = self.committee.members.iter().map(|member| &member.person);
+        let lists: [(&str, Vec<&Person>); 8] = [
+            ("custodian", self.custodian.iter().collect()),
+            ("committee", committee.collect()),
+            ("approver", self.approvers.iter().collect()),
+            ("checker", self.checkers.iter().collect()),
+            ("operator", self.operators.iter().collect()),
+            ("auditor", self.auditors.iter().collect()),
+            ("issuer", self.issuers.iter().collect()),
+            ("second", self.seconds.iter().collect()),
+        ];
+        lists.into_iter().find_map(|(duty, persons)| {
+            let person = persons.into_iter().find(|person| person.key == *key)?;
+            Some((person.name.to_string(), duty))
+        })
+    }
+}
+
 /// Reads the section.
 pub(super) fn governance(section: &Section<'_>) -> Governance {
     let persons = |key: &str| -> Vec<Person> {

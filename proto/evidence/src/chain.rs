@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::line::{self, BadLine, Line};
 use crate::merkle::Tree;
-use crate::record::{Event, Record};
+use crate::record::{ACT, Event, Noted, POLICY_CHANGED, Record};
 
 /// Where a ledger stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,12 +90,39 @@ pub struct Sound {
     pub torn: bool,
     /// Records of which retention left the hash and the signature.
     pub stubs: u64,
+    /// Signed acts of governance that it tells of: their kind and who signed, by digest.
+    pub acts: BTreeMap<String, Act>,
+    /// The policy that was in force last; empty if nothing tells.
+    pub policy: String,
+}
+
+/// A signed act of governance, as a ledger tells of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Act {
+    /// Its kind.
+    pub kind: String,
+    /// Keys of those who signed it.
+    pub signers: BTreeSet<String>,
+}
+
+/// Takes in what a note tells of signed acts.
+pub fn take_act(acts: &mut BTreeMap<String, Act>, noted: &Noted) {
+    if let Some(kind) = noted.what.strip_prefix(ACT) {
+        for digest in &noted.documents {
+            let act = acts.entry(digest.clone()).or_default();
+            kind.clone_into(&mut act.kind);
+            act.signers.insert(noted.actor.key.clone());
+        }
+    }
 }
 
 impl Sound {
     fn take(&mut self, seq: u64, event: Event) {
         match event {
-            Event::Open(open) => drop(self.open.insert(seq, open.question)),
+            Event::Open(open) => {
+                self.open.insert(seq, open.question);
+                self.policy = open.policy;
+            }
             Event::Close(close) => {
                 self.open.remove(&close.opened);
                 self.interrupted.remove(&close.question);
@@ -106,7 +133,13 @@ impl Sound {
                 self.interrupted.insert(event.question);
             }
             Event::Retained(event) => self.records = self.records.max(event.records),
-            Event::Begin(_) | Event::Decided(_) | Event::Erased(_) | Event::Noted(_) => {}
+            Event::Noted(noted) => {
+                take_act(&mut self.acts, &noted);
+                if noted.what == POLICY_CHANGED {
+                    self.policy = noted.concerns;
+                }
+            }
+            Event::Begin(_) | Event::Decided(_) | Event::Erased(_) => {}
         }
     }
 }

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_identity::envelope::kind;
 use serde::{Deserialize, Serialize};
 
 use crate::line::{self, Line};
 use crate::merkle::{Hash, Tree};
-use crate::record::{Event, Record};
+use crate::record::{ACCEPTED, ACT, Event, Noted, Record};
 
 /// The schema that extracts name.
 pub const SCHEMA: &str = "quorate.extract/1";
@@ -34,6 +35,12 @@ pub struct Extract {
     pub stubs: u64,
     /// By project.
     pub projects: BTreeMap<String, Use>,
+    /// When each project record was accepted here last, unix seconds, by its digest.
+    #[serde(default)]
+    pub accepted: BTreeMap<String, i64>,
+    /// Digests of break-glass acts (rule 8).
+    #[serde(default)]
+    pub glasses: BTreeSet<String>,
 }
 
 /// What a project did at a node.
@@ -179,6 +186,14 @@ impl Extract {
             Event::Interrupted(event) => {
                 reading.decided.remove(&event.opened);
             }
+            Event::Noted(noted) if noted.what.strip_prefix(ACT) == Some(kind::GLASS) => {
+                self.glasses.extend(noted.documents);
+            }
+            Event::Noted(noted) if noted.actor.role == "custodian" => {
+                if let Some(record_digest) = accepted(&noted) {
+                    self.accepted.insert(record_digest.to_owned(), record.time);
+                }
+            }
             _ => {}
         }
     }
@@ -187,6 +202,15 @@ impl Extract {
         let project = reading.opened.get(&opened)?;
         self.projects.get_mut(project)
     }
+}
+
+/// The project record that a custodian's act accepts.
+fn accepted(noted: &Noted) -> Option<&str> {
+    if noted.what.strip_prefix(ACT) != Some(kind::ACCEPTANCE) {
+        return None;
+    }
+    let (word, record) = noted.concerns.rsplit_once(' ')?;
+    word.starts_with(ACCEPTED).then_some(record)
 }
 
 fn add(to: &mut BTreeSet<String>, text: &str) {

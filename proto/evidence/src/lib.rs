@@ -8,6 +8,7 @@
 pub mod access;
 pub mod chain;
 pub mod commitment;
+pub mod deeds;
 pub mod extract;
 pub mod line;
 pub mod merkle;

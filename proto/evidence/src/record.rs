@@ -218,11 +218,22 @@ pub struct Retained {
     pub records: u64,
 }
 
+/// How a note begins that tells of a signed act of governance, before the kind of the act: `act.vote`.
+pub const ACT: &str = "act.";
+
+/// How the words of an acceptance begin that says yes, before its mode and the digest of the record.
+pub const ACCEPTED: &str = "accepted";
+
+/// That another policy is in force from here on: its digest is what the note concerns, the digest of
+/// the one before is its document.
+pub const POLICY_CHANGED: &str = "policy_changed";
+
 /// Something that is no question.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Noted {
-    /// What, from a closed list: `ledger_read`, `data_registered`, `policy_changed`, ...
+    /// What, from a closed list: `ledger_read`, `data_registered`, `policy_changed`, `paused`,
+    /// `resumed`, `question_listed`, `cohort_listed`, `answer_held_back`, `glass_read`, or [`ACT`] and the kind of a signed act.
     pub what: String,
     /// Who did it.
     pub actor: Actor,

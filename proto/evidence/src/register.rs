@@ -57,6 +57,9 @@ pub struct Register {
     pub network: String,
     /// Where each node's ledger stood: its size, root and time, by node.
     pub checkpoints: BTreeMap<String, Checkpoint>,
+    /// How often an operator was let read a question that is closed to operators, by node.
+    #[serde(default)]
+    pub break_glass: BTreeMap<String, u64>,
     /// One line a project.
     pub projects: Vec<Line>,
 }
@@ -144,13 +147,20 @@ pub fn build(
 ) -> Result<Register, RegisterError> {
     let mut register = Register::default();
     let mut uses: BTreeMap<&str, BTreeMap<&str, &Use>> = BTreeMap::new();
+    let mut accepted: BTreeMap<&str, i64> = BTreeMap::new();
     for extract in extracts {
+        for (record, time) in &extract.accepted {
+            let last = accepted.entry(record).or_default();
+            *last = (*last).max(*time);
+        }
         if register.network.is_empty() {
             register.network.clone_from(&extract.network);
         } else if register.network != extract.network {
             let other = extract.network.clone();
             return Err(RegisterError::Networks(register.network, other));
         }
+        let glasses = u64::try_from(extract.glasses.len()).unwrap_or(u64::MAX);
+        register.break_glass.insert(extract.node.clone(), glasses);
         let checkpoint = Checkpoint {
             size: extract.size,
             root: extract.root.to_string(),
@@ -167,7 +177,15 @@ pub fn build(
         }
     }
     for (project, nodes) in uses {
-        register.projects.push(line(project, &nodes, records)?);
+        let mut line = line(project, &nodes, records)?;
+        let last = line
+            .records
+            .iter()
+            .filter_map(|record| accepted.get(record.as_str()));
+        if let (Some(time), Some(field)) = (last.max(), line.hdr.get_mut("latest_approval_date")) {
+            *field = day(*time);
+        }
+        register.projects.push(line);
     }
     Ok(register)
 }
@@ -385,12 +403,13 @@ impl Register {
         for line in &self.projects {
             self.section(&mut page, line);
         }
-        page.push_str("<h2>Ledgers</h2>\n<table>\n<tr><th>node</th><th>records</th><th>root</th><th>until</th></tr>\n");
+        page.push_str("<h2>Ledgers</h2>\n<table>\n<tr><th>node</th><th>records</th><th>root</th><th>until</th><th>break-glass</th></tr>\n");
         for (node, at) in &self.checkpoints {
-            let (node, root) = (escaped(node), escaped(&at.root));
+            let (name, root) = (escaped(node), escaped(&at.root));
+            let glasses = self.break_glass.get(node).copied().unwrap_or(0);
             let _ = writeln!(
                 page,
-                "<tr><td>{node}</td><td>{}</td><td><code>{root}</code></td><td>{}</td></tr>",
+                "<tr><td>{name}</td><td>{}</td><td><code>{root}</code></td><td>{}</td><td>{glasses}</td></tr>",
                 at.size, at.day
             );
         }

@@ -203,9 +203,9 @@ pub fn admit(
 
 fn is_ours(word: &Opened<Acceptance>, record: &str, deciders: &Deciders<'_>) -> bool {
     let content = word.content();
-    let theirs = word
-        .sole_signer()
-        .is_some_and(|key| deciders.custodian.contains(key));
+    let stops = content.word == Word::Refuse;
+    let mut custodian = deciders.custodian.iter();
+    let theirs = custodian.any(|key| word.said_by(key, stops));
     theirs
         && content.record == record
         && content.network.as_str() == deciders.network

@@ -228,7 +228,7 @@ pub fn counts(review: &Opened<Review>, waiting: &Waiting<'_>) -> Result<(), Revi
     if !same {
         return Err(ReviewError::Another);
     }
-    if review.sole_signer() != Some(&checker.key) {
+    if !review.said_by(&checker.key, content.verdict != Verdict::Approve) {
         return Err(ReviewError::NotTheirs(checker.name.clone()));
     }
     if !waiting.checkers.contains(checker) {

@@ -104,6 +104,18 @@ impl Artefact for Approval {
     }
 }
 
+/// What a question asks of a cohort.
+#[derive(Clone, Copy, Debug)]
+pub struct OfCohort<'a> {
+    /// Hash of the cohort.
+    pub hash: &'a str,
+    /// The name of an analysis, or `query`.
+    pub kind: &'a str,
+    /// Digest of this node's rules and views of every table: which of them a cohort's questions
+    /// touch is not known when it is approved.
+    pub rules: &'a str,
+}
+
 /// A question as a node has read it.
 pub struct Asked<'a> {
     /// Network.
@@ -116,9 +128,8 @@ pub struct Asked<'a> {
     pub record: &'a str,
     /// Question hash.
     pub hash: &'a str,
-    /// Hash of its cohort, if it is about one and nobody else, and what it asks about it: the name
-    /// of an analysis, or `query`.
-    pub cohort: Option<(&'a str, &'a str)>,
+    /// Its cohort, if it is about one and nobody else.
+    pub cohort: Option<OfCohort<'a>>,
     /// SHA-256 of its text, if it is one.
     pub text: Option<&'a str>,
     /// Its parameters.
@@ -186,8 +197,12 @@ pub fn check(
 ) -> Result<Vec<Person>, ApprovalError> {
     let content = approval.content();
     is_about(content, asked)?;
+    let now_in_force = match (&content.subject, &asked.cohort) {
+        (Subject::Cohort { .. }, Some(cohort)) => cohort.rules,
+        _ => asked.rules,
+    };
     match content.rules.iter().find(|(node, _)| **node == *asked.node) {
-        Some((_, rules)) if rules == asked.rules => {}
+        Some((_, rules)) if rules == now_in_force => {}
         Some(_) => return Err(ApprovalError::RulesChanged),
         None if approvers.recognise => {}
         None => return Err(ApprovalError::NotForThisNode),
@@ -219,7 +234,7 @@ fn is_about(content: &Approval, asked: &Asked<'_>) -> Result<(), ApprovalError> 
         Subject::Question { hash } => hash == asked.hash,
         Subject::Cohort { hash, kinds } => asked
             .cohort
-            .is_some_and(|(cohort, kind)| cohort == hash && kinds.contains(kind)),
+            .is_some_and(|cohort| cohort.hash == hash && kinds.contains(cohort.kind)),
         Subject::Template { text, parameters } => {
             let ours = asked.text == Some(text.as_str());
             if same && ours {

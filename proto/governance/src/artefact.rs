@@ -112,6 +112,18 @@ impl<A: Artefact> Opened<A> {
         let mut signers = self.signers.iter();
         signers.next().filter(|_| signers.next().is_none())
     }
+
+    /// Whether this key signed.
+    pub fn signed_by(&self, key: &KeyId) -> bool {
+        self.signers.contains(key)
+    }
+
+    /// Whether it is the word of whoever holds this key. What permits something is signed by them
+    /// alone; what stops something stays theirs whatever somebody else signs below: otherwise anybody
+    /// could void a suspension or a refusal by signing it too.
+    pub fn said_by(&self, key: &KeyId, stops: bool) -> bool {
+        self.signed_by(key) && (stops || self.signers.len() == 1)
+    }
 }
 
 /// Reads a payload and holds it to its one spelling.

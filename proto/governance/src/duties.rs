@@ -11,7 +11,7 @@
 //! | 5 the node signs what leaves; `dual` needs two checkers | [`crate::airlock::judge`] |
 //! | 6 a coordinator decides nothing | [`may`] |
 //! | 7 one pauses, two resume | [`crate::suspension::standing`] |
-//! | 8 break-glass is short, reasoned and told | [`BreakGlass`] |
+//! | 8 break-glass is short, reasoned and told | [`crate::glass::lets`] |
 //! | 9 auditors only read, and operate nothing here | [`may`], [`at_one_node`] |
 //! | 10 grants expire | [`Grant`] |
 //! | 11 a conflict found later voids pending decisions | [`crate::airlock::judge`] |

@@ -15,6 +15,7 @@ pub mod change;
 pub mod difference;
 pub mod draft;
 pub mod duties;
+pub mod glass;
 pub mod parameter;
 pub mod people;
 pub mod project;

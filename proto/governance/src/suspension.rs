@@ -91,8 +91,7 @@ pub fn standing<'s>(
     may_pause: &BTreeSet<KeyId>,
     may_resume: &BTreeSet<KeyId>,
 ) -> Vec<&'s Opened<Suspension>> {
-    let counts =
-        |one: &&Opened<Suspension>| one.sole_signer().is_some_and(|key| may_pause.contains(key));
+    let counts = |one: &&Opened<Suspension>| !one.signers().is_disjoint(may_pause);
     let lifted = |one: &&Opened<Suspension>| {
         lifts.iter().any(|lift| {
             let content = lift.content();

@@ -136,7 +136,7 @@ fn entitled<'c>(
     committee: &'c Committee,
 ) -> Result<&'c CommitteeMember, VoteError> {
     let voter = &vote.content().voter;
-    if vote.sole_signer() != Some(&voter.key) {
+    if !vote.said_by(&voter.key, !vote.content().agrees) {
         return Err(VoteError::NotTheirs(voter.name.clone()));
     }
     if voter.among(record.people()) {

@@ -57,8 +57,11 @@ pub mod kind {
     /// That a node's policy changes.
     pub const CHANGE: &str = "change";
 
+    /// That an operator may read one question for some hours.
+    pub const GLASS: &str = "glass";
+
     /// All of them.
-    pub const ALL: [&str; 21] = [
+    pub const ALL: [&str; 22] = [
         QUESTION,
         ANSWER,
         REFUSAL,
@@ -80,6 +83,7 @@ pub mod kind {
         EXTRACT,
         REGISTRATION,
         LOG,
+        GLASS,
     ];
 }
 

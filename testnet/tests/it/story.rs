@@ -1,6 +1,8 @@
 //! One project from application to its last question, on a real network, every role acted by its own
 //! key through the commands that its guide names.
 
+mod end;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,6 +36,15 @@ id = { type = "int", role = ["unit"] }
 sex = { type = "int", role = ["filter", "group"], domain = { 0 = "f", 1 = "m" } }
 age = { type = "int", role = ["filter", "group", "value"], bounds = [0, 120], bands = [10], cuts = [18] }
 town = { type = "text", role = ["filter", "group"] }
+
+[table.visit]
+rows = "many"
+unit_key = "person_id"
+max_rows = 20
+[table.visit.column]
+visit_id = { type = "int", role = [] }
+person_id = { type = "int", role = ["key"] }
+kind = { type = "int", role = ["filter", "group"], domain = { 0 = "in", 1 = "out" } }
 "#;
 
 const POLICY: &str = r#"
@@ -52,6 +63,10 @@ name = "${node}-people"
 [source.person]
 kind = "csv"
 path = "${DATA}/people.csv"
+
+[source.visit]
+kind = "csv"
+path = "${DATA}/visits.csv"
 
 [governance]
 custodian = [CARLA, DANA]
@@ -132,6 +147,7 @@ impl Story {
     fn begin() -> Self {
         let desk = support::scratch();
         fs::write(desk.join("people.csv"), people()).unwrap();
+        fs::write(desk.join("visits.csv"), end::visits(900)).unwrap();
         fs::write(desk.join("codebook.toml"), CODEBOOK).unwrap();
         fs::write(desk.join("node.toml"), keys(&desk)).unwrap();
         fs::write(desk.join("spec.toml"), SPEC).unwrap();
@@ -228,12 +244,12 @@ fn apply(story: &Story) -> String {
         "[project]\nformat = 1\nnetwork = \"story\"\nid = \"heart-1\"\ntitle = \"Age and sex\"\n\
          lay_summary = \"We count people.\"\npurpose = \"research\"\npublic_benefit = \"Better care.\"\n\
          organisation = \"Example University\"\nethics = \"REC 1\"\ndpia = \"DPIA 1\"\n\
-         nodes = [\"north\", \"south\"]\nquestions = 5\nrelease = \"review\"\nstarts = {}\nexpires = {}\n\
+         nodes = [\"north\", \"south\"]\nquestions = 6\nrelease = \"review\"\nstarts = {}\nexpires = {}\n\
          [legal]\narticle6 = \"6(1)(e)\"\narticle9 = \"9(2)(j)\"\nconfidentiality = \"section 251\"\nopt_out = \"yes\"\n\
          [applicant]\nname = \"alice\"\nkey = \"{alice}\"\n\
          [[member]]\nname = \"alice\"\nkey = \"{alice}\"\npart = \"analyst\"\n\
          [[member]]\nname = \"bob\"\nkey = \"{bob}\"\npart = \"analyst\"\n\
-         [data]\nperson = [\"sex\", \"age\"]\n",
+         [data]\nperson = [\"sex\", \"age\"]\nvisit = [\"kind\"]\n",
         days_from_now(-1),
         days_from_now(30),
         alice = alice.key_id(),
@@ -490,56 +506,28 @@ fn hidden(story: &Story) {
 /// A person is suspended while a question of theirs waits: nothing leaves until two lift it.
 fn suspended(story: &Story) {
     let id = story.waits("bob", MEAN);
-    let bob = SigningKey::load(Path::new(&story.key("bob"))).unwrap();
-    let (olga, person) = (story.key("olga"), bob.key_id().as_str());
-    let suspend = [
-        "govern",
-        "suspend",
-        "--person",
-        person,
-        "--reason",
-        "an inquiry",
-        "--key",
-        &olga,
-    ];
-    let suspension = story.at("north", &suspend, 0).stdout.trim().to_owned();
+    let suspension = end::suspend(story);
     let stopped = fetched(story, "bob", &id, 2);
     assert_eq!(stopped["problem"]["code"], "G510", "{stopped:#}");
-    let out = story.paper("lift.json");
-    let lift = [
-        "govern",
-        "lift",
-        &suspension,
-        "--reason",
-        "cleared",
-        "--out",
-        &out,
-    ];
-    story.at("north", &lift, 0);
-    for who in ["carla", "dana"] {
-        let code = story.refusal("bob", "north", MEAN);
-        assert_eq!(code, "G510", "two must sign");
-        story.at(
-            "north",
-            &["govern", "sign", &out, "--key", &story.key(who)],
-            0,
-        );
-        story.hand_in("north", &["lift.json"]);
-    }
+    end::lift(story, &suspension);
 }
 
 #[test]
-fn a_project_from_application_to_release() {
+fn a_project_from_application_to_its_end() {
     let mut story = Story::begin();
     admitted(&story);
     returned(&story);
     released(&mut story);
     hidden(&story);
     suspended(&story);
-    // Five questions were granted: four ran, and this one is the last.
+    end::suspended_midrun(&story);
+    // Six questions were granted: five ran, and this one is the last.
     let last = story.waits("bob", MEAN);
     assert_eq!(story.refusal("alice", "north", COUNT), "G517");
     review(&story, "cleo", &last, &["return", "--reason", "unclear"], 0);
     fetched(&story, "bob", &last, 2);
     story.at("north", &["ledger", "verify"], 0);
+    end::expired(&story);
+    end::registered(&story);
+    end::attacked(&mut story);
 }

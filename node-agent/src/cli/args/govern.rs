@@ -32,6 +32,10 @@ pub(crate) enum GovernCommand {
     Lift(GovernLift),
     /// Write down that the policy file takes the place of the one in force, for two to sign
     Change(GovernChange),
+    /// Break-glass: write down that an operator reads one question, and sign it as that operator
+    Glass(GovernGlass),
+    /// Read what one question asks, with a glass that two have signed; the ledger is told
+    Read(GovernRead),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -147,6 +151,9 @@ pub(crate) struct GovernApproval {
     /// (repeatable); the parameters given by --param are only an example then
     #[arg(long = "domain", value_name = "NAME=DOMAIN")]
     pub(crate) domains: Vec<String>,
+    /// Approve every question of these kinds of the cohort of --cohort, such as query,table1,lm
+    #[arg(long, value_delimiter = ',', value_name = "KIND,KIND", requires = "cohort", conflicts_with_all = ["domains", "sql", "file", "analysis", "reviewed"])]
+    pub(crate) kinds: Vec<String>,
     /// How often it may run here
     #[arg(long)]
     pub(crate) runs: u64,
@@ -213,6 +220,36 @@ pub(crate) struct GovernChange {
     /// Where to put it, unsigned
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GovernGlass {
+    /// Id of the question
+    pub(crate) question: String,
+    /// Your name, as the policy lists you among its operators
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Your key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// For how many hours
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub(crate) hours: u8,
+    /// Where to put it; one who speaks for the custodian signs it too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GovernRead {
+    /// Id of the question
+    pub(crate) question: String,
+    /// Your key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use quorate_governance::approval::{
-    Approval, ApprovalError, Approvers, Asked, NoApproval, Subject, check, choose,
+    Approval, ApprovalError, Approvers, Asked, NoApproval, OfCohort, Subject, check, choose,
 };
 use quorate_governance::parameter::{self, Domain, ParameterError};
 use quorate_governance::people::Person;
@@ -44,6 +44,7 @@ struct World {
     cohort: Option<(String, &'static str)>,
     params: Params,
     rules: String,
+    every_rule: String,
     record: String,
     asker: Person,
     approvers: Vec<Person>,
@@ -59,6 +60,7 @@ fn world() -> World {
         cohort: None,
         params: Params::new(),
         rules: digest("rules"),
+        every_rule: digest("rules"),
         record: digest("record"),
         asker: person("alice"),
         approvers: people(&["paul", "petra", "piet"]),
@@ -76,10 +78,11 @@ impl World {
             project: "heart-1",
             record: &self.record,
             hash: &self.hash,
-            cohort: self
-                .cohort
-                .as_ref()
-                .map(|(hash, kind)| (hash.as_str(), *kind)),
+            cohort: self.cohort.as_ref().map(|(hash, kind)| OfCohort {
+                hash,
+                kind,
+                rules: &self.every_rule,
+            }),
             text: Some(&self.text),
             params: &self.params,
             codebook: &codebook,
@@ -221,6 +224,10 @@ fn a_cohort_is_approved_once_for_its_questions() {
     assert_eq!(world.check(&two), Err(ApprovalError::Another));
     world.cohort = Some((hash.clone(), "table1/1"));
     assert!(world.check(&two).is_ok());
+    world.every_rule = digest("another view of a table");
+    let ended = world.check(&two);
+    assert_eq!(ended, Err(ApprovalError::RulesChanged));
+    world.every_rule = digest("rules");
     world.cohort = Some((hash, "sql"));
     assert_eq!(world.check(&two), Err(ApprovalError::Another), "any text");
     world.cohort = Some((digest("another"), "table1/1"));

@@ -9,6 +9,7 @@
 mod airlock;
 mod approvals;
 mod duties;
+mod glass;
 mod people;
 mod projects;
 mod stops;

@@ -119,6 +119,16 @@ fn nobody_else_accepts_for_a_custodian() {
 }
 
 #[test]
+fn a_further_signature_voids_no_refusal() {
+    let record = signed(&project(), &["alice"]);
+    let yes = word(&record, "north", accept(), NOW);
+    let no = word(&record, "north", Word::Refuse, NOW + 1);
+    let no = signed(no.content(), &["carla", "zoe"]);
+    let refused = run(&record, &carried(&record), &[yes, no], NOW + 1);
+    assert_eq!(refused, Err(AdmitError::Refused));
+}
+
+#[test]
 fn a_record_is_its_applicants_and_for_this_network_and_node() {
     for by in [&["mia"][..], &["alice", "mia"]] {
         let record = signed(&project(), by);

@@ -51,6 +51,20 @@ fn rule_7_one_person_stops_and_two_let_go_on() {
 }
 
 #[test]
+fn a_further_signature_takes_nothing_away() {
+    let content = Suspension {
+        network: name("heart"),
+        node: name("north"),
+        target: Target::Node,
+        reason: "under inquiry".to_owned(),
+        appeal: String::new(),
+        at: NOW,
+    };
+    let stopped = [signed(&content, &["olga", "zoe"])];
+    assert_eq!(stands(&stopped, &[]), 1, "a stranger's signature below it");
+}
+
+#[test]
 fn a_stranger_stops_nothing_and_the_suspended_lift_nothing() {
     assert_eq!(stands(&[suspension(Target::Node, "zoe")], &[]), 0);
     let key = person("alice").key;
