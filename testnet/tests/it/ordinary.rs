@@ -19,7 +19,7 @@ const FEW_BAR: usize = 120;
 /// Orders that are tried with the questions over person frames beside all others.
 const FRAMES_ORDERS: u64 = 4;
 /// Denied cells in a thousand then: it may only go down.
-const FRAMES_BAR: usize = 60;
+const FRAMES_BAR: usize = 80;
 
 /// One order of `QUORATE_SEED`, or so many.
 fn seeds(orders: u64) -> Vec<u64> {
