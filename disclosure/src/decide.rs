@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use quorate_query::answer::{Cell, NodeRow};
+use quorate_query::codebook::ColumnRef;
 use quorate_query::number::Number;
 use quorate_query::question::{Measure, TableQuestion};
 use quorate_query::value::Scalar;
@@ -333,9 +334,10 @@ impl<'s, 'a> Draft<'s, 'a> {
             .measures
             .get(cell.measure)?;
         // Another column derived of other words may be the same, of nearly the same persons.
+        let plain = |of: &ColumnRef| !self.sheet.codebook.derived.contains_key(of);
         let may = match measure {
-            Measure::Moments { column } => !self.sheet.codebook.derived.contains_key(column),
-            Measure::Products { .. } => true,
+            Measure::Moments { column } => plain(column),
+            Measure::Products { left, right } => plain(left) && plain(right),
             _ => false,
         };
         if !may || self.sheet.noise.is_some() {

@@ -17,6 +17,7 @@ use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 
+use crate::beside::{scaled, signed};
 use crate::evidence::{
     CellEvidence, Contributions, MeasureEvidence, Moments, Products, ValueEvidence,
     Values as Counted,
@@ -164,7 +165,7 @@ impl<'a> Subject<'_, 'a> {
         }
     }
 
-    fn is_derived(&self, column: &ColumnRef) -> bool {
+    pub(crate) fn is_derived(&self, column: &ColumnRef) -> bool {
         self.codebook.derived.contains_key(column)
     }
 
@@ -181,19 +182,11 @@ impl<'a> Subject<'_, 'a> {
         let factor = 10_i128
             .checked_pow(short)
             .filter(|_| self.is_derived(column));
-        let Some(factor) = factor else {
-            return (totals, clamp);
-        };
-        let scaled = totals
-            .iter()
-            .map(|(person, add)| (person, add.saturating_mul(factor)));
         // Bounds keep mantissas within 62 bits: the sum of all persons fits.
-        match Contributions::of(scaled.collect()) {
-            Ok(scaled) => {
-                let scaled = scaled.limited(totals.is_limited());
-                (Cow::Owned(scaled), clamp.saturating_mul(factor))
-            }
-            Err(_) => (totals, clamp),
+        let scaled = factor.and_then(|factor| Some((scaled(&totals, factor)?, factor)));
+        match scaled {
+            Some((scaled, factor)) => (Cow::Owned(scaled), clamp.saturating_mul(factor)),
+            None => (totals, clamp),
         }
     }
 
@@ -202,28 +195,31 @@ impl<'a> Subject<'_, 'a> {
             return Across {
                 compared: true,
                 short: DECIMALS.saturating_sub(scale),
-                related: Vec::new(),
-                also: Vec::new(),
+                ..Across::default()
             };
         }
         let related = sources(column, self.codebook).into_iter();
-        let related = related.filter_map(|(column, rows)| {
-            let scale = self.codebook.column(&column)?.ty.scale()?;
-            let over = match self.codebook.tables.get(&rows)?.rows {
-                RowsPer::Unit => None,
-                RowsPer::Many { max_rows } => Some((rows.as_str(), max_rows)),
-            };
-            let mut hash = Sha256::new();
-            hash.update(b"quorate/facet/sum/v2\0");
-            summed(&mut hash, &column, over);
-            Some((hash.finalize().into(), DECIMALS.saturating_sub(scale)))
-        });
+        let related = related.filter_map(|(column, rows)| self.sum_of(&column, &rows));
         Across {
             compared: true,
             short: 0,
             related: related.collect(),
             also: Vec::new(),
         }
+    }
+
+    /// By what sums of a column of the codebook over the rows of a table are known, and what their units
+    /// have less.
+    pub(crate) fn sum_of(&self, column: &ColumnRef, rows: &str) -> Option<([u8; 32], u32)> {
+        let scale = self.codebook.column(column)?.ty.scale()?;
+        let over = match self.codebook.tables.get(rows)?.rows {
+            RowsPer::Unit => None,
+            RowsPer::Many { max_rows } => Some((rows, max_rows)),
+        };
+        let mut hash = Sha256::new();
+        hash.update(b"quorate/facet/sum/v2\0");
+        summed(&mut hash, column, over);
+        Some((hash.finalize().into(), DECIMALS.saturating_sub(scale)))
     }
 
     /// The rows that leave beside a mean.
@@ -273,6 +269,10 @@ impl<'a> Subject<'_, 'a> {
                 self.product(&present, (vec, form), sum, most.unwrap_or(i128::MAX))
             })
             .collect();
+        // The plain sum does not depend on bounds: it is what is compared with other columns.
+        if let Some(plain) = all.last_mut() {
+            self.beside_derived(plain, (left, right), found);
+        }
         all.push(self.persons(present, found.centred.people().clone()));
         all
     }
@@ -284,15 +284,12 @@ impl<'a> Subject<'_, 'a> {
         sum: &'a Contributions,
         clamp: i128,
     ) -> FacetCandidate<'a> {
-        let mut footprint = Footprint::of(sum);
-        let spread = footprint.spread.take();
-        footprint.spread = spread.map(|spread| spread.signed(true));
         FacetCandidate {
             facet: Facet {
                 vec,
                 form,
                 shape: same(present, form, self.codebook),
-                footprint,
+                footprint: signed(sum),
             },
             asked: present.clone(),
             first_vec: None,
@@ -314,7 +311,7 @@ impl<'a> Subject<'_, 'a> {
 
     /// What sums of products of two columns have in common; with `within`, also the bounds, centres and
     /// scales that say what each person adds.
-    fn product_vec(
+    pub(crate) fn product_vec(
         &self,
         kind: &[u8],
         (left, right): (&ColumnRef, &ColumnRef),

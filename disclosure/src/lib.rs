@@ -6,6 +6,7 @@
 //! the rules about earlier releases in [`history`]; each rule is one file with its page in
 //! `docs/disclosure/`. What this crate must not know: who is asking by name, policies, transport.
 
+mod beside;
 mod closure;
 pub mod cost;
 mod decide;

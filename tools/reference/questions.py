@@ -115,8 +115,8 @@ def analysis(name, ask, truth, cohort=None):
     return {"name": name, "analyse": ask, "cohort": text, "truth": truth}
 
 
-# Days count from 36,500 before to 36,500 after: a node is asked for no more bands than there can be persons in.
-IN_TIME = "days >= 0 AND days < 3650"
+# Days count up to 36,500: a node is asked for no more bands than there can be persons in.
+TEN_YEARS = "3650"
 
 EXPOSED = f"""
     WITH x AS (SELECT person_id, min(start_date) AS since FROM drug WHERE code IN ({CELECOXIB}, {DICLOFENAC})
@@ -155,6 +155,11 @@ DIABETICS = f"""
     WITH {first('h', HYPERTENSION)}, {first('k', KIDNEY)}, {first('f', DIABETES)}
     SELECT f.person_id, CAST(h.dx IS NOT NULL AS INTEGER) AS hypertension, CAST(k.dx IS NOT NULL AS INTEGER) AS kidney
     FROM f LEFT JOIN h ON f.person_id = h.person_id LEFT JOIN k ON f.person_id = k.person_id"""
+
+PRESSURES = f"""
+    WITH {first('f', DIABETES)}, {latest('m', SYSTOLIC, 'sbp')}
+    SELECT p.person_id, p.sex, date_sub('year', p.birth_date, f.dx) AS age, m.sbp
+    FROM person p JOIN f ON p.person_id = f.person_id JOIN m ON p.person_id = m.person_id"""
 
 LIPIDS = f"""
     WITH {latest('m', CHOLESTEROL, 'chol')}, {first('f', DIABETES)}
@@ -204,14 +209,29 @@ def quantiles(run, cohort, name, by, value, levels):
     ]
 
 
-def pressure(run):
-    """Least squares from DuckDB's sums of products."""
-    terms = ["1", "age", "(sex = 1)::INT", "(cp = 2)::INT", "(cp = 3)::INT", "(cp = 4)::INT"]
-    sums = [f"sum({one} * {other})" for one in terms for other in terms + ["sbp"]]
-    found = numpy.array(run(f"SELECT {', '.join(sums)} FROM exam")[0], dtype=float).reshape(len(terms), -1)
+def least_squares(run, source, terms):
+    """Least squares from DuckDB's sums of products; `terms` by the names of their coefficients."""
+    sums = [f"sum({one} * {other})" for one in terms.values() for other in [*terms.values(), "sbp"]]
+    found = numpy.array(run(f"SELECT {', '.join(sums)} FROM {source}")[0], dtype=float).reshape(len(terms), -1)
     solved = numpy.linalg.solve(found[:, :-1], found[:, -1])
-    names = ["intercept", "age", "sex 1 male", "cp 2", "cp 3", "cp 4"]
-    return [["coefficients", name, "estimate", value] for name, value in zip(names, solved)]
+    return [["coefficients", name, "estimate", value] for name, value in zip(terms, solved)]
+
+
+def pressure(run):
+    terms = {"intercept": "1", "age": "age", "sex 1 male": "(sex = 1)::INT"}
+    return least_squares(run, "exam", terms | {f"cp {cp}": f"(cp = {cp})::INT" for cp in (2, 3, 4)})
+
+
+def derived_pressure(run):
+    terms = {"intercept": "1", "age": "age", "sex 1 male": "(sex = 1)::INT"}
+    return least_squares(run, f"({PRESSURES}) WHERE age IS NOT NULL AND sbp IS NOT NULL", terms)
+
+
+def together(run):
+    known = f"({PRESSURES}) WHERE age IS NOT NULL AND sbp IS NOT NULL"
+    (r, n, age, sbp), = run(f"SELECT corr(age, sbp), count(*), avg(age), avg(sbp) FROM {known}")
+    means = [["columns", "age", "n", n], ["columns", "age", "mean", age], ["columns", "sbp", "mean", sbp]]
+    return [["pairs", "age and sbp", "r", r], *means]
 
 
 QUESTIONS = [
@@ -264,10 +284,10 @@ QUESTIONS = [
     analysis("13. median stay by age group", ["quantile", "--value", "stay", "--by", "age:10", "--at", "0.5"],
              lambda run: quantiles(run, STAYS, "age from (width 10)", "floor(age/10)*10", "stay", [0.5]), STAYS),
     analysis("14. one-year survival after first infarction",
-             ["survival", "--time", "days:365", "--event", "dead", "--where", IN_TIME],
+             ["survival", "--time", "days:365", "--event", "dead", "--until", TEN_YEARS],
              lambda run: followed(run, INFARCTION, "dead", 365), INFARCTION),
     analysis("15. time to bleeding after celecoxib or diclofenac, prior bleeds excluded",
-             ["survival", "--time", "days:365", "--event", "bled", "--where", IN_TIME],
+             ["survival", "--time", "days:365", "--event", "bled", "--until", TEN_YEARS],
              lambda run: followed(run, EXPOSED, "bled", 365), EXPOSED),
     sql("16. at least 5 distinct drugs in a year", """
         WITH f AS (SELECT person_id, count(DISTINCT code) AS drugs FROM drug
@@ -279,6 +299,10 @@ QUESTIONS = [
              lambda run: quantiles(run, LIPIDS, "ill", "ill", "chol", [0.25, 0.5, 0.75]), LIPIDS),
     analysis("19. blood pressure on age, sex and chest pain type",
              ["lm", "--table", "exam", "--formula", "sbp ~ age + C(sex) + C(cp)"], pressure),
+    analysis("19. latest blood pressure on age at diagnosis and sex, among diabetics",
+             ["lm", "--formula", "sbp ~ age + C(sex)"], derived_pressure, PRESSURES),
+    analysis("19. how latest blood pressure and age at diagnosis go together",
+             ["correlation", "--columns", "age,sbp"], together, PRESSURES),
     sql("20. attrition from all persons to the analysed set", f"""
         WITH {first('f', DIABETES)}, {latest('m', HBA1C, 'hba1c')}, {DEATHS},
         s AS (SELECT p.person_id, CAST(f.dx IS NOT NULL AS INTEGER) AS ill,

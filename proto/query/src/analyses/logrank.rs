@@ -49,6 +49,11 @@ fn share(a: Range, b: Range) -> Range {
     Range::wide(value, of(a.low, b.high), of(a.high, b.low), 1e-15)
 }
 
+/// Whether it is certain that there are none: an interval without events says nothing.
+fn is_none(events: &Range) -> bool {
+    events.is_exact() && events.value == 0.0
+}
+
 impl Score {
     fn of(strata: &[Vec<Ends>]) -> Self {
         let zero = Range::point(0.0);
@@ -71,7 +76,7 @@ impl Score {
                 continue;
             };
             let all = m.plus(n);
-            if all.value <= 1.0 {
+            if all.value <= 1.0 || (is_none(d) && is_none(e)) {
                 continue;
             }
             let (ours, theirs) = (share(n, m), share(m, n));
@@ -123,7 +128,7 @@ fn add(stratum: &[Ends], apart: &mut [Range], spread: &mut Laplacian) {
         let n: Vec<Range> = risks.iter().map(|risk| here(risk)).collect();
         let d: Vec<Range> = stratum.iter().map(|ends| here(&ends.events)).collect();
         let all = total(&n);
-        if all.value <= 1.0 {
+        if all.value <= 1.0 || d.iter().all(is_none) {
             continue;
         }
         let but = |of: &[Range], group: usize| {

@@ -47,6 +47,7 @@ mod ttest;
 mod tukey;
 mod two_by_two;
 mod two_way;
+mod window;
 
 use std::collections::BTreeMap;
 

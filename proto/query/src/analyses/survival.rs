@@ -9,7 +9,8 @@ use super::follow_up::{Ends, Point};
 use super::logrank;
 use super::range::Range;
 use super::report::{Grid, Report};
-use super::timetable::{Keys, Timetable};
+use super::timetable::{Keys, Tables, Timetable};
+use super::window::{UNTIL, Window};
 use super::{Definition, Expansion, Named, Run};
 use crate::codebook::{Codebook, ColumnRef};
 use crate::combine::ReleasedTables;
@@ -38,6 +39,7 @@ pub(super) const DEFINITION: Definition = Definition {
             "BAND",
             "A wider band, such as 12, for intervals of which a node withheld part",
         ),
+        UNTIL,
         TABLE,
         WHERE,
         CONFIDENCE,
@@ -45,51 +47,90 @@ pub(super) const DEFINITION: Definition = Definition {
     run: Run::Several { expand, finish },
 };
 
-/// Names of the two tables; the wider one is decided first.
+/// Names of the tables: wider intervals, which are decided first; who is followed beyond the end; the grid.
 const WIDE: &str = "wide";
+const BEYOND: &str = "beyond";
 const GRID: &str = "grid";
+
+/// The time of follow-up as it is asked for.
+struct Time<'a> {
+    column: &'a str,
+    wide: Option<Number>,
+    window: Window,
+}
+
+impl<'a> Time<'a> {
+    fn read(arguments: &'a Arguments, codebook: &Codebook) -> Result<Self, Problem> {
+        let given = arguments.get("time").unwrap_or_default();
+        let (column, width) = match given.split_once(':') {
+            Some((column, width)) => (column, Some(width)),
+            None => (given, None),
+        };
+        let reference = ColumnRef {
+            table: arguments.table(codebook)?.to_owned(),
+            column: column.to_owned(),
+        };
+        let known = codebook.column(&reference);
+        if known.is_some_and(|column| !column.ty.is_numeric()) {
+            return Err(refuse(
+                "`time` is a column of numbers: days or months since the start",
+            ));
+        }
+        let wide = arguments.get("merge").map(|wide| multiple(wide, width));
+        let wide = wide.transpose()?;
+        let width = width.and_then(|width| width.parse().ok());
+        let window = Window::read(arguments, (column, known), (width, wide))?;
+        Ok(Self {
+            column,
+            wide,
+            window,
+        })
+    }
+}
 
 fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Vec<Named>, Problem> {
     arguments.confidence()?;
     let table = arguments.table(codebook)?;
-    let given = arguments.get("time").unwrap_or_default();
-    let (column, width) = match given.split_once(':') {
-        Some((column, width)) => (column, Some(width)),
-        None => (given, None),
-    };
-    let reference = ColumnRef {
-        table: table.to_owned(),
-        column: column.to_owned(),
-    };
-    let known = codebook.column(&reference);
-    if known.is_some_and(|column| !column.ty.is_numeric()) {
-        return Err(refuse(
-            "`time` is a column of numbers: days or months since the start",
-        ));
-    }
+    let time = Time::read(arguments, codebook)?;
     let fine = arguments.key("time")?;
     let by = arguments.get("by").map(|_| arguments.key("by"));
     let (by, event) = (by.transpose()?, arguments.column("event")?);
-    let condition = arguments.condition(None, codebook);
-    let named = |name: &str, time: &str| {
-        let keys: Vec<&str> = by.as_deref().into_iter().chain([time, event]).collect();
-        let list = keys.join(", ");
+    let named = |name: &str, keys: &[&str], conditions: Vec<String>| {
+        let all: Vec<&str> = by
+            .as_deref()
+            .into_iter()
+            .chain(keys.iter().copied())
+            .collect();
+        let list = all.join(", ");
+        let (select, grouped) = match all.is_empty() {
+            true => (String::new(), String::new()),
+            false => (format!("{list}, "), format!(" GROUP BY {list}")),
+        };
+        let given = arguments.get("where").map(str::to_owned).into_iter();
+        let conditions: Vec<String> = given.chain(conditions).collect();
+        let condition = match conditions.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", conditions.join(" AND ")),
+        };
         Named {
             name: name.to_owned(),
             expansion: Expansion {
-                sql: format!(
-                    "SELECT {list}, count(*) AS n FROM {table}{condition} GROUP BY {list}"
-                ),
-                keys: keys.len(),
+                sql: format!("SELECT {select}count(*) AS n FROM {table}{condition}{grouped}"),
+                keys: all.len(),
             },
         }
     };
-    let Some(wide) = arguments.get("merge") else {
-        return Ok(vec![named(GRID, &fine)]);
-    };
-    let wide = multiple(wide, width)?;
-    let wide = format!("floor({column} / {wide}) * {wide}");
-    Ok(vec![named(WIDE, &wide), named(GRID, &fine)])
+    let within = || time.window.within(time.column);
+    let mut tables = Vec::new();
+    if let Some(wide) = time.wide {
+        let wide = format!("floor({0} / {wide}) * {wide}", time.column);
+        tables.push(named(WIDE, &[&wide, event], within()));
+    }
+    if let Some(beyond) = time.window.beyond(time.column) {
+        tables.push(named(BEYOND, &[], vec![beyond]));
+    }
+    tables.push(named(GRID, &[&fine, event], within()));
+    Ok(tables)
 }
 
 /// A band that a whole number of narrower ones fill.
@@ -113,7 +154,14 @@ fn finish(arguments: &Arguments, tables: &ReleasedTables<'_>) -> Report {
         grouped: arguments.get("by").is_some(),
         event: arguments.get("is"),
     };
-    let Some(follow) = Timetable::read(released, tables.get(WIDE), keys) else {
+    let time = Time::read(arguments, released.codebook()).ok();
+    let window = time.map(|time| time.window).unwrap_or_default();
+    let all = Tables {
+        fine: released,
+        coarse: tables.get(WIDE),
+        beyond: tables.get(BEYOND).zip(window.until),
+    };
+    let Some(follow) = Timetable::read(&all, keys) else {
         let mut report = Report::of(released, &[]);
         report.remark("No node released anybody with the value of the event.");
         return report;
@@ -130,6 +178,9 @@ fn finish(arguments: &Arguments, tables: &ReleasedTables<'_>) -> Report {
         return report;
     }
     report.remark(format!("The event is `{}`.", follow.event));
+    if window.from_zero {
+        report.remark("Persons whose time lies below 0 are left out.");
+    }
     if !follow.merged.is_empty() {
         let merged = follow.merged.iter();
         let merged: Vec<String> = merged.map(|(from, to)| format!("{from} to {to}")).collect();
@@ -153,7 +204,11 @@ fn finish(arguments: &Arguments, tables: &ReleasedTables<'_>) -> Report {
     if follow.groups.len() > 1 {
         compare(&mut report, &follow, arguments.level());
     }
-    if follow.open {
+    if let Some(until) = window.until {
+        report.remark(format!(
+            "Who is followed for {until} or longer is at risk until then; `until` shows more or less."
+        ));
+    } else if follow.open {
         report.remark(
             "The last interval also holds whatever lies beyond the bounds of the time: nothing is said \
              of its end.",

@@ -9,6 +9,7 @@ use super::follow_up::{Ends, total};
 use super::range::{Range, float};
 use super::strata::{level_name, plain};
 use crate::combine::Released;
+use crate::number::Number;
 use crate::question::{GroupKey, Stat};
 use crate::value::Scalar;
 
@@ -48,6 +49,80 @@ impl Keys<'_> {
     /// Where the time stands among the keys.
     fn time(self) -> usize {
         usize::from(self.grouped)
+    }
+}
+
+/// What was released of follow-up.
+pub(super) struct Tables<'r> {
+    /// By the declared grid.
+    pub(super) fine: &'r Released<'r>,
+    /// By wider intervals, if these were asked for.
+    pub(super) coarse: Option<&'r Released<'r>>,
+    /// Who is followed beyond an end, and that end.
+    pub(super) beyond: Option<(&'r Released<'r>, Number)>,
+}
+
+/// Who is followed beyond the end, by group.
+struct Beyond<'r> {
+    released: Option<&'r Released<'r>>,
+    from: Option<f64>,
+    /// Every group that a node released something of, and whether this was.
+    groups: Vec<(Option<Scalar>, bool)>,
+}
+
+impl<'r> Beyond<'r> {
+    fn of(tables: &Tables<'r>, levels: &Levels<'_, '_>) -> Self {
+        let released = tables.beyond.map(|(released, _)| released);
+        let seen = |group: &Option<Scalar>| {
+            released.is_some_and(|released| {
+                let mut sites = 0..released.sites().count();
+                sites.any(|site| released.has(group.as_slice(), COUNT, site))
+            })
+        };
+        let groups = levels.groups.iter();
+        Self {
+            released,
+            from: tables.beyond.map(|(_, from)| float(&from.to_rational())),
+            groups: groups.map(|group| (group.clone(), seen(group))).collect(),
+        }
+    }
+
+    /// Those of the nodes that released all that some node did.
+    fn complete(&self, mut sites: Vec<usize>) -> Vec<usize> {
+        if let Some(released) = self.released.filter(|released| !released.is_exact()) {
+            let seen = self.groups.iter().filter(|(_, seen)| *seen);
+            let seen: Vec<&[Scalar]> = seen.map(|(group, _)| group.as_slice()).collect();
+            sites.retain(|site| seen.iter().all(|row| released.has(row, COUNT, *site)));
+        }
+        sites
+    }
+
+    fn count(&self, group: Option<&Scalar>, sites: &[usize]) -> Range {
+        let seen = |(known, seen): &(Option<Scalar>, bool)| *seen && known.as_ref() == group;
+        match self.released.filter(|_| self.groups.iter().any(seen)) {
+            Some(released) => {
+                let row: Vec<Scalar> = group.into_iter().cloned().collect();
+                let count = released.statistic(&row, COUNT, Stat::Count, sites);
+                Range::maybe(count.as_ref())
+            }
+            None => Range::point(0.0),
+        }
+    }
+
+    /// Groups of which no node released how many are followed longer.
+    fn unseen(&self) -> Vec<String> {
+        let Some((released, from)) = self.released.zip(self.from) else {
+            return Vec::new();
+        };
+        let unseen = self.groups.iter().filter(|(_, seen)| !seen);
+        let name = |(group, _): &(Option<Scalar>, bool)| match group {
+            Some(level) => format!("{}, {from} or longer", level_name(released, 0, level)),
+            None => format!("{from} or longer"),
+        };
+        match released.is_exact() {
+            true => Vec::new(),
+            false => unseen.map(name).collect(),
+        }
     }
 }
 
@@ -175,22 +250,20 @@ fn intervals<'l, 'r, 'a>(
 }
 
 impl Timetable {
-    /// Reads the counts by time; `coarse` is the table of wider intervals, if one was asked for.
-    pub(super) fn read(
-        fine: &Released<'_>,
-        coarse: Option<&Released<'_>>,
-        keys: Keys<'_>,
-    ) -> Option<Self> {
-        let fine = Levels::read(fine, keys);
-        let Some(coarse) = coarse else {
+    /// Reads the counts by time.
+    pub(super) fn read(tables: &Tables<'_>, keys: Keys<'_>) -> Option<Self> {
+        let fine = Levels::read(tables.fine, keys);
+        let Some(coarse) = tables.coarse else {
             let fine = fine?;
-            let sites = fine.complete();
+            let beyond = Beyond::of(tables, &fine);
+            let sites = beyond.complete(fine.complete());
             let unseen = fine.names(fine.others.iter());
             let all = intervals(&fine, keys.time())?;
-            return Some(Self::of(&fine, &all, sites, keys).but(unseen, Vec::new()));
+            return Some(Self::of((&fine, &beyond), &all, sites, keys).but(unseen, Vec::new()));
         };
         let coarse = Levels::read(coarse, keys)?;
-        let sites = coarse.complete();
+        let beyond = Beyond::of(tables, &coarse);
+        let sites = beyond.complete(coarse.complete());
         let mut all = Vec::new();
         let mut merged = Vec::new();
         for wide in intervals(&coarse, keys.time())? {
@@ -206,11 +279,11 @@ impl Timetable {
             }
         }
         let unseen = coarse.names(coarse.others.iter());
-        Some(Self::of(&coarse, &all, sites, keys).but(unseen, merged))
+        Some(Self::of((&coarse, &beyond), &all, sites, keys).but(unseen, merged))
     }
 
     fn of(
-        levels: &Levels<'_, '_>,
+        (levels, beyond): (&Levels<'_, '_>, &Beyond<'_>),
         intervals: &[Interval<'_, '_, '_>],
         sites: Vec<usize>,
         keys: Keys<'_>,
@@ -220,10 +293,15 @@ impl Timetable {
                 let count = |i: &Interval<'_, '_, '_>| i.levels.count(group, &i.time, event, sites);
                 intervals.iter().map(count).collect()
             };
-            Ends {
+            let mut ends = Ends {
                 events: of(true),
                 others: of(false),
+            };
+            if beyond.from.is_some() {
+                ends.events.push(Range::point(0.0));
+                ends.others.push(beyond.count(group, sites));
             }
+            ends
         };
         let all = |sites: &[usize]| -> Vec<Ends> {
             let groups = levels.groups.iter();
@@ -233,26 +311,25 @@ impl Timetable {
             Some(level) => level_name(levels.released, 0, level),
             None => "all".to_owned(),
         };
-        let grid: Vec<(f64, f64)> = intervals.iter().map(|i| (i.from, i.to)).collect();
+        let mut grid: Vec<(f64, f64)> = intervals.iter().map(|i| (i.from, i.to)).collect();
         let last = intervals.last().map(|interval| interval.levels.released);
+        let open = last.is_some_and(|released| is_open(released, keys.time(), &grid));
+        grid.extend(beyond.from.map(|from| (from, f64::INFINITY)));
         Self {
             groups: levels.groups.iter().map(name).zip(all(&sites)).collect(),
             by_site: sites.iter().map(|site| all(&[*site])).collect(),
-            open: last.is_some_and(|released| is_open(released, keys.time(), &grid)),
+            open: open || beyond.from.is_some(),
             event: level_name(levels.released, keys.time() + 1, &levels.event),
             grid,
             sites,
-            unseen: Vec::new(),
+            unseen: beyond.unseen(),
             merged: Vec::new(),
         }
     }
 
-    fn but(self, unseen: Vec<String>, merged: Vec<(f64, f64)>) -> Self {
-        Self {
-            unseen,
-            merged,
-            ..self
-        }
+    fn but(mut self, unseen: Vec<String>, merged: Vec<(f64, f64)>) -> Self {
+        self.unseen.splice(0..0, unseen);
+        Self { merged, ..self }
     }
 
     /// Intervals whose end can be told.

@@ -40,7 +40,10 @@ impl Derived {
             },
             Self::Days { from, to } => {
                 dates([from, to], codebook)?;
-                whole(-MOST_DAYS, MOST_DAYS, &[30, 90, 365], &[], "d")
+                Column {
+                    required: inputs.iter().all(|input| input.required),
+                    ..whole(-MOST_DAYS, MOST_DAYS, &[30, 90, 365], &[], "d")
+                }
             }
             Self::Years { from, to } => {
                 dates([from, to], codebook)?;
@@ -52,7 +55,11 @@ impl Derived {
             }
             Self::Least(of) | Self::Greatest(of) => {
                 dates(of, codebook)?;
-                of_type(ColumnType::Date, [Role::Date])
+                // What is missing is passed over.
+                Column {
+                    required: inputs.iter().any(|input| input.required),
+                    ..of_type(ColumnType::Date, [Role::Date])
+                }
             }
             Self::Coalesce { of, otherwise } => coalesced(codebook.column(of)?, otherwise)?,
             Self::Case { arms, otherwise } => {

@@ -12,9 +12,10 @@ use super::facts::{Facts, is_never_missing, limits};
 use super::moments::{self, CellSize, ExactMoments};
 use super::{Estimate, SiteParts};
 use crate::codebook::{Codebook, ColumnRef, RowsPer};
+use crate::derived::{Aggregate, Derived};
 use crate::domain::key_count;
 use crate::number::Number;
-use crate::question::{Measure, Stat, TableQuestion};
+use crate::question::{Measure, Predicate, Stat, TableQuestion};
 use crate::release::{ReleaseParams, k_eff};
 
 /// What a node knows exactly about a cell.
@@ -53,6 +54,26 @@ pub fn centre(bounds: (Number, Number), scale: u32) -> Option<Number> {
     Some(Number::new(both.div_euclid(2), exponent.checked_neg()?))
 }
 
+/// Decimals that a product with a derived column has at most: sums of derived columns are compared with
+/// each other in units of 10^-9.
+const DECIMALS: u32 = 9;
+
+/// Why two columns have too many decimals together for a product, if one of them is derived.
+#[must_use]
+pub fn too_fine(left: &ColumnRef, right: &ColumnRef, codebook: &Codebook) -> Option<String> {
+    let derived = [left, right].map(|of| codebook.derived.contains_key(of));
+    if derived == [false, false] {
+        return None;
+    }
+    let scale = |of| codebook.column(of).and_then(|column| column.ty.scale());
+    let together = scale(left)?.saturating_add(scale(right)?);
+    (together > DECIMALS).then(|| {
+        format!(
+            "a product with a derived column has at most {DECIMALS} decimals, and this has {together}: of several rows take min, max or last in place of avg"
+        )
+    })
+}
+
 /// The facts of such a measure; `None` if the codebook does not support it for both columns, or a
 /// person may lack one of them.
 pub(super) fn facts(
@@ -61,10 +82,20 @@ pub(super) fn facts(
     question: &TableQuestion,
     codebook: &Codebook,
 ) -> Option<Facts> {
-    let table = codebook.tables.get(&question.rows)?;
-    let own = left.table == question.rows && right.table == question.rows && left != right;
+    let one_row = |table: &String| {
+        let table = codebook.tables.get(table);
+        table.is_some_and(|table| table.rows == RowsPer::Unit)
+    };
+    let own = |of: &ColumnRef| {
+        one_row(&of.table) && (of.table == question.rows || question.joined.contains(&of.table))
+    };
     let never = |of| is_never_missing(of, question, codebook);
-    if !own || table.rows != RowsPer::Unit || !never(left) || !never(right) {
+    let both = [left, right].into_iter().all(|of| own(of) && never(of));
+    if !both
+        || left == right
+        || !one_row(&question.rows)
+        || too_fine(left, right, codebook).is_some()
+    {
         return None;
     }
     let of = |reference: &ColumnRef| {
@@ -226,15 +257,34 @@ fn numbers_about(measure: &Measure, column: &ColumnRef) -> u32 {
     }
 }
 
-/// How many values a column can have.
+/// How many values a column can have; a sum or mean of rows as many as one row: who has one row has no
+/// more.
 fn values(column: &ColumnRef, q: &TableQuestion, codebook: &Codebook) -> BigInt {
+    let (column, filter) = of_one_row(column, &q.filter, codebook);
     let count = || {
-        let ((low, high), _) = limits(column, &q.filter, codebook)?;
+        let ((low, high), _) = limits(column, filter, codebook)?;
         let scale = codebook.column(column)?.ty.scale()?;
         let width = high.at_scale(scale)?.checked_sub(low.at_scale(scale)?)?;
         Some(BigInt::from(width) + 1)
     };
     count().unwrap_or_else(|| BigInt::from(1))
+}
+
+/// The column whose values a derived one adds up or carries on, and the rows that are meant.
+fn of_one_row<'a>(
+    column: &'a ColumnRef,
+    filter: &'a Predicate,
+    codebook: &'a Codebook,
+) -> (&'a ColumnRef, &'a Predicate) {
+    match codebook.derived.get(column) {
+        Some(Derived::Frame { frame, of }) => match of {
+            Aggregate::Sum(of) | Aggregate::Mean(of) => (of, &frame.filter),
+            _ => (column, filter),
+        },
+        // A column is derived of those that are there before it: this comes to an end.
+        Some(Derived::Coalesce { of, .. }) => of_one_row(of, filter, codebook),
+        _ => (column, filter),
+    }
 }
 
 /// The least number of persons within the budget: `(1 + 10 n')^(4 numbers) <= values^n`.

@@ -18,7 +18,7 @@ use super::literal;
 use super::scope::{Scope, bare};
 use crate::codebook::ColumnRef;
 use crate::measure::facts::{is_never_missing, limits};
-use crate::measure::products::centre;
+use crate::measure::products::{centre, too_fine};
 use crate::number::Number;
 use crate::problem::Problem;
 use crate::question::{BinaryOp, Expr, Measure, Output, Stat, TableQuestion};
@@ -313,11 +313,7 @@ impl<M: FnMut(Measure) -> usize> Terms<'_, '_, '_, '_, M> {
                 square,
             ));
         }
-        let own = &self.scope.relation.rows;
-        let derived = &self.ctx.codebook().derived;
-        let plain = |name: &ColumnRef| name.table == *own && !derived.contains_key(name);
-        if !plain(left) || !plain(right) {
-            let message = "a product is of two columns of the table whose rows are counted, and of none that was derived";
+        if let Some(message) = too_fine(left, right, self.ctx.codebook()) {
             return Err(self.ctx.refuse("V501", self.sql, message));
         }
         let (a, b) = (self.centre(left)?, self.centre(right)?);

@@ -49,10 +49,16 @@ pub(super) fn as_table(
     };
     let key = relation.columns.iter().find(|(_, column)| is_key(column));
     let unit_key = key.map(|(name, _)| name.clone()).unwrap_or_default();
+    let known = |own: &ColumnRef| {
+        let mut column = book.column(own)?.clone();
+        // Whoever lacks it is not in the cohort.
+        column.required |= relation.filter.boxes.get(own).is_some_and(|set| !set.null);
+        Some(column)
+    };
     let columns: BTreeMap<_, _> = relation
         .columns
         .iter()
-        .filter_map(|(name, column)| Some((name.clone(), book.column(column)?.clone())))
+        .filter_map(|(name, own)| Some((name.clone(), known(own)?)))
         .collect();
     let table = Table {
         rows: RowsPer::Unit,

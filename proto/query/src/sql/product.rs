@@ -11,7 +11,7 @@ use super::literal::{Given, given};
 use super::scope::{Scope, bare};
 use crate::codebook::ColumnRef;
 use crate::measure::facts::{is_never_missing, limits};
-use crate::measure::products::centre;
+use crate::measure::products::{centre, too_fine};
 use crate::number::Number;
 use crate::problem::Problem;
 use crate::question::{Measure, Output, TableQuestion};
@@ -35,17 +35,15 @@ pub(super) fn product(
     let (Some(left), Some(right)) = both else {
         return Ok(None);
     };
-    if left == right || left.table != scope.relation.rows || right.table != left.table {
-        let message = "a product is of two columns of the table whose rows are counted";
+    if left == right {
+        let message = "a product is of two columns; of one there is the deviation";
         return Err(ctx.refuse("V501", expr, message));
     }
     if ctx.is_event_table(&scope.relation.rows) {
         let message = "a product is of a table with one row per person";
         return Err(ctx.refuse("V501", expr, message));
     }
-    let derived = &ctx.codebook().derived;
-    if derived.contains_key(&left) || derived.contains_key(&right) {
-        let message = "a product of derived columns is not part of the language yet";
+    if let Some(message) = too_fine(&left, &right, ctx.codebook()) {
         return Err(ctx.refuse("V501", expr, message));
     }
     let (left, right) = (left.clone().min(right.clone()), left.max(right));

@@ -278,6 +278,8 @@ fn all() -> Vec<Analysis> {
         "survival/1 time=months:12 event=died",
         "survival/1 time=months:12 event=died by=sex",
         "survival/1 time=months:3 event=died merge=12",
+        "survival/1 time=months:12 event=died by=sex until=24",
+        "survival/1 time=months:3 event=died merge=12 until=36",
         "rate/1 events=falls time=months by=sex per=1000",
         "rate/1 events=died time=months by=arm",
         "standardise/1 events=disease strata=arm standard=1=4,2=3,3=2,4=1",

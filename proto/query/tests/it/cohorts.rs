@@ -149,3 +149,61 @@ fn a_cohort_holds_questions_of_its_persons_and_columns_only() {
     let wider = read("SELECT count(*) FROM person WHERE age >= 18", &book).unwrap();
     assert!(!own.holds(&wider, &book));
 }
+
+const FOLLOWED: &str = "WITH f AS (SELECT person_id, min(condition_start_date) AS dx FROM condition_occurrence \
+    WHERE condition_concept_id IN set.diabetes GROUP BY person_id), \
+    d AS (SELECT person_id, min(death_date) AS died FROM death GROUP BY person_id) \
+    SELECT f.person_id, coalesce(d.died, DATE '2020-12-31') - f.dx AS days, \
+    CAST(d.died IS NOT NULL AS INTEGER) AS dead FROM f LEFT JOIN d USING (person_id)";
+
+/// Days lie between 100 years before and after: nobody means to ask for so many bands.
+#[test]
+fn a_curve_of_derived_days_asks_for_few_cells() {
+    let cohort = Cohort {
+        sql: FOLLOWED.to_owned(),
+        complete: Vec::new(),
+    };
+    let text = |arguments: &[(&str, &str)]| {
+        let given = [&[("event", "dead")], arguments].concat();
+        let request = analysis("survival", &given);
+        let question = of(cohort.clone(), request.clone()).unwrap();
+        let tables = question.tables().into_iter().count();
+        let text = Request::Of(cohort.clone(), Box::new(request)).text(&language());
+        (tables, text)
+    };
+    let (tables, plain) = text(&[("time", "days:30")]);
+    assert_eq!(tables, 2);
+    assert!(plain.contains("days >= 0 AND days < 1200 "), "{plain}");
+    assert!(plain.contains("days >= 1200"), "{plain}");
+    let (_, longer) = text(&[("time", "days:365"), ("until", "3650")]);
+    assert!(longer.contains("days < 3650"), "{longer}");
+    let (tables, said) = text(&[("time", "days:90"), ("where", "days >= 0 AND days < 900")]);
+    assert_eq!(tables, 1);
+    assert!(!said.contains("3600"), "{said}");
+    let (tables, merged) = text(&[("time", "days:30"), ("merge", "90")]);
+    assert_eq!(tables, 3);
+    assert!(merged.contains("days < 1170"), "{merged}");
+}
+
+/// Numbers that were derived, and what multiplies them.
+#[test]
+fn models_are_also_of_derived_columns() {
+    let statement = |more: &str| Cohort {
+        sql: format!(
+            "WITH m AS (SELECT person_id, {more} AS sbp FROM measurement WHERE measurement_concept_id IN set.sbp \
+             GROUP BY person_id), f AS (SELECT person_id, min(condition_start_date) AS dx FROM condition_occurrence \
+             GROUP BY person_id) SELECT p.person_id, p.sex, date_sub('year', f.dx, DATE '2020-12-31') AS years, \
+             coalesce(m.sbp, 120) AS sbp FROM person p JOIN f USING (person_id) LEFT JOIN m USING (person_id)"
+        ),
+        complete: vec!["years".to_owned()],
+    };
+    let model = analysis("lm", &[("formula", "sbp ~ years + C(sex)")]);
+    let found = of(statement("max(value_as_number)"), model.clone()).unwrap();
+    assert_eq!(found.tables().into_iter().count(), 2);
+    // The statement leaves out whoever lacks a column: the analysis need not say it again.
+    let text = Request::Of(statement("max(value_as_number)"), Box::new(model.clone()));
+    let text = text.text(&language());
+    assert!(!text.contains("years IS NOT NULL"), "{text}");
+    let pair = analysis("correlation", &[("columns", "sbp,years")]);
+    assert!(of(statement("min(value_as_number)"), pair).is_ok());
+}

@@ -163,3 +163,39 @@ fn another_level_does_not_stand_in_for_an_outcome_that_nobody_released() {
             .is_empty()
     );
 }
+
+/// Whoever is followed beyond the end is at risk until then: the curve is the beginning of the whole one.
+#[test]
+fn a_curve_that_ends_early_is_the_beginning_of_the_whole_one() {
+    let mut world = proptest::test_runner::TestRunner::deterministic();
+    let people = prop::collection::vec(person(), 300..301);
+    let people = people.new_tree(&mut world).unwrap().current();
+    let (first, second) = people.split_at(120);
+    let sites = vec![("a", first.to_vec()), ("b", second.to_vec())];
+    let until = |until: Option<&str>| {
+        let all = [
+            ("time", Some("months:12")),
+            ("event", Some("died")),
+            ("by", Some("sex")),
+            ("until", until),
+        ];
+        let given = all
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        let asked = analysis("survival/1", &given.collect::<Vec<_>>());
+        let report = report(&asked, &sites, false);
+        let curve = report.tables.into_iter().find(|grid| grid.name == "curve");
+        curve.unwrap().rows
+    };
+    let (whole, early) = (until(None), until(Some("24")));
+    assert_eq!(early.len(), 4, "{early:#?}");
+    for line in &early {
+        let same = whole.iter().find(|other| other.row == line.row);
+        assert_eq!(Some(line), same);
+    }
+    for wrong in ["18", "0", "-12", "x", ""] {
+        let given = [("time", "months:12"), ("event", "died"), ("until", wrong)];
+        let problem = analysis("survival/1", &given).sql(&codebook()).unwrap_err();
+        assert_eq!(problem.code.0, "V900", "{wrong}");
+    }
+}
