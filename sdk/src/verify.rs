@@ -393,18 +393,16 @@ fn its_analysis(
     codebook: &Codebook,
     words: &BTreeMap<String, Words>,
 ) -> Result<Option<Report>, VerifyError> {
-    let Some(analysis) = question.payload().request.analysis() else {
-        return Ok(None);
-    };
-    if result.payload().status != QuestionStatus::Answered {
+    let request = &question.payload().request;
+    if request.analysis().is_none() || result.payload().status != QuestionStatus::Answered {
         return Ok(None);
     }
-    let book = meaning.book(codebook);
-    let released = ReleasedTables::new(meaning, &book, &sites(words))?;
-    let report = analysis
-        .finish(&released)
+    let book = request
+        .book(meaning, codebook)
         .map_err(VerifyError::Unreadable)?;
-    Ok(Some(report))
+    let released = ReleasedTables::new(meaning, &book, &sites(words))?;
+    let report = request.finish(&released).transpose();
+    report.map_err(VerifyError::Unreadable)
 }
 
 fn sites(words: &BTreeMap<String, Words>) -> Vec<SiteTables<'_>> {

@@ -122,6 +122,73 @@ fn the_worked_study_reads_as_its_page_says() {
     let folder = support::scratch();
     assert_eq!(run_all("heart", &network, &folder, &page), 7);
     assert!(is_picture(&folder.join("forest.svg")));
+    for reader in READERS {
+        read_in(&reader, &folder);
+    }
+}
+
+/// Another language, and how `docs/analyses/reading.md` reads `ttest.arrow` in it.
+struct Reader {
+    language: &'static str,
+    program: &'static str,
+    flag: &'static str,
+    /// What must be there for it.
+    needs: &'static str,
+    /// What the page says in its text.
+    also: &'static str,
+}
+
+const READERS: [Reader; 2] = [
+    Reader {
+        language: "python",
+        program: "python3",
+        flag: "-c",
+        needs: "import pandas, pyarrow",
+        also: "print(statistics.pivot(index=['table', 'row'], columns='statistic', values='value').to_string())",
+    },
+    Reader {
+        language: "r",
+        program: "Rscript",
+        flag: "-e",
+        needs: "library(arrow)",
+        also: "print(wide)",
+    },
+];
+
+/// Runs the page's block over the file that the study has just written, if the language is here.
+fn read_in(reader: &Reader, folder: &Path) {
+    let run = |script: &str| {
+        let named = format!("QUORATE_{}", reader.language.to_uppercase());
+        let program = support::wish(&named).unwrap_or_else(|| reader.program.to_owned());
+        let mut command = Command::new(program);
+        command
+            .args([reader.flag, script])
+            .current_dir(folder)
+            .output()
+    };
+    if !run(reader.needs).is_ok_and(|done| done.status.success()) {
+        println!(
+            "skipped: {} does not know `{}`",
+            reader.program, reader.needs
+        );
+        return;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/analyses/reading.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let fence = format!("```{}\n", reader.language);
+    let block = page.split_once(&fence).unwrap().1;
+    let block = block.split_once("```").unwrap().0;
+    let done = run(&format!("{block}\n{}", reader.also)).unwrap();
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    let failed = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{said}{failed}");
+    for word in ["value", "lower", "welch", "standard_error"] {
+        assert!(
+            said.contains(word),
+            "{} says no {word}: {said}",
+            reader.language
+        );
+    }
 }
 
 #[test]

@@ -396,6 +396,33 @@ impl Request {
         }
     }
 
+    /// The codebook that what was released for it is read with: also the cohort is a table there.
+    ///
+    /// # Errors
+    /// As [`Self::read`], of the cohort.
+    pub fn book(&self, meaning: &Question, codebook: &Codebook) -> Result<Codebook, Problem> {
+        let mut book = meaning.book(codebook).into_owned();
+        if let Some(cohort) = self.cohort() {
+            let with = sql::with_cohort(cohort, self.is_reviewed(), codebook)?;
+            let table = with.tables.get(cohort::TABLE).cloned();
+            book.tables
+                .extend(table.map(|table| (cohort::TABLE.to_owned(), table)));
+        }
+        Ok(book)
+    }
+
+    /// The statistics of what was released, read with [`Self::book`]; `None` for a text.
+    ///
+    /// # Errors
+    /// As [`Analysis::finish`].
+    pub fn finish(&self, released: &ReleasedTables<'_>) -> Option<Result<Report, Problem>> {
+        let analysis = self.analysis()?;
+        Some(match self.cohort() {
+            None => analysis.finish(released),
+            Some(_) => analysis.of_cohort().finish(released),
+        })
+    }
+
     /// The cohort that it is asked of, if of one.
     #[must_use]
     pub fn cohort(&self) -> Option<&Cohort> {

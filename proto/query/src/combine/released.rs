@@ -107,27 +107,34 @@ impl<'a> Released<'a> {
         self.merged.mode == Some(Mode::None)
     }
 
-    /// Where the mean of a column stands among the measures.
+    /// Where the mean of a column stands among the measures, by the name that the question has for it: a
+    /// cohort may call a column as it likes.
     #[must_use]
     pub fn mean_of(&self, name: &str) -> Option<usize> {
-        let mut measures = self.question.measures.iter();
-        measures.position(
-            |measure| matches!(measure, Measure::Moments { column } if column.column == name),
-        )
+        let asked = format!("avg({})", name.to_ascii_lowercase());
+        let columns = &self.question.output.columns;
+        let found = columns.iter().find(|column| column.name == asked)?;
+        match found.expr {
+            Expr::Stat { measure, .. } => Some(measure),
+            _ => None,
+        }
     }
 
     /// Where the mean product of two columns stands among the measures, and whether it has them in
     /// this order.
     #[must_use]
     pub fn product_of(&self, [one, other]: [&str; 2]) -> Option<(usize, bool)> {
-        let turned = one > other;
-        let wanted = if turned { [other, one] } else { [one, other] };
-        let mut measures = self.question.measures.iter();
-        let at = measures.position(|measure| match measure {
-            Measure::Products { left, right } => [&left.column, &right.column] == wanted,
-            _ => false,
-        })?;
-        Some((at, !turned))
+        let column = |name| match self.question.measures.get(self.mean_of(name)?)? {
+            Measure::Moments { column } => Some(column),
+            _ => None,
+        };
+        let (one, other) = (column(one)?, column(other)?);
+        let mut measures = self.question.measures.iter().enumerate();
+        measures.find_map(|(at, measure)| match measure {
+            Measure::Products { left, right } if (left, right) == (one, other) => Some((at, true)),
+            Measure::Products { left, right } if (left, right) == (other, one) => Some((at, false)),
+            _ => None,
+        })
     }
 
     /// Public facts of a measure.

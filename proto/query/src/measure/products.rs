@@ -277,10 +277,10 @@ fn of_one_row<'a>(
     codebook: &'a Codebook,
 ) -> (&'a ColumnRef, &'a Predicate) {
     match codebook.derived.get(column) {
-        Some(Derived::Frame { frame, of }) => match of {
-            Aggregate::Sum(of) | Aggregate::Mean(of) => (of, &frame.filter),
-            _ => (column, filter),
-        },
+        Some(Derived::Frame {
+            frame,
+            of: Aggregate::Sum(of) | Aggregate::Mean(of),
+        }) => (of, &frame.filter),
         // A column is derived of those that are there before it: this comes to an end.
         Some(Derived::Coalesce { of, .. }) => of_one_row(of, filter, codebook),
         _ => (column, filter),

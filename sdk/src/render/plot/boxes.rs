@@ -65,6 +65,10 @@ pub(super) fn draw(
         let name = cut(item.name, 12.0, names);
         page.drawing.text(MARGIN, y + 4.0, &name, Type::PLAIN);
         one(&mut page.drawing, item, scale, y);
+        if item.at.iter().all(Option::is_none) {
+            page.drawing
+                .text(area.x + 8.0, y + 4.0, "withheld, or nobody", Type::SMALL);
+        }
         if let Some(n) = &item.n {
             let text = format!("n {}", label(n.value, 1.0));
             let look = Type::SMALL.at(Anchor::End);

@@ -351,6 +351,9 @@ fn meta(
     forest::draw(document, page, &items, about)
 }
 
+/// A note names so many withheld rows.
+const MOST_NAMES: usize = 8;
+
 /// Means, sums or ratios of a question, by one key.
 fn means(document: &Document, title: Option<&str>) -> Option<String> {
     let key = only_key(document)?;
@@ -376,12 +379,16 @@ fn means(document: &Document, title: Option<&str>) -> Option<String> {
         interval: None,
     };
     let mut page = Page::new(document, &name, title);
-    let withheld = document.rows.len() - items.len();
-    if withheld > 0 {
-        page.note(format!(
-            "Withheld: {withheld} of {} rows.",
-            document.rows.len()
-        ));
+    let withheld = document.rows.iter().filter(|row| item(row).is_none());
+    let names: Vec<String> = withheld
+        .filter_map(|row| Some(key_text(key, row.key.get(&key.name)?)))
+        .collect();
+    if !names.is_empty() {
+        let more = names.len().saturating_sub(MOST_NAMES);
+        let listed = names.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>();
+        let more = (more > 0).then(|| format!(" and {more} more"));
+        let listed = listed.join(", ") + more.as_deref().unwrap_or_default();
+        page.note(format!("Withheld: {listed}."));
     }
     forest::draw(document, page, &items, about)
 }

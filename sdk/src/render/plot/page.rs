@@ -211,8 +211,9 @@ fn source(document: &Document) -> Option<String> {
     Some(format!("Question {}  {hash}", question.id))
 }
 
-/// A text in lines of a width.
+/// A text in lines of a width. Fonts differ from reader to reader: a twentieth is left free.
 fn wrapped(text: &str, room: f64) -> Vec<String> {
+    let room = room * 0.95;
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
