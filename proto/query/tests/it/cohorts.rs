@@ -167,7 +167,7 @@ fn a_curve_of_derived_days_asks_for_few_cells() {
         let given = [&[("event", "dead")], arguments].concat();
         let request = analysis("survival", &given);
         let question = of(cohort.clone(), request.clone()).unwrap();
-        let tables = question.tables().into_iter().count();
+        let tables = question.tables().len();
         let text = Request::Of(cohort.clone(), Box::new(request)).text(&language());
         (tables, text)
     };
@@ -199,7 +199,7 @@ fn models_are_also_of_derived_columns() {
     };
     let model = analysis("lm", &[("formula", "sbp ~ years + C(sex)")]);
     let found = of(statement("max(value_as_number)"), model.clone()).unwrap();
-    assert_eq!(found.tables().into_iter().count(), 2);
+    assert_eq!(found.tables().len(), 2);
     // The statement leaves out whoever lacks a column: the analysis need not say it again.
     let text = Request::Of(statement("max(value_as_number)"), Box::new(model.clone()));
     let text = text.text(&language());
