@@ -182,26 +182,6 @@ def stratified(people, rows, columns, strata):
     return case("crosstab/1", {"rows": rows, "columns": columns, "strata": ",".join(strata)}, expect)
 
 
-def shape(people, value, by):
-    expect = []
-    levels = sorted({p[by] for p in people}) if by else [None]
-    for line, level in enumerate(levels):
-        group = values(people, value, **({by: level} if by else {}))
-        error = stats.sem(group)
-        low, high = stats.t.interval(0.95, len(group) - 1, group.mean(), error)
-        expect += [
-            ("groups", line, "n", len(group)),
-            ("groups", line, "mean", group.mean()),
-            ("groups", line, "sd", group.std(ddof=1)),
-            ("groups", line, "standard_error", error),
-            ("groups", line, "from", low),
-            ("groups", line, "to", high),
-            ("groups", line, "skewness", stats.skew(group, bias=False)),
-            ("groups", line, "kurtosis", stats.kurtosis(group, bias=False)),
-        ]
-    return case("describe/1", {"value": value, "shape": "yes", **({"by": by} if by else {})}, expect)
-
-
 def tested(name, result, confidence=0.95):
     interval = result.confidence_interval(confidence)
     return [
@@ -254,22 +234,27 @@ def anova(people, value):
     return case("anova/1", {"value": value, "by": "arm"}, expect)
 
 
-def describe(people, value, by):
+def describe(people, value, by, shape=False):
     expect = []
     levels = sorted({p[by] for p in people}) if by else [None]
     for line, level in enumerate(levels):
         group = values(people, value, **({by: level} if by else {}))
         error = stats.sem(group)
         low, high = stats.t.interval(0.95, len(group) - 1, group.mean(), error)
-        expect += [
-            ("groups", line, "n", len(group)),
-            ("groups", line, "mean", group.mean()),
-            ("groups", line, "sd", group.std(ddof=1)),
-            ("groups", line, "standard_error", error),
-            ("groups", line, "from", low),
-            ("groups", line, "to", high),
+        found = [
+            ("n", len(group)),
+            ("mean", group.mean()),
+            ("sd", group.std(ddof=1)),
+            ("standard_error", error),
+            ("from", low),
+            ("to", high),
         ]
-    return case("describe/1", {"value": value, **({"by": by} if by else {})}, expect)
+        if shape:
+            found.append(("skewness", stats.skew(group, bias=False)))
+            found.append(("kurtosis", stats.kurtosis(group, bias=False)))
+        expect += [("groups", line, name, number) for name, number in found]
+    arguments = {"value": value, **({"shape": "yes"} if shape else {}), **({"by": by} if by else {})}
+    return case("describe/1", arguments, expect)
 
 
 def proportion(people, expected):
@@ -337,9 +322,9 @@ def main():
         proportion(people, 0.4),
         stratified(people, "sex", "disease", ["arm"]),
         stratified(people, "sex", "disease", ["arm", "high"]),
-        shape(people, "arm", None),
-        shape(people, "arm", "sex"),
-        shape(people, "disease", "sex"),
+        describe(people, "arm", None, shape=True),
+        describe(people, "arm", "sex", shape=True),
+        describe(people, "disease", "sex", shape=True),
     ]
     out = {
         "versions": {

@@ -94,10 +94,7 @@ struct Reader<'s, 'c, 't> {
 
 impl Reader<'_, '_, '_> {
     fn polynomial(&self, sql: &Sql, depth: u32) -> Result<Polynomial, Problem> {
-        if depth > DEEPEST {
-            let message = "the expression is nested too deeply";
-            return Err(self.ctx.refuse("V800", sql, message));
-        }
+        self.ctx.not_deeper(depth, DEEPEST, sql)?;
         let found = match bare(sql) {
             Sql::BinaryOp { left, op, right } => {
                 let a = self.polynomial(left, depth + 1)?;

@@ -141,6 +141,19 @@ impl<'a> Context<'a> {
         refuse(code, message).at(self.at(node).or(Some(self.text.whole())))
     }
 
+    /// Refuses what is nested deeper than `most`.
+    pub(super) fn not_deeper(
+        &self,
+        depth: u32,
+        most: u32,
+        node: &impl Spanned,
+    ) -> Result<(), Problem> {
+        if depth > most {
+            return Err(self.refuse("V800", node, "the expression is nested too deeply"));
+        }
+        Ok(())
+    }
+
     /// The value of the parameter that a placeholder such as `$age` names.
     pub(super) fn param(
         &self,

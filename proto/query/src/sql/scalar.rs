@@ -40,10 +40,7 @@ struct Reader<'s, 'c, 't> {
 
 impl Reader<'_, '_, '_> {
     fn derived(&self, expr: &Expr, depth: u32) -> Result<ColumnRef, Problem> {
-        if depth > DEEPEST {
-            let message = "the expression is nested too deeply";
-            return Err(self.ctx.refuse("V800", expr, message));
-        }
+        self.ctx.not_deeper(depth, DEEPEST, expr)?;
         let derived = match bare(expr) {
             Expr::BinaryOp {
                 left,
