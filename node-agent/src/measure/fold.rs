@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::UInt32Type;
-use quorate_disclosure::evidence::Evidence;
+use quorate_disclosure::evidence::CellEvidence;
 use quorate_query::value::Scalar;
 
 use super::cells::Cells;
 use super::contribution::People;
 use super::fit::MAX_PERSONS;
 use super::layout::Layout;
-use super::tally::{Tally, append, of_cell, sort};
+use super::tally::{Tally, append, merge, of_cell, sort};
 
 /// The fold stopped. None of this can happen to a plan that was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,10 +93,14 @@ impl Fold {
     /// # Errors
     /// If there are too many groups.
     pub fn sorted(mut self) -> Result<Sorted, FoldError> {
-        for rows in &mut self.people {
-            sort(rows, |person| *person);
-        }
         self.tallies.iter_mut().for_each(Tally::sort);
+        for (cell, people) in self.people.iter_mut().enumerate() {
+            // where every row has a value, the values are in the order that is looked for
+            let mut tallies = self.tallies.iter();
+            if !people.is_sorted() && !tallies.any(|tally| tally.tells(cell, people)) {
+                sort(people, |person| *person);
+            }
+        }
         Ok(Sorted {
             keys: self.cells.keys()?,
             layout: self.layout,
@@ -143,28 +147,32 @@ impl Sorted {
             }
         }
         for rows in &mut all.people {
-            sort(rows, |person| *person);
+            merge(rows, |person| *person);
         }
-        all.tallies.iter_mut().for_each(Tally::sort);
+        all.tallies.iter_mut().for_each(Tally::merged);
         Ok(Some(all))
     }
 
-    /// The evidence, by key.
+    /// How many cells there are.
+    #[must_use]
+    pub fn cells(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The evidence of one cell, and its key. `None` beyond the last.
     ///
     /// # Errors
     /// If a sum does not fit, or a unit table has two rows of one person.
-    pub fn evidence(self) -> Result<Evidence, FoldError> {
+    pub fn cell(&self, cell: usize) -> Result<Option<(Vec<Scalar>, CellEvidence)>, FoldError> {
+        let (Some(key), Some(rows)) = (self.keys.get(cell), self.people.get(cell)) else {
+            return Ok(None);
+        };
         let max_rows = self.layout.max_rows;
-        let mut cells = BTreeMap::new();
-        for (cell, (key, rows)) in self.keys.into_iter().zip(&self.people).enumerate() {
-            let people = People::of(rows, max_rows)?;
-            let measures = self.layout.parts.iter().zip(&self.tallies);
-            let measures =
-                measures.map(|(part, tally)| people.measure(part, tally, cell, max_rows));
-            let measures = measures.collect::<Result<_, _>>()?;
-            cells.insert(key, people.cell(measures)?);
-        }
-        Ok(Evidence { cells })
+        let people = People::of(rows, max_rows)?;
+        let measures = self.layout.parts.iter().zip(&self.tallies);
+        let measures = measures.map(|(part, tally)| people.measure(part, tally, cell, max_rows));
+        let measures = measures.collect::<Result<_, _>>()?;
+        Ok(Some((key.clone(), people.cell(measures)?)))
     }
 }
 

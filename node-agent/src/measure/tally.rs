@@ -101,6 +101,32 @@ impl Tally {
         }
     }
 
+    /// Puts every cell in order of person again, after the rows of others were appended.
+    pub(super) fn merged(&mut self) {
+        match self {
+            Self::All => {}
+            Self::Present(rows) => rows.iter_mut().for_each(|rows| merge(rows, |row| *row)),
+            Self::Values(rows) => rows.iter_mut().for_each(|rows| merge(rows, |row| row.0)),
+            Self::Pairs(rows) => rows.iter_mut().for_each(|rows| merge(rows, |row| row.0)),
+        }
+    }
+
+    /// Writes over the persons of a cell's rows in the order of this tally, which is sorted, if it has
+    /// all of these rows.
+    pub(super) fn tells(&self, cell: usize, people: &mut [u32]) -> bool {
+        let Self::Values(rows) = self else {
+            return false;
+        };
+        let rows = rows.get(cell).filter(|rows| rows.len() == people.len());
+        let Some(rows) = rows else {
+            return false;
+        };
+        for (person, row) in people.iter_mut().zip(rows) {
+            *person = row.0;
+        }
+        true
+    }
+
     /// Adds the rows of another tally; `to` says which cell here each of its cells is.
     pub(super) fn merge(&mut self, other: Self, to: &[u32], count: usize) -> Result<(), FoldError> {
         match (self, other) {
@@ -132,8 +158,16 @@ pub(super) fn append<T>(
     Ok(())
 }
 
-/// Stable sorting uses what order there is: rows mostly come by person.
-pub(super) fn sort<T>(rows: &mut [T], person: impl Fn(&T) -> u32) {
+/// In order of person, and of coming. Rows mostly come by person; where they do not, numbers are
+/// sorted digit by digit.
+pub(super) fn sort<T: Copy>(rows: &mut [T], person: impl Fn(&T) -> u32) {
+    if !rows.is_sorted_by_key(&person) {
+        radsort::sort_by_key(rows, person);
+    }
+}
+
+/// The same for rows that are a few runs in order, one after the other: a stable sort finds them.
+pub(super) fn merge<T>(rows: &mut [T], person: impl Fn(&T) -> u32) {
     if !rows.is_sorted_by_key(&person) {
         rows.sort_by_key(person);
     }
