@@ -1,5 +1,5 @@
-//! Questions as they are asked in an arena: a text or an analysis, of a cohort or not, by one of four
-//! researchers. It must not know who answers.
+//! Questions as they are asked in an arena: a text or an analysis, of a cohort or not, for review or
+//! not, by one of four researchers. It must not know who answers.
 
 use anyhow::{Result, anyhow};
 use quorate_query::analyses::{Analysis, Request};
@@ -31,6 +31,8 @@ pub struct Ask {
     pub project: String,
     /// Typed parameters.
     pub params: Params,
+    /// Whether it is one for review; the custodian then approves exactly this question.
+    pub reviewed: bool,
 }
 
 impl Ask {
@@ -50,9 +52,14 @@ impl Ask {
             Some(analysis) => Request::Analysis(analysis.clone()),
             None => Request::Sql(self.sql.clone()),
         };
-        match &self.cohort {
+        let of = match &self.cohort {
             Some(cohort) => Request::Of(cohort.clone(), Box::new(own)),
             None => own,
+        };
+        if self.reviewed {
+            Request::Reviewed(Box::new(of))
+        } else {
+            of
         }
     }
 

@@ -305,6 +305,7 @@ fn question(section: &Section<'_>) -> Option<Step> {
         who: section.or("as", String::new()),
         project: section.or("project", String::new()),
         params,
+        reviewed: section.or("reviewed", false),
     };
     Some(Step::Ask(ask, section.get("expect_refused")))
 }

@@ -16,6 +16,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use quorate_identity::roster::{Change, Founder, cosign, genesis, unsigned};
 use quorate_identity::{KeyId, Name, Role, Roster, Signed, SigningKey};
 use quorate_node::answer::{Delivery, Reply, answer};
+use quorate_node::home::Home;
 use quorate_node::node::{Node, Opening};
 use quorate_node::policy;
 use quorate_node::trial::{Shown, Trial, try_alone};
@@ -216,6 +217,7 @@ impl House {
     /// If the arena itself fails: an unknown researcher, an answer that cannot be opened.
     pub fn ask(&mut self, ask: &Ask) -> Result<Said> {
         let (_, seed, _) = ask.asker()?;
+        self.approve(ask)?;
         let question = self.question(ask)?;
         let delivery = Delivery {
             question: sign_question(&question, &key(seed)?),
@@ -251,6 +253,7 @@ impl House {
     /// # Errors
     /// If the arena itself fails.
     pub fn try_on(&self, node: &Node, ask: &Ask) -> Result<Result<Shown, String>> {
+        self.approve(ask)?;
         let trial = Trial {
             request: ask.request(),
             params: ask.params.clone(),
@@ -422,6 +425,16 @@ impl House {
             let fresh = path.with_extension("new");
             write(&fresh, text)?;
             fs::rename(&fresh, &path)?;
+        }
+        Ok(())
+    }
+
+    /// The custodian's `approve` of exactly this question, if it is one for review; what cannot be
+    /// read is not approved, and the node says why.
+    fn approve(&self, ask: &Ask) -> Result<()> {
+        if let (true, Ok(question)) = (ask.reviewed, ask.read(self.codebook()?)) {
+            let hash = canonical::show_digest(&question.digest());
+            Home::open(&self.state())?.approve(&ask.project()?, &hash)?;
         }
         Ok(())
     }
