@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use num_rational::BigRational;
+
 use crate::codebook::{Codebook, ColumnRef, Role, RowsPer};
 use crate::number::Number;
 use crate::problem::{Code, Problem};
@@ -255,6 +257,12 @@ impl Arguments {
             number.ok_or_else(|| refuse(format!("`{name}` is a number such as 0.5")))
         };
         self.get(name).map(read).transpose()
+    }
+
+    /// A number as it was written, where [`Self::number`] is only the binary one next to it.
+    pub(super) fn exact(&self, name: &str) -> Option<BigRational> {
+        let number = self.get(name)?.parse::<Number>().ok()?;
+        Some(number.to_rational())
     }
 }
 

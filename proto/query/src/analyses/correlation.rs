@@ -4,7 +4,7 @@
 use super::arguments::{Arguments, CONFIDENCE, TABLE, WHERE, refuse};
 use super::distribution::{normal_critical, student_two_sided};
 use super::pairs::{COLUMNS, Pairs, complete_cases, measured, names, pairs, sample};
-use super::range::Range;
+use super::range::{Range, float};
 use super::report::{Grid, Report};
 use super::{Definition, Expansion, Run};
 use crate::codebook::Codebook;
@@ -123,6 +123,18 @@ fn within_one(r: Range) -> Range {
     }
 }
 
+/// `r / √(1 - r²)`, which grows with `r`. Where nothing is protected it is `c / √(a b - c²)`, which
+/// keeps its digits however near to one `r` is.
+fn odds(covariance: &Interval, [a, b]: [&Interval; 2], r: Range) -> Range {
+    let all = [covariance, a, b];
+    if all.iter().all(|of| of.low == of.high) {
+        let c = &covariance.value;
+        let rest = float(&(&a.value * &b.value - c * c));
+        return Range::point(float(c) / rest.max(0.0).sqrt());
+    }
+    r.map(|r| r / ((1.0 - r) * (1.0 + r)).max(0.0).sqrt())
+}
+
 /// Each pair with a confidence interval by Fisher's transformation and a t-test.
 fn tests(names: &[String], found: &Pairs<'_>, level: f64) -> Grid {
     let mut grid = Grid::new("pairs", &["r", "from", "to", "t", "df", "p"]);
@@ -142,10 +154,7 @@ fn tests(names: &[String], found: &Pairs<'_>, level: f64) -> Grid {
         let z = r.map(libm::atanh);
         let end = |z: Range| z.map(libm::tanh);
         let (from, to) = (end(z.minus(reach)), end(z.plus(reach)));
-        // r / √(1 - r²) grows with r, and t is as far from zero as df allows.
-        let t = r
-            .map(|r| r / ((1.0 - r) * (1.0 + r)).max(0.0).sqrt())
-            .times(df.sqrt());
+        let t = odds(covariance, [a, b], r).times(df.sqrt());
         let p = t.abs().probability_of(df, student_two_sided);
         grid.line(format!("{one} and {other}"), &[r, from, to, t, df, p]);
     }

@@ -51,6 +51,12 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
 impl Groups {
     /// What a reader has to know of groups and numbers.
     pub(super) fn explain(&self, report: &mut Report) {
+        if !self.alone.is_empty() {
+            let names = self.alone.join(", ");
+            report.remark(format!(
+                "Left out, because a spread needs two persons with a value: {names}."
+            ));
+        }
         if !self.unseen.is_empty() {
             let names = self.unseen.join(", ");
             report.remark(format!("Left out, because no node released it: {names}."));

@@ -26,6 +26,8 @@ pub(super) struct Fit {
     pub(super) rest: Range,
     /// Sum of squares about the mean, a person.
     pub(super) total: Range,
+    /// The one less the other, where nothing is protected.
+    pub(super) explained: Option<f64>,
 }
 
 /// Why there is no fit.
@@ -172,7 +174,8 @@ impl<'a> Equations<'a> {
             let leverage = |x: &[BigRational]| self.leverage(x, inverse, &reach);
             robust.variances(self.columns, cells, (shown, &off), leverage)
         });
-        let rest = self.rest(shown, &off, cells.exact);
+        let (rest, left) = self.rest(shown, &off, cells.exact);
+        let explained = float(&(&self.total.value - left));
         if variances
             .iter()
             .any(|v: &Range| v.value.is_nan() || v.value <= 0.0)
@@ -186,6 +189,7 @@ impl<'a> Equations<'a> {
             robust: robust.transpose()?,
             rest,
             total: self.total.range,
+            explained: cells.exact.then_some(explained),
         })
     }
 
@@ -302,8 +306,8 @@ impl<'a> Equations<'a> {
     }
 
     /// What is left: `Q(b) = y'y - 2 b'X'y + b'X'X b` at the shown coefficients is not below it, and
-    /// `Q` less `(b - β)'X'X (b - β)` is it.
-    fn rest(&self, shown: &[BigRational], off: &[f64], exact: bool) -> Range {
+    /// `Q` less `(b - β)'X'X (b - β)` is it. And `Q` itself.
+    fn rest(&self, shown: &[BigRational], off: &[f64], exact: bool) -> (Range, BigRational) {
         let mut value = self.total.value.clone();
         let mut range = self.total.range;
         let mut below = 0.0;
@@ -324,14 +328,15 @@ impl<'a> Equations<'a> {
         }
         let shown = value.to_f64().unwrap_or(f64::NAN);
         if exact {
-            return Range::point(shown);
+            return (Range::point(shown), value);
         }
         let slack = 1e-12 * (range.low.abs() + range.high.abs());
-        Range {
+        let range = Range {
             value: shown,
             low: (range.low - below - slack).max(0.0).min(shown),
             high: (range.high + slack).max(shown),
-        }
+        };
+        (range, value)
     }
 }
 

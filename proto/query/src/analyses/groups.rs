@@ -70,6 +70,8 @@ pub(super) struct Groups {
     pub(super) rows: Vec<Vec<Scalar>>,
     /// Groups that no node released.
     pub(super) unseen: Vec<String>,
+    /// Groups without a spread, where that is known: of one person with a value, or of nobody.
+    pub(super) alone: Vec<String>,
     /// The nodes, by their place among those that answered.
     pub(super) sites: Vec<usize>,
     /// Numbers of persons count those without a value too, within limits.
@@ -95,10 +97,13 @@ impl Groups {
         let sites: Vec<usize> = all.iter().copied().filter(complete).collect();
         let group = |row: &&[Scalar]| Some((row.to_vec(), Group::read(released, row, &sites)?));
         let (keys, all) = seen.iter().filter_map(group).unzip();
+        let known = released.is_exact() && !sites.is_empty();
+        let alone = |row: &&&[Scalar]| known && group(row).is_none();
         Self {
             all,
             rows: keys,
             unseen: unseen.map(|row| name(row)).collect(),
+            alone: seen.iter().filter(alone).map(|row| name(row)).collect(),
             vague: released.facts(MOMENTS).is_some_and(|facts| !facts.complete),
             sites,
         }

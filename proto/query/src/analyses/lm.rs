@@ -325,9 +325,18 @@ impl Model<'_> {
         let factor = |from: f64| n.map(|n| (n - from) / (n - parameters.value).max(0.0));
         let sd = self.found.rest.times(factor(0.0)).sqrt();
         let adjusted = one.minus(left.times(factor(1.0)));
-        let f = one.over(left).minus(one).times(free).over(terms);
+        // What is explained is a difference too: where nothing is protected it was taken exactly.
+        let explained = self.found.explained.map(Range::point);
+        let odds = explained.map_or_else(
+            || one.over(left).minus(one),
+            |explained| explained.over(self.found.rest),
+        );
+        let f = odds.times(free).over(terms);
         let p = f.probability_of(free, |f, free| fisher_upper(f, terms.value, free));
-        let r_squared = one.minus(left);
+        let r_squared = explained.map_or_else(
+            || one.minus(left),
+            |explained| explained.over(self.found.total),
+        );
         grid.line("fit", &[n, free, sd, r_squared, adjusted, f, terms, p]);
         grid
     }

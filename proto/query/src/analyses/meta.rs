@@ -1,17 +1,20 @@
 //! `meta`: how does an estimate differ from node to node, and what do they come to together? A
 //! meta-analysis with every node as a study: fixed and random effects, heterogeneity, forest data.
 
+use num_rational::BigRational;
+use num_traits::Zero;
+
 use super::arguments::{Argument, Arguments, CONFIDENCE, IS, TABLE, WHERE, refuse};
 use super::groups::{self, Group, squared_error};
 use super::pooling::{Estimate, Pooled};
-use super::range::Range;
+use super::range::{Range, float};
 use super::rate::Exposed;
 use super::report::{Grid, Report};
 use super::strata::{Counts, level_name, sum};
 use super::two_by_two::Square;
 use super::{Definition, Expansion, Run};
 use crate::codebook::{Codebook, ColumnRef};
-use crate::combine::Released;
+use crate::combine::{Interval, Released};
 use crate::problem::Problem;
 use crate::value::Scalar;
 
@@ -133,6 +136,8 @@ fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Probl
 /// Estimates of the nodes that released all they need, by their place among those that answered.
 struct Studies {
     estimates: Vec<(usize, Estimate)>,
+    /// What was taken off every mean, so that means far from zero keep their digits; else zero.
+    centre: BigRational,
     /// What is compared with what.
     groups: Vec<String>,
 }
@@ -156,17 +161,28 @@ impl Studies {
         let known = |row: &&[Scalar]| !row.contains(&Scalar::Null);
         let rows: Vec<&[Scalar]> = released.rows().filter(known).filter(seen).collect();
         let name = |row: &&[Scalar]| row.first().map(|level| level_name(released, 0, level));
+        let group = |site: usize| match (effect, rows.as_slice()) {
+            (Effect::Mean, [row]) => Group::read(released, row, &[site]),
+            _ => None,
+        };
+        let centre = (0..sites).find_map(|site| Some(group(site)?.mean.value));
+        let centre = centre.unwrap_or_else(BigRational::zero);
         let estimate = |site: usize| match (effect, rows.as_slice()) {
-            (Effect::Mean, [row]) => Some(mean(&Group::read(released, row, &[site])?)),
+            (Effect::Mean, _) => {
+                let group = group(site)?;
+                Some(Estimate {
+                    middle: Range::of(&group.mean.minus(&Interval::exact(centre.clone()))),
+                    variance: squared_error(&group),
+                })
+            }
             (Effect::Difference, [first, second]) => {
                 let groups = [first, second].map(|row| Group::read(released, row, &[site]));
                 let [Some(first), Some(second)] = groups else {
                     return None;
                 };
-                let (first, second) = (mean(&first), mean(&second));
                 Some(Estimate {
-                    middle: second.middle.minus(first.middle),
-                    variance: first.variance.plus(second.variance),
+                    middle: Range::of(&second.mean.minus(&first.mean)),
+                    variance: squared_error(&first).plus(squared_error(&second)),
                 })
             }
             (Effect::RateRatio, [first, second]) => {
@@ -193,6 +209,7 @@ impl Studies {
             estimates: estimates
                 .filter(|(_, estimate)| is_some(estimate))
                 .collect(),
+            centre,
             groups: rows.iter().filter_map(name).collect(),
         }
     }
@@ -200,8 +217,8 @@ impl Studies {
     fn of_counts(arguments: &Arguments, effect: Effect, released: &Released<'_>) -> Self {
         let counts = Counts::read(released);
         let at = counts.outcome(arguments.get(IS.name));
-        let square = |cells: &Vec<Vec<crate::combine::Interval>>| {
-            let split = |row: &Vec<crate::combine::Interval>| {
+        let square = |cells: &Vec<Vec<Interval>>| {
+            let split = |row: &Vec<Interval>| {
                 let others = row
                     .iter()
                     .enumerate()
@@ -230,6 +247,7 @@ impl Studies {
             estimates: estimates
                 .filter(|(_, estimate)| is_some(estimate))
                 .collect(),
+            centre: BigRational::zero(),
             groups: counts.names[0].iter().cloned().chain(outcome).collect(),
         }
     }
@@ -240,13 +258,6 @@ fn is_some(estimate: &Estimate) -> bool {
     estimate.middle.value.is_finite()
         && estimate.variance.value.is_finite()
         && estimate.variance.value > 0.0
-}
-
-fn mean(group: &Group) -> Estimate {
-    Estimate {
-        middle: Range::of(&group.mean),
-        variance: squared_error(group),
-    }
 }
 
 fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
@@ -284,7 +295,9 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
             range
         }
     };
-    let pooled = (estimates.len() > 1).then(|| Pooled::of(&estimates));
+    let centre = Range::point(float(&studies.centre));
+    let pooled = (estimates.len() > 1).then(|| Pooled::of(&estimates).moved(centre));
+    let estimates: Vec<Estimate> = estimates.iter().map(|x| x.moved(centre)).collect();
     let level = arguments.level();
     let names = report.sites.clone();
     report

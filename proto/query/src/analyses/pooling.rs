@@ -162,6 +162,16 @@ impl Pooled {
         }
     }
 
+    /// As of estimates that all lie further on.
+    pub(super) fn moved(self, by: Range) -> Self {
+        Self {
+            fixed: self.fixed.moved(by),
+            random: self.random.moved(by),
+            knapp: self.knapp.moved(by),
+            ..self
+        }
+    }
+
     /// Share of the spread that is not chance.
     pub(super) fn i_squared(&self) -> Range {
         let df = self.df;
@@ -184,6 +194,14 @@ impl Pooled {
 }
 
 impl Estimate {
+    /// Further on, with the same variance.
+    pub(super) fn moved(&self, by: Range) -> Self {
+        Self {
+            middle: self.middle.plus(by),
+            ..*self
+        }
+    }
+
     /// From and to at a level; with degrees of freedom those of Student's t.
     pub(super) fn interval(&self, level: f64, df: Option<f64>) -> [Range; 2] {
         let critical = df.map_or_else(|| normal_critical(level), |df| student_critical(level, df));

@@ -1,6 +1,9 @@
 //! `proportion`: which share has something, is it another than expected, and does it differ between
 //! groups? Wilson's intervals, the score test, and the difference of two shares after Newcombe.
 
+use num_rational::BigRational;
+use num_traits::One;
+
 use super::arguments::{Argument, Arguments, CONFIDENCE, GROUPS, IS, TABLE, WHERE, refuse};
 use super::distribution::{normal_critical, normal_two_sided};
 use super::range::{Range, float};
@@ -75,7 +78,7 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
         .filter_map(|row| Split::of(row, at))
         .collect();
     let level = arguments.level();
-    let expected = arguments.number("expected").ok().flatten();
+    let expected = arguments.exact("expected");
     report.tables.push(each(names, &groups, level, expected));
     if let ([first, second], [with, against]) = (names.as_slice(), groups.as_slice()) {
         report.tables.push(compare(with, against, level));
@@ -91,12 +94,19 @@ struct Split {
 }
 
 /// Score interval of Wilson for `x` with and `y` without it: either end grows with `x` and falls
-/// with `y`.
+/// with `y`. The product of both ends is `x²/(n (n + z²))`, so that a small lower end is a quotient
+/// and no difference; the upper end is one less the lower end of those without.
 fn wilson(x: f64, y: f64, z: f64) -> (f64, f64) {
     let n = x + y;
-    let middle = (x + z * z / 2.0) / (n + z * z);
-    let reach = z / (n + z * z) * (x * y / n + z * z / 4.0).sqrt();
-    (middle - reach, middle + reach)
+    let reach = z * (x * y / n + z * z / 4.0).sqrt();
+    let low = |x: f64| {
+        if x > 0.0 {
+            x * x / n / (x + z * z / 2.0 + reach)
+        } else {
+            0.0
+        }
+    };
+    (low(x), 1.0 - low(y))
 }
 
 impl Split {
@@ -112,6 +122,12 @@ impl Split {
         Range::maybe(share(&self.with, &self.without).as_ref())
     }
 
+    /// The share less another: exactly, because the two may be nearly the same.
+    fn less(&self, other: &Interval) -> Range {
+        let share = share(&self.with, &self.without);
+        Range::maybe(share.map(|share| share.minus(other)).as_ref())
+    }
+
     /// An end of the interval.
     fn end(&self, z: f64, which: fn((f64, f64)) -> f64) -> Range {
         let of = |x: &num_rational::BigRational, y: &num_rational::BigRational| {
@@ -123,7 +139,7 @@ impl Split {
     }
 }
 
-fn each(names: &[String], groups: &[Split], level: f64, expected: Option<f64>) -> Grid {
+fn each(names: &[String], groups: &[Split], level: f64, expected: Option<BigRational>) -> Grid {
     let tested = expected.iter().flat_map(|_| ["z", "p"]);
     let columns: Vec<&str> = ["with", "n", "share", "from", "to"]
         .into_iter()
@@ -141,9 +157,10 @@ fn each(names: &[String], groups: &[Split], level: f64, expected: Option<f64>) -
             group.end(z, |ends| ends.0),
             group.end(z, |ends| ends.1),
         ];
-        if let Some(expected) = expected {
-            let spread = Range::point(expected * (1.0 - expected)).over(n).sqrt();
-            let score = share.minus(Range::point(expected)).over(spread);
+        if let Some(expected) = &expected {
+            let spread = float(&(expected * (BigRational::one() - expected)));
+            let spread = Range::point(spread).over(n).sqrt();
+            let score = group.less(&Interval::exact(expected.clone())).over(spread);
             row.extend([score, score.abs().probability(normal_two_sided)]);
         }
         grid.line(name.clone(), &row);
@@ -155,7 +172,8 @@ fn each(names: &[String], groups: &[Split], level: f64, expected: Option<f64>) -
 fn compare(first: &Split, second: &Split, level: f64) -> Grid {
     let mut grid = Grid::new("difference", &["difference", "from", "to", "z", "p"]);
     let (one, two) = (first.share(), second.share());
-    let difference = one.minus(two);
+    let share_of_second = share(&second.with, &second.without);
+    let difference = share_of_second.map_or(Range::NONE, |second| first.less(&second));
     let common = share(
         &first.with.plus(&second.with),
         &first.without.plus(&second.without),

@@ -1,6 +1,9 @@
 //! `ttest`: is a mean different from a number, or from the mean of another group? One sample; two
 //! independent groups with a common variance (pooled) and without (Welch).
 
+use num_rational::BigRational;
+use num_traits::Zero;
+
 use super::arguments::{Argument, Arguments, BY, CONFIDENCE, TABLE, VALUE, WHERE, refuse};
 use super::distribution::{student_critical, student_two_sided};
 use super::groups::{self, Group, Groups, less_one, squared_error, weighted_mean};
@@ -10,7 +13,7 @@ use super::report::{Grid, Report};
 use super::strata::whole;
 use super::{Definition, Expansion, Run};
 use crate::codebook::Codebook;
-use crate::combine::Released;
+use crate::combine::{Interval, Released};
 use crate::problem::Problem;
 
 pub(super) const DEFINITION: Definition = Definition {
@@ -86,7 +89,6 @@ fn paired(arguments: &Arguments, other: &str, released: &Released<'_>) -> Report
     };
     let mut report = Report::of(released, &found.sites);
     let (n, variance) = (Range::of(&found.n), Range::of(&variance));
-    let mu = Range::point(arguments.number("mu").ok().flatten().unwrap_or(0.0));
     let error = variance.over(n).sqrt();
     let mut groups = Grid::new("groups", &["n", "mean", "sd", "standard_error"]);
     groups.line(
@@ -96,7 +98,7 @@ fn paired(arguments: &Arguments, other: &str, released: &Released<'_>) -> Report
     report.tables.push(groups);
     let mut grid = Grid::new("tests", &COLUMNS);
     Test {
-        difference: Range::of(&mean).minus(mu),
+        difference: less_mu(arguments, &mean),
         error,
         df: Range::of(&less_one(&found.n)),
     }
@@ -107,6 +109,12 @@ fn paired(arguments: &Arguments, other: &str, released: &Released<'_>) -> Report
         "Differences are `{one}` less `{two}`, of persons who have both."
     ));
     report
+}
+
+/// How far a mean is from the number that it is compared with: exactly, because both may be far from zero.
+fn less_mu(arguments: &Arguments, mean: &Interval) -> Range {
+    let mu = arguments.exact("mu").unwrap_or_else(BigRational::zero);
+    Range::of(&mean.minus(&Interval::exact(mu)))
 }
 
 /// The columns of tests.
@@ -127,8 +135,7 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
     let level = arguments.level();
     match (arguments.get("by"), groups.all.as_slice()) {
         (None, [group]) => {
-            let mu = Range::point(arguments.number("mu").ok().flatten().unwrap_or(0.0));
-            let difference = Range::of(&group.mean).minus(mu);
+            let difference = less_mu(arguments, &group.mean);
             let df = Range::of(&less_one(&group.n));
             Test {
                 difference,

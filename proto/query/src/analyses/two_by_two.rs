@@ -80,11 +80,14 @@ impl Square {
     pub(super) fn risk_difference(&self) -> (Range, Range) {
         let Self { a, b, c, d } = self;
         let (first, second) = self.risks();
+        // Exactly: the two may be nearly the same.
+        let [low, high] = [share(b, a), share(d, c)];
+        let difference = low.zip(high).map(|(low, high)| high.minus(&low));
         let spread = |risk: Range, n: &Interval| {
             risk.times(Range::point(1.0).minus(risk)).over(Range::of(n))
         };
         let variance = spread(first, &a.plus(b)).plus(spread(second, &c.plus(d)));
-        (second.minus(first), variance)
+        (Range::maybe(difference.as_ref()), variance)
     }
 
     fn risks(&self) -> (Range, Range) {

@@ -34,7 +34,8 @@ pub(super) struct Site<'a> {
 }
 
 impl Merged<'_> {
-    /// The parts that a site released for a measure in a row; `None` if it withheld them.
+    /// The parts that a site released for a measure in a row; `None` if it withheld them. Nobody listed a
+    /// row that has no entries.
     pub(super) fn parts<'s>(
         &'s self,
         row: &'s [Option<&[Cell]>],
@@ -42,7 +43,7 @@ impl Merged<'_> {
         measure: usize,
     ) -> Option<SiteParts<'s>> {
         let protection = self.sites.get(site)?.protection;
-        let (parts, near): (&[Number], bool) = match row.get(site)? {
+        let (parts, near): (&[Number], bool) = match row.get(site).copied().flatten() {
             Some(cells) => {
                 let cell = cells.get(measure)?;
                 (cell.parts()?, cell.is_near())

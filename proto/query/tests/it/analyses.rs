@@ -3,6 +3,7 @@
 
 mod edges;
 mod pace;
+mod spread;
 mod withheld;
 
 use std::collections::BTreeMap;

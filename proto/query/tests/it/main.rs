@@ -23,6 +23,8 @@ mod disclosure;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod hard;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod models;
