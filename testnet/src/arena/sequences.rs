@@ -1,6 +1,6 @@
 //! Sequences of questions that nobody thought of: drawn from the language by a seed, now and then an
-//! analysis, around one
-//! victim, so that small and nearly equal groups come up often.
+//! analysis, in some sequences many for review, around one victim, so that small and nearly equal
+//! groups come up often.
 //!
 //! It must not know any rule of release.
 
@@ -53,6 +53,14 @@ const STATISTICS: [&str; 8] = [
     "count(chol)",
     "avg(stage)",
 ];
+/// Statistics of persons that only questions for review have.
+const ARITHMETIC: [&str; 5] = [
+    "avg(2 * income - 1000)",
+    "sum(income / -8)",
+    "avg((age - 50) * (income - 40000))",
+    "sum(age * income + 3 * age)",
+    "avg(income * income)",
+];
 /// Questions about events, filled with a filter.
 const EVENTS: [&str; 10] = [
     "SELECT kind, count(*) AS n FROM visit GROUP BY kind",
@@ -71,7 +79,17 @@ const ASKERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 /// A sequence of so many questions, with a restart or a new extract now and then.
 #[must_use]
 pub fn sequence(seed: u64, questions: usize) -> Attack {
-    let mut rng = Rng::new(&[seed, 4242]);
+    drawn(seed, questions, Rng::new(&[seed, 4242]), false)
+}
+
+/// A sequence of which many questions are for review: conditions with OR and NOT, and arithmetic
+/// inside aggregates.
+#[must_use]
+pub fn sequence_for_review(seed: u64, questions: usize) -> Attack {
+    drawn(seed, questions, Rng::new(&[seed, 4343]), true)
+}
+
+fn drawn(seed: u64, questions: usize, mut rng: Rng, review: bool) -> Attack {
     let mut steps = Vec::new();
     for _ in 0..questions {
         match rng.between(0, 19) {
@@ -79,7 +97,11 @@ pub fn sequence(seed: u64, questions: usize) -> Attack {
             1 => steps.push(Step::RefreshOthers(12)),
             _ => {}
         }
-        steps.push(Step::Ask(ask(&mut rng), None));
+        let asked = match review && rng.chance(600) {
+            true => ask_for_review(&mut rng),
+            false => ask(&mut rng),
+        };
+        steps.push(Step::Ask(asked, None));
     }
     Attack {
         id: format!("seed-{seed}"),
@@ -104,7 +126,7 @@ fn ask(rng: &mut Rng) -> Ask {
     let sql = if rng.chance(350) {
         one_of(rng, &EVENTS).to_owned()
     } else {
-        about_persons(rng)
+        about_persons(rng, false)
     };
     let analysis = rng.chance(120).then(|| analysis(rng)).flatten();
     Ask {
@@ -117,6 +139,28 @@ fn ask(rng: &mut Rng) -> Ask {
         who: one_of(rng, &ASKERS).to_owned(),
         ..Ask::default()
     }
+}
+
+fn ask_for_review(rng: &mut Rng) -> Ask {
+    Ask {
+        sql: about_persons(rng, true),
+        who: one_of(rng, &ASKERS).to_owned(),
+        reviewed: true,
+        ..Ask::default()
+    }
+}
+
+/// Two conditions or three, put together by AND, OR and NOT.
+fn soft(rng: &mut Rng, filters: &BTreeSet<&str>) -> String {
+    let mut all = String::new();
+    for filter in filters {
+        if !all.is_empty() {
+            all.push_str(one_of(rng, &[" OR ", " OR ", " AND "]));
+        }
+        let not = if rng.chance(200) { "NOT " } else { "" };
+        all.push_str(&format!("{not}({filter})"));
+    }
+    all
 }
 
 /// An analysis of persons, of some of them or all.
@@ -133,10 +177,14 @@ fn analysis(rng: &mut Rng) -> Option<Analysis> {
     Analysis::named(name, arguments)
 }
 
-fn about_persons(rng: &mut Rng) -> String {
-    let statistic = one_of(rng, &STATISTICS);
+fn about_persons(rng: &mut Rng, review: bool) -> String {
+    let statistic = match review && rng.chance(400) {
+        true => one_of(rng, &ARITHMETIC),
+        false => one_of(rng, &STATISTICS),
+    };
     let mut filters = BTreeSet::new();
-    for _ in 0..rng.between(0, 3) {
+    let fewest = if review { 2 } else { 0 };
+    for _ in 0..rng.between(fewest, 3) {
         filters.insert(one_of(rng, &FILTERS));
     }
     let mut keys = BTreeSet::new();
@@ -150,9 +198,13 @@ fn about_persons(rng: &mut Rng) -> String {
     let list: String = keys.iter().enumerate().map(named).collect();
     let mut sql = format!("SELECT {list}{statistic} AS v, count(*) AS n FROM person");
     if !filters.is_empty() {
-        let filters: Vec<&str> = filters.into_iter().collect();
         sql.push_str(" WHERE ");
-        sql.push_str(&filters.join(" AND "));
+        if review {
+            sql.push_str(&soft(rng, &filters));
+        } else {
+            let filters: Vec<&str> = filters.into_iter().collect();
+            sql.push_str(&filters.join(" AND "));
+        }
     }
     if !keys.is_empty() {
         let names: Vec<String> = (0..keys.len()).map(|number| format!("k{number}")).collect();

@@ -66,6 +66,8 @@ pub struct Statement {
     pub epoch: usize,
     /// Over which values of each column; kinds of visits last.
     pub sides: Vec<Group>,
+    /// Whether it is over everybody else.
+    pub outside: bool,
     /// At least this.
     pub low: f64,
     /// At most this.
@@ -74,6 +76,18 @@ pub struct Statement {
     pub shown: f64,
     /// Whether it left beside a mean, as its number of rows.
     pub beside: bool,
+}
+
+impl Statement {
+    /// The places that it is over.
+    #[must_use]
+    pub fn places(&self) -> Group {
+        let mut group = places(self.space, &self.sides);
+        if self.outside {
+            group.iter_mut().for_each(|inside| *inside = !*inside);
+        }
+        group
+    }
 }
 
 /// Everything released, as statements.
@@ -97,6 +111,8 @@ impl Learned {
                 continue;
             };
             let (parts, near) = match cell {
+                // Who is outside a box is no box, which the search is about.
+                Cell::Suppressed if question.any => continue,
                 Cell::Suppressed => {
                     self.withheld.push((space(question.measure, &sides), sides));
                     continue;
@@ -108,6 +124,7 @@ impl Learned {
                 learned: self,
                 epoch,
                 sides,
+                outside: question.any,
                 exact: exact && near == 0.0,
                 near,
             };
@@ -133,10 +150,8 @@ impl Learned {
     /// # Errors
     /// If the statements contradict each other.
     pub fn program(&self, space: Space, epoch: usize, asked: &[Group]) -> Result<Ranges, Stuck> {
-        let statements: Vec<(&Statement, Group)> = self
-            .about(space, epoch)
-            .map(|s| (s, places(space, &s.sides)))
-            .collect();
+        let statements: Vec<(&Statement, Group)> =
+            self.about(space, epoch).map(|s| (s, s.places())).collect();
         let all = || statements.iter().map(|(_, group)| group).chain(asked);
         // Places in the same groups are one variable.
         let size = all().map(Vec::len).max().unwrap_or(0);
@@ -168,7 +183,7 @@ impl Learned {
     pub fn known(&self, space: Space, epoch: usize) -> Known {
         let mut known = Known::default();
         for statement in self.about(space, epoch) {
-            known.learn(&places(space, &statement.sides));
+            known.learn(&statement.places());
         }
         known
     }
@@ -196,6 +211,8 @@ struct Answer<'a> {
     learned: &'a mut Learned,
     epoch: usize,
     sides: Vec<Group>,
+    /// Whether it is about everybody else.
+    outside: bool,
     /// Without protection.
     exact: bool,
     /// How many persons may differ.
@@ -293,7 +310,7 @@ impl Answer<'_> {
     fn state(&mut self, space: Space, shown: f64, low: f64, high: f64) {
         let known = &self.learned.statements;
         let repeats = known.iter().any(|s| {
-            let same = s.space == space && s.sides == self.sides;
+            let same = s.space == space && s.sides == self.sides && s.outside == self.outside;
             same && s.epoch < self.epoch && (s.shown - shown).abs() < 1e-9
         });
         if !repeats {
@@ -301,6 +318,7 @@ impl Answer<'_> {
                 space,
                 epoch: self.epoch,
                 sides: self.sides.clone(),
+                outside: self.outside,
                 low,
                 high,
                 shown,

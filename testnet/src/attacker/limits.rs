@@ -19,6 +19,7 @@ struct Line {
     space: Space,
     epoch: usize,
     sides: Vec<Group>,
+    outside: bool,
     adds: Vec<i64>,
     beside: bool,
 }
@@ -39,7 +40,7 @@ pub fn within(learned: &Learned, worlds: &[World]) -> Vec<String> {
         else {
             continue;
         };
-        let adds = world.adds(statement.space, &statement.sides);
+        let adds = world.adds_of(statement);
         let sum = adds.iter().sum::<i64>().to_string().parse::<f64>();
         // What repeats other data, or is only nearly so, is no number of these.
         let is_exact = statement.low >= statement.high && sum == Ok(statement.shown);
@@ -49,6 +50,7 @@ pub fn within(learned: &Learned, worlds: &[World]) -> Vec<String> {
                 space: statement.space,
                 epoch: statement.epoch,
                 sides: statement.sides.clone(),
+                outside: statement.outside,
                 adds,
                 beside: statement.beside,
             });
@@ -93,7 +95,8 @@ type Family = (Space, usize, [usize; 2], Vec<Group>);
 fn families(lines: &[Line], worlds: &[World]) -> Vec<String> {
     let mut found = Vec::new();
     let mut all: BTreeMap<Family, Vec<&Line>> = BTreeMap::new();
-    for line in lines {
+    // Families are of boxes.
+    for line in lines.iter().filter(|line| !line.outside) {
         let columns = match line.space {
             Space::Rows => COLUMNS.len().saturating_add(1),
             _ => COLUMNS.len(),
@@ -172,7 +175,8 @@ fn runs(column: usize, size: usize) -> Vec<Group> {
 impl Line {
     fn name(&self) -> String {
         let beside = if self.beside { BESIDE } else { "" };
-        let (space, sides) = (self.space, name(&self.sides));
+        let outside = if self.outside { "outside " } else { "" };
+        let (space, sides) = (self.space, format!("{outside}{}", name(&self.sides)));
         format!("{space:?} {sides} in epoch {} {beside}", self.epoch)
     }
 }
@@ -204,6 +208,7 @@ mod tests {
                 space: *space,
                 epoch: 0,
                 sides: sides.clone(),
+                outside: false,
                 low: shown,
                 high: shown,
                 shown,

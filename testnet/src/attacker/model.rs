@@ -268,9 +268,40 @@ pub struct Question {
     pub measure: Measure,
     /// Who asks.
     pub who: &'static str,
+    /// Whether one of the columns is enough: OR, in a question for review without keys.
+    pub any: bool,
 }
 
 impl Question {
+    /// A question for review that nobody thought of: persons with one of several properties.
+    #[must_use]
+    pub fn draw_for_review(rng: &mut Rng) -> Self {
+        let whole = |side: &Group| side.iter().all(|inside| *inside);
+        loop {
+            let mut drawn = Self::draw(rng);
+            // What is made of a person's rows is no alternative.
+            for (side, column) in drawn.filter.iter_mut().zip(&COLUMNS) {
+                if *column == Column::Frequent {
+                    side.fill(true);
+                }
+            }
+            if drawn.filter.iter().filter(|side| !whole(side)).count() > 1 {
+                let income = rng.chance(250);
+                return Self {
+                    kinds: vec![true; KINDS],
+                    keys: Vec::new(),
+                    measure: if income {
+                        Measure::Income
+                    } else {
+                        Measure::Count
+                    },
+                    any: true,
+                    ..drawn
+                };
+            }
+        }
+    }
+
     /// A question that nobody thought of.
     #[must_use]
     pub fn draw(rng: &mut Rng) -> Self {
@@ -313,6 +344,7 @@ impl Question {
             keys,
             measure,
             who: who.unwrap_or("alice"),
+            any: false,
         }
     }
 
@@ -347,7 +379,10 @@ impl Question {
         );
         if !conditions.is_empty() {
             sql.push_str(" WHERE ");
-            sql.push_str(&conditions.join(" AND "));
+            sql.push_str(&match self.any {
+                true => format!("({})", conditions.join(") OR (")),
+                false => conditions.join(" AND "),
+            });
         }
         if !self.keys.is_empty() {
             let names: Vec<String> = (0..self.keys.len()).map(|n| format!("k{n}")).collect();
@@ -365,10 +400,17 @@ impl Question {
         some.then(|| format!("kind IN ({})", kinds.join(", ")))
     }
 
-    /// The values of each column that one row of its answer is about; kinds of visits last.
+    /// The values of each column that one row of its answer is about; kinds of visits last. Where one
+    /// column is enough, those that it is not about: everybody else is.
     #[must_use]
     pub fn sides(&self, key: &[String]) -> Option<Vec<Group>> {
         let mut values = self.filter.clone();
+        for side in values
+            .iter_mut()
+            .filter(|side| self.any && side.contains(&false))
+        {
+            side.iter_mut().for_each(|inside| *inside = !*inside);
+        }
         for (at, key) in self.keys.iter().zip(key) {
             let of_key = COLUMNS.get(*at)?.of_key(key)?;
             let own = values.get_mut(*at)?;
@@ -443,6 +485,7 @@ pub fn about_the_secret() -> Vec<Question> {
         keys: Vec::new(),
         measure: Measure::Disease,
         who,
+        any: false,
     };
     let each = asked.into_iter().zip(["alice", "dave"]);
     each.map(|(ages, who)| question(ages, who)).collect()

@@ -54,6 +54,17 @@ pub fn questions(seed: u64, number: usize) -> Vec<Question> {
     (0..number).map(|_| Question::draw(&mut rng)).collect()
 }
 
+/// The questions of a seed, every second of which is for review.
+#[must_use]
+pub fn questions_for_review(seed: u64, number: usize) -> Vec<Question> {
+    let mut rng = Rng::new(&[seed, 90_211]);
+    let draw = |at: usize| match at % 2 {
+        0 => Question::draw_for_review(&mut rng),
+        _ => Question::draw(&mut rng),
+    };
+    (0..number).map(draw).collect()
+}
+
 /// How a sequence is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rules {
@@ -94,6 +105,7 @@ pub fn listen(extracts: &[Clinic], questions: &[Question], rules: Rules) -> Resu
         let ask = Ask {
             sql: question.sql(),
             who: question.who.to_owned(),
+            reviewed: question.any,
             ..Ask::default()
         };
         let said = house.ask(&ask)?;
@@ -200,7 +212,7 @@ impl Loot {
         seed: u64,
     ) -> Result<()> {
         for s in learned.about(space, epoch) {
-            let sum = total(world, space, &s.sides)?;
+            let sum = told(space, &world.adds_of(s))?;
             anyhow::ensure!(
                 s.low <= sum + 1e-3 && sum <= s.high + 1e-3,
                 "{sum} is not between {} and {}: what is known of {:?} is false",
@@ -241,7 +253,12 @@ impl Loot {
 
 /// What all persons add to a sum.
 fn total(world: &World, space: Space, sides: &[Group]) -> Result<f64> {
-    let sum: i64 = world.adds(space, sides).iter().sum();
+    told(space, &world.adds(space, sides))
+}
+
+/// The sum of what persons add, in the units in which it is told.
+fn told(space: Space, adds: &[i64]) -> Result<f64> {
+    let sum: i64 = adds.iter().sum();
     let sum: f64 = sum.to_string().parse()?;
     // Costs are told in whole units.
     Ok(if space == Space::Costs {

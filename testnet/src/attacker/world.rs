@@ -1,7 +1,7 @@
 //! What is true of the persons: who adds how much to which place. It serves to choose groups that
 //! the solver is tried on and to check its answers; the solver never sees it.
 
-use super::learned::Space;
+use super::learned::{Space, Statement};
 use super::model::{COLUMNS, Group, KINDS, group};
 use crate::arena::clinic::{Clinic, Person};
 
@@ -34,6 +34,19 @@ impl World {
     pub fn adds(&self, space: Space, sides: &[Group]) -> Vec<i64> {
         let one = |person: &Place| person.adds(space, sides);
         self.people.iter().map(one).collect()
+    }
+
+    /// What each person adds to the sum that a statement is about.
+    #[must_use]
+    pub fn adds_of(&self, statement: &Statement) -> Vec<i64> {
+        let adds = self.adds(statement.space, &statement.sides);
+        if !statement.outside {
+            return adds;
+        }
+        let mut all = statement.sides.clone();
+        all.iter_mut().for_each(|side| side.fill(true));
+        let all = self.adds(statement.space, &all);
+        all.iter().zip(adds).map(|(all, add)| all - add).collect()
     }
 
     /// How many persons are in a group, if only with a zero.

@@ -6,9 +6,9 @@ use std::sync::Mutex;
 
 use quorate_testnet::arena::clinic::VICTIM;
 use quorate_testnet::attacker::limits::BESIDE;
-use quorate_testnet::attacker::model;
+use quorate_testnet::attacker::model::{self, Question};
 use quorate_testnet::attacker::play::{
-    Loot, Rules, extracts, guess, listen, loot, questions, with_secret,
+    Loot, Rules, extracts, guess, listen, loot, questions, questions_for_review, with_secret,
 };
 use quorate_testnet::generate::rng::Rng;
 
@@ -17,6 +17,8 @@ use crate::attacks::together;
 /// Sequences that are played unless told otherwise, and questions in each.
 const SEQUENCES: u64 = 5;
 const QUESTIONS: usize = 14;
+/// Sequences with questions for review.
+const FOR_REVIEW: u64 = 3;
 /// Secrets that are guessed, and questions before each guess.
 const SECRETS: u64 = 20;
 const BEFORE: usize = 4;
@@ -35,8 +37,12 @@ fn seeds(usual: u64) -> Vec<u64> {
 }
 
 fn played(seed: u64, rules: Rules) -> Loot {
+    played_of(&questions(seed, QUESTIONS), seed, rules)
+}
+
+fn played_of(questions: &[Question], seed: u64, rules: Rules) -> Loot {
     let extracts = extracts(seed);
-    let learned = listen(&extracts, &questions(seed, QUESTIONS), rules).unwrap();
+    let learned = listen(&extracts, questions, rules).unwrap();
     loot(&learned, &extracts, seed).unwrap_or_else(|e| panic!("QUORATE_SEED={seed}: {e:#}"))
 }
 
@@ -119,6 +125,45 @@ fn history_alone_keeps_its_limits() {
         );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The same where every second question is for review and asks for persons with one of several
+/// properties: no small group becomes known, and where nothing is rounded no two and no three numbers
+/// rest on few persons. Without protection the same search finds many.
+#[test]
+fn soft_conditions_keep_small_groups_open() {
+    let all = Mutex::new(Vec::new());
+    together(&seeds(FOR_REVIEW), |seed| {
+        let questions = questions_for_review(*seed, QUESTIONS);
+        let play = |rules| played_of(&questions, *seed, rules);
+        let loot = [Rules::All, Rules::Unrounded, Rules::None].map(play);
+        all.lock().unwrap().push((*seed, loot));
+    });
+    let mut all = all.into_inner().unwrap();
+    all.sort_by_key(|(seed, _)| *seed);
+    let mut wrong = Vec::new();
+    for (seed, [protected, unrounded, exact]) in &all {
+        println!(
+            "seed {seed}: {} numbers, {} of {} small groups follow, {} beyond the limits where nothing \
+             is rounded; unprotected {} pinned, {} within",
+            protected.answered,
+            protected.follow,
+            protected.tried,
+            unrounded.follow,
+            exact.pinned.len(),
+            exact.within.len()
+        );
+        let found = protected.pinned.iter().chain(&unrounded.within);
+        wrong.extend(found.map(|what| format!("QUORATE_SEED={seed}: {what}")));
+        assert!(!exact.within.is_empty(), "QUORATE_SEED={seed}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let works = all
+        .iter()
+        .filter(|(_, [.., exact])| !exact.pinned.is_empty());
+    assert!(works.count() * 2 > all.len());
+    let answered = all.iter().filter(|(_, [kept, ..])| kept.answered > 10);
+    assert!(answered.count() * 2 > all.len());
 }
 
 /// A bit drawn at random; how often the attacker guesses it.
