@@ -112,9 +112,10 @@ impl History {
     /// Adds what is durable. An entry that is there already changes nothing.
     pub fn add(&mut self, entry: Entry) {
         let audited = !entry.is_union();
+        let begun = self.times.begun(&entry.id.epoch);
         let numbers = self.shown.add(entry).filter(|_| audited);
         for number in numbers.into_iter().flatten() {
-            self.families.add(number);
+            self.families.add(number, begun);
         }
     }
 
@@ -192,6 +193,7 @@ impl History {
         facets: &[FacetCandidate<'_>],
     ) -> Vec<Hit> {
         let mut hits = Vec::new();
+        self.families.stand_in(self.times.begun(from.epoch));
         for candidate in self.news(from, facets) {
             hits.extend(self.find(from, candidate, None));
             let setting = Setting {

@@ -30,6 +30,11 @@ impl Times {
         self.0.iter().position(|(known, _)| known == epoch)
     }
 
+    /// How many had begun with this one; none with one that is not known.
+    pub(super) fn begun(&self, epoch: &str) -> usize {
+        self.position(epoch).map_or(0, |at| at + 1)
+    }
+
     /// Between two epochs, in either order.
     fn between(&self, one: &str, other: &str) -> Changed {
         let (mut once, mut ever) = (RoaringBitmap::new(), RoaringBitmap::new());

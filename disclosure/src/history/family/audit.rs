@@ -19,8 +19,8 @@ const MOST_NUMBERS: usize = 1 << 24;
 /// All families of everything released.
 ///
 /// Call [`add`](Self::add) once for each facet of a durable release, in the order of release, and
-/// [`begin_epoch`](Self::begin_epoch) between the releases of two epochs. Only facets whose shape
-/// says exactly whose rows they are may be added. For a question: call [`audit`](Self::audit) for
+/// [`begin_epoch`](Self::begin_epoch) once for each epoch, in their order and before any of its releases.
+/// Only facets whose shape says exactly whose rows they are may be added. For a question: call [`audit`](Self::audit) for
 /// each facet of a cell that passed the other rules; if none has a conflict, [`hold`](Self::hold)
 /// them, so that the cells of one table are audited against each other; when the question is
 /// decided, [`roll_back`](Self::roll_back) and `add` what became durable.
@@ -40,6 +40,8 @@ pub struct FamilyAudit {
     shelves: BTreeMap<Base, Shelf>,
     /// For each epoch but the present one: whose data differ now.
     changed_since: Vec<RoaringBitmap>,
+    /// How many epochs had begun with the one that is asked about.
+    present: usize,
     /// Told of, not yet listed: number and epoch.
     waiting: Vec<(usize, usize)>,
     held: Vec<usize>,
@@ -85,10 +87,20 @@ impl FamilyAudit {
         Self::default()
     }
 
-    /// Takes in a facet that has left for good. What is held is forgotten.
-    pub fn add(&mut self, number: usize) {
+    /// Takes in a facet that has left for good, of the epoch with which so many had begun. What is held is
+    /// forgotten.
+    pub fn add(&mut self, number: usize, begun: usize) {
         self.roll_back();
-        self.waiting.push((number, self.changed_since.len()));
+        self.waiting.push((number, begun));
+    }
+
+    /// From here on the epoch with which so many had begun is asked about: the latest one, unless the data
+    /// are again what they were.
+    pub fn stand_in(&mut self, begun: usize) {
+        if self.present != begun {
+            self.present = begun;
+            self.forget();
+        }
     }
 
     /// Takes in a facet for the rest of this question.
@@ -134,6 +146,7 @@ impl FamilyAudit {
             *since |= changed;
         }
         self.changed_since.push(changed.clone());
+        self.present = self.changed_since.len();
         self.forget();
     }
 
@@ -141,7 +154,7 @@ impl FamilyAudit {
     pub fn audit(&mut self, facet: &Facet, setting: &Setting<'_>) -> Option<Conflict> {
         self.catch_up(setting);
         let places = places(facet, setting).into_iter();
-        let now = self.changed_since.len();
+        let now = self.present;
         let candidates: Vec<Known> = places.map(|place| self.at(place, facet, now)).collect();
         let mut candidates = candidates.iter();
         candidates.find_map(|candidate| self.audit_at(candidate, facet, setting))
@@ -197,7 +210,7 @@ impl FamilyAudit {
         if self.numbers > MOST_NUMBERS && self.before.is_empty() {
             self.forget();
         }
-        let now = self.changed_since.len();
+        let now = self.present;
         for number in self.held.clone() {
             if !self.known.contains_key(&number) {
                 self.insert(number, now, true, setting);
@@ -343,7 +356,7 @@ impl FamilyAudit {
     }
 
     fn build(&self, base: &Base, pair: Pair, setting: &Setting<'_>) -> Kept {
-        let mut oldest = self.changed_since.len();
+        let mut oldest = self.present;
         let mut members = Vec::new();
         for number in self.members(base, pair) {
             let Some((known, facet)) = self

@@ -275,6 +275,15 @@ impl Basis {
         own.into_iter().chain(changed).collect()
     }
 
+    /// The regions among the rows, with their amounts and what persons add. They follow, whatever
+    /// their shape.
+    pub(super) fn regions(&self) -> impl Iterator<Item = (Vec<bool>, Amounts, Option<&Sums>)> {
+        self.rows.iter().filter_map(|row| {
+            let region = row.region(None)?;
+            Some((region, row.content.amounts, row.content.sums.as_ref()))
+        })
+    }
+
     /// Splits places: `origin` says for each new place in which old one it lay.
     pub(super) fn split(&mut self, origin: &[usize]) {
         for row in &mut self.rows {

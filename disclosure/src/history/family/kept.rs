@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use roaring::RoaringBitmap;
 
 use super::axis::{Atom, Axis};
-use super::basis::{Amounts, Content, Residue, Sums};
+use super::basis::{Amounts, Content, Prints, Residue, Sums};
 use super::field::Fp;
 use super::grid::{Covers, Grid, TooLarge};
 use super::judge::{Judge, Member, judge_count};
@@ -242,7 +242,26 @@ impl<'a> Family<'a> {
                 None => ControlFlow::Continue(()),
             }
         });
-        found.break_value()
+        let of_rows = || self.drifts_of_rows(&nothing, drift);
+        found.break_value().or_else(of_rows)
+    }
+
+    /// As [`Self::drifts`], of groups of any shape, as far as the basis shows them. What is known without
+    /// any release is left out.
+    fn drifts_of_rows(&self, nothing: &Prints, drift: &Sums) -> Option<Conflict> {
+        let is_known = |region: &[bool]| {
+            let inside = nothing.follows.iter().zip(region);
+            let inside = inside.filter(|(_, inside)| **inside);
+            inside.fold(Fp::ZERO, |sum, (print, _)| sum.plus(*print)) == Fp::ZERO
+        };
+        let grid = self.grid;
+        grid.basis.regions().find_map(|(region, amounts, sums)| {
+            let told = || is_all_told(&grid.axes, &region) || is_known(&region);
+            if self.judge().is_safe(amounts) || region == self.own || told() {
+                return None;
+            }
+            self.judge().drifted(amounts, sums, drift)
+        })
     }
 
     /// What is left when parts are taken from a whole need not be a rectangle: whoever is in no

@@ -445,3 +445,63 @@ fn conditions_that_exclude_nobody_do_not_hide_a_share() {
     let ill = node.shows("SELECT count(*) FROM person WHERE disease = 1 AND town = 0");
     assert_eq!(ill, "v");
 }
+
+/// Numbers of ill: all and those outside a town, before; the young and those outside again, after. What has
+/// changed outside leaves the old, if few of the town have changed. A history that is built anew knows it too.
+#[test]
+fn a_difference_of_two_states_is_seen_by_a_history_that_is_built_anew() {
+    let people = |of_town: u32| -> People {
+        let person = |id: u32| {
+            let town = if id.is_multiple_of(20) {
+                3
+            } else {
+                i64::from(id % 3)
+            };
+            let changed = id % 10 == 1 || (id.is_multiple_of(20) && id < 20 * of_town);
+            let ill = id.is_multiple_of(4) != (changed && of_town > 0);
+            (
+                id,
+                [0, town, if id == 800 { 90 } else { 40 }, i64::from(ill), 1],
+            )
+        };
+        (0..801).map(person).collect()
+    };
+    let ill = |more: &str| format!("SELECT count(*) FROM person WHERE disease = 1{more}");
+    for (of_town, told, anew) in [
+        (3, "-", false),
+        (3, "-", true),
+        (12, "v", false),
+        (12, "v", true),
+    ] {
+        let mut node = Node::of(people(0));
+        assert_eq!(node.shows(&ill("")), "v");
+        assert_eq!(node.shows(&ill(" AND town <> 3")), "v");
+        let before = std::mem::take(&mut node.history);
+        let after = people(of_town);
+        let changed = after
+            .keys()
+            .filter(|id| node.people.get(id) != after.get(id));
+        let mut history = History::new();
+        history.begin_epoch("e0".to_owned(), RoaringBitmap::new());
+        // A node that starts knows all states before it reads what has left.
+        let add = |history: &mut History| {
+            before
+                .entries()
+                .for_each(|entry| history.add(entry.clone()))
+        };
+        if !anew {
+            add(&mut history);
+        }
+        history.begin_epoch("e1".to_owned(), changed.copied().collect());
+        if anew {
+            add(&mut history);
+        }
+        (node.history, node.people, node.epoch) = (history, after, "e1".to_owned());
+        assert_eq!(node.shows(&ill(" AND age < 80")), "v");
+        assert_eq!(
+            node.shows(&ill(" AND town <> 3")),
+            told,
+            "{of_town}, {anew}"
+        );
+    }
+}

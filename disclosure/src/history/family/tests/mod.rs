@@ -69,6 +69,7 @@ struct World {
     persons: Vec<Rows>,
     told: Vec<Facet>,
     audit: FamilyAudit,
+    begun: usize,
     /// How far the numbers of two persons are apart.
     step: u32,
 }
@@ -80,6 +81,7 @@ impl World {
             persons,
             told: Vec::new(),
             audit: FamilyAudit::new(),
+            begun: 0,
             step: 1,
         }
     }
@@ -200,9 +202,14 @@ impl World {
         self.facet(shape, Some("person.income"))
     }
 
+    fn begin_epoch(&mut self, changed: std::ops::Range<u32>) {
+        self.begun += 1;
+        self.audit.begin_epoch(&changed.collect());
+    }
+
     fn tell(&mut self, facet: Facet) {
         self.told.push(facet);
-        self.audit.add(self.told.len() - 1);
+        self.audit.add(self.told.len() - 1, self.begun);
     }
 }
 
