@@ -32,7 +32,11 @@ pub fn decide(sheet: &Sheet<'_>, history: &mut History) -> Outcome {
 }
 
 /// As [`decide`]; `beside` are the other tables of the question.
-fn decide_beside(sheet: &Sheet<'_>, beside: &[&TableQuestion], history: &mut History) -> Outcome {
+pub(crate) fn decide_beside(
+    sheet: &Sheet<'_>,
+    beside: &[&TableQuestion],
+    history: &mut History,
+) -> Outcome {
     if let Some(found) = sheet.protected_otherwise(history) {
         return sheet.nothing(found);
     }

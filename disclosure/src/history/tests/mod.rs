@@ -25,6 +25,7 @@ use quorate_query::value::Scalar;
 use roaring::RoaringBitmap;
 
 use super::{Entry, Facet, History, ReleaseId, Spread, State, Traits};
+use crate::decide::decide_beside;
 use crate::evidence::{
     CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, Products, ValueEvidence,
     Values,
@@ -124,6 +125,11 @@ impl Node {
     }
 
     fn look_at(&mut self, question: &TableQuestion) -> Outcome {
+        self.look_beside(question, &[])
+    }
+
+    /// As one table of a question that has others too: they share the bit budget.
+    fn look_beside(&mut self, question: &TableQuestion, beside: &[&TableQuestion]) -> Outcome {
         let evidence = evidence(question, &self.people);
         let sheet = Sheet {
             question,
@@ -136,7 +142,7 @@ impl Node {
             core: false,
             noise: None,
         };
-        decide(&sheet, &mut self.history)
+        decide_beside(&sheet, beside, &mut self.history)
     }
 
     /// Decides and makes it durable.

@@ -1,5 +1,5 @@
-//! Several tables of one question are decided as if they were asked one after the other, and leave
-//! the history as it was.
+//! Several tables of one question are decided as if they were asked one after the other, within one
+//! bit budget, and leave the history as it was.
 
 use proptest::prelude::*;
 
@@ -43,14 +43,20 @@ type Told = (
     Vec<Entry>,
 );
 
+/// What was decided. Which of several equal combinations of earlier releases a finding of H2f names is not
+/// part of it.
 fn told(outcome: Outcome) -> Told {
     let Outcome {
         table,
         fresh,
         repeated,
         near_earlier,
-        findings,
+        mut findings,
     } = outcome;
+    for finding in &mut findings {
+        let family = finding.why.find("; its family:");
+        finding.why.truncate(family.unwrap_or(finding.why.len()));
+    }
     (table, repeated, near_earlier, findings, fresh)
 }
 
@@ -74,8 +80,11 @@ proptest! {
         let all = one.look_at_all(&together);
         prop_assert!(one.history.entries().eq(&entries), "the history is as it was");
         prop_assert!(told(one.look(&after)) == foretold, "and decides as it did");
-        for (sql, outcome) in together.iter().zip(all) {
-            let alone = other.look(sql);
+        let tables: Vec<TableQuestion> = together.iter().map(|sql| question(sql)).collect();
+        for (at, (sql, outcome)) in together.iter().zip(all).enumerate() {
+            let others = tables.iter().enumerate().filter(|(other, _)| *other != at);
+            let beside: Vec<&TableQuestion> = others.map(|(_, table)| table).collect();
+            let alone = other.look_beside(&tables[at], &beside);
             alone.fresh.iter().cloned().for_each(|entry| other.history.add(entry));
             prop_assert!(told(outcome) == told(alone), "{}", sql);
         }
