@@ -46,7 +46,7 @@ pub struct FamilyAudit {
     waiting: Vec<(usize, usize)>,
     held: Vec<usize>,
     /// Families as they were before anything was held; `None` if not kept then.
-    before: BTreeMap<(Base, Pair), Option<Kept>>,
+    before: BTreeMap<(Base, Name), Option<Kept>>,
     numbers: usize,
     codebook: String,
 }
@@ -77,7 +77,33 @@ struct Known {
 #[derive(Default)]
 struct Shelf {
     releases: BTreeMap<BTreeSet<DimNo>, Vec<usize>>,
-    kept: BTreeMap<Pair, Kept>,
+    kept: BTreeMap<Name, Kept>,
+}
+
+/// A family on a shelf.
+type Name = (Pair, States);
+
+/// The states of the data whose releases are in a family. What was told of an earlier state says of a
+/// group who was in it then, and a sum that follows from releases of one state shows who is in it now: so
+/// there are families with earlier releases and without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum States {
+    /// The one that is asked about.
+    Present,
+    /// All from this one on.
+    Since(usize),
+    /// All there ever were.
+    All,
+}
+
+impl States {
+    fn has(self, epoch: usize, present: usize) -> bool {
+        match self {
+            Self::Present => epoch == present,
+            Self::Since(first) => epoch >= first,
+            Self::All => true,
+        }
+    }
 }
 
 impl FamilyAudit {
@@ -128,13 +154,13 @@ impl FamilyAudit {
                 }
             }
         }
-        for ((base, pair), kept) in std::mem::take(&mut self.before) {
+        for ((base, name), kept) in std::mem::take(&mut self.before) {
             let Some(shelf) = self.shelves.get_mut(&base) else {
                 continue;
             };
             match kept {
-                Some(kept) => shelf.kept.insert(pair, kept),
-                None => shelf.kept.remove(&pair),
+                Some(kept) => shelf.kept.insert(name, kept),
+                None => shelf.kept.remove(&name),
             };
         }
     }
@@ -188,7 +214,11 @@ impl FamilyAudit {
                 if !done.insert(pair) {
                     continue;
                 }
-                let conflict = self.audit_in(&removal.base, pair, candidate, facet, setting);
+                let mut states = self.states(&removal.base, pair).into_iter();
+                let conflict = states.find_map(|states| {
+                    let name = (pair, states);
+                    self.audit_in(&removal.base, name, candidate, facet, setting)
+                });
                 if conflict.is_some() {
                     return conflict;
                 }
@@ -234,12 +264,14 @@ impl FamilyAudit {
         for removal in self.removals(known) {
             let (names, base) = (&self.names, removal.base);
             let shelf = self.shelves.entry(base.clone()).or_default();
-            for (pair, kept) in &mut shelf.kept {
-                if !removal.removed.is_subset(&allowed(*pair, names)) {
+            for (name, kept) in &mut shelf.kept {
+                let (pair, states) = name;
+                let belongs = removal.removed.is_subset(&allowed(*pair, names));
+                if !belongs || !states.has(known.epoch, self.present) {
                     continue;
                 }
                 if holding {
-                    let key = (base.clone(), *pair);
+                    let key = (base.clone(), *name);
                     self.before.entry(key).or_insert_with(|| Some(kept.clone()));
                 }
                 let size = kept.size();
@@ -316,16 +348,36 @@ impl FamilyAudit {
         }
     }
 
+    /// Which families of a pair there are: of releases of the present state, of this and the one before, of all.
+    fn states(&self, base: &Base, pair: Pair) -> Vec<States> {
+        let members = self.members(base, pair).into_iter();
+        let known = members.filter_map(|number| self.known_in(base, number));
+        let epochs: BTreeSet<usize> = known.map(|known| known.epoch).collect();
+        let mut earlier = epochs.range(..self.present).rev();
+        let (before, more) = (earlier.next(), earlier.next().is_some());
+        // Where the data are again what they were, others are of later states.
+        let latest = epochs.range(self.present + 1..).next().is_none();
+        let two = before.filter(|_| more && latest);
+        let mixed = before.is_some() || !latest;
+        let present = mixed.then_some(States::Present);
+        let two = two.map(|first| States::Since(*first));
+        present
+            .into_iter()
+            .chain(two)
+            .chain([States::All])
+            .collect()
+    }
+
     fn audit_in(
         &mut self,
         base: &Base,
-        pair: Pair,
+        name: Name,
         candidate: &Known,
         facet: &Facet,
         setting: &Setting<'_>,
     ) -> Option<Conflict> {
-        let new = covers(candidate, base, pair, &self.names);
-        let mut family = self.take(base, pair, setting);
+        let new = covers(candidate, base, name.0, &self.names);
+        let mut family = self.take(base, name, setting);
         let mut conflict = family.conflict(&new, facet, setting);
         if let Some(conflict) = &mut conflict {
             let members = family.members.iter().map(|(number, _)| *number);
@@ -334,28 +386,28 @@ impl FamilyAudit {
         if family.members.len() >= WORTH_KEEPING {
             self.numbers = self.numbers.saturating_add(family.size());
             let shelf = self.shelves.entry(base.clone()).or_default();
-            shelf.kept.insert(pair, family);
+            shelf.kept.insert(name, family);
         }
         conflict
     }
 
     /// A family, out of what is kept or built.
-    fn take(&mut self, base: &Base, pair: Pair, setting: &Setting<'_>) -> Kept {
+    fn take(&mut self, base: &Base, name: Name, setting: &Setting<'_>) -> Kept {
         let kept = self
             .shelves
             .get_mut(base)
-            .and_then(|s| s.kept.remove(&pair));
+            .and_then(|s| s.kept.remove(&name));
         if let Some(kept) = kept {
             self.numbers = self.numbers.saturating_sub(kept.size());
             return kept;
         }
         if !self.held.is_empty() {
-            self.before.entry((base.clone(), pair)).or_insert(None);
+            self.before.entry((base.clone(), name)).or_insert(None);
         }
-        self.build(base, pair, setting)
+        self.build(base, name, setting)
     }
 
-    fn build(&self, base: &Base, pair: Pair, setting: &Setting<'_>) -> Kept {
+    fn build(&self, base: &Base, (pair, states): Name, setting: &Setting<'_>) -> Kept {
         let mut oldest = self.present;
         let mut members = Vec::new();
         for number in self.members(base, pair) {
@@ -365,6 +417,9 @@ impl FamilyAudit {
             else {
                 continue;
             };
+            if !states.has(known.epoch, self.present) {
+                continue;
+            }
             // However many of its persons have changed: others may take just these off again.
             oldest = oldest.min(known.epoch);
             members.push((number, known, facet));
@@ -372,7 +427,7 @@ impl FamilyAudit {
         let mut family = Kept {
             grid: self.grid(base, pair, setting).ok_or(TooLarge { atoms: 0 }),
             members: Vec::new(),
-            changed: self.changed_since.get(oldest).cloned().unwrap_or_default(),
+            changed: self.changed(states, oldest),
             of_rows: self.is_of_rows(base, pair),
             drifts: Vec::new(),
         };
@@ -380,6 +435,13 @@ impl FamilyAudit {
             family.admit(number, covers(known, base, pair, &self.names), facet);
         }
         family
+    }
+
+    /// Whose data are not the same in all states from the oldest on.
+    fn changed(&self, states: States, oldest: usize) -> RoaringBitmap {
+        let since = self.changed_since.get(oldest);
+        let mixed = since.filter(|_| states != States::Present);
+        mixed.cloned().unwrap_or_default()
     }
 
     fn grid(&self, base: &Base, pair: Pair, setting: &Setting<'_>) -> Option<Grid> {

@@ -163,6 +163,15 @@ pub(super) struct Prints {
     pub(super) amounts: Vec<Amounts>,
 }
 
+impl Prints {
+    /// Whether a region follows.
+    pub(super) fn has(&self, region: &[bool]) -> bool {
+        let inside = self.follows.iter().zip(region);
+        let inside = inside.filter(|(_, inside)| **inside);
+        inside.fold(Fp::ZERO, |sum, (print, _)| sum.plus(*print)) == Fp::ZERO
+    }
+}
+
 impl Basis {
     pub(super) fn new(width: usize) -> Self {
         Self {

@@ -11,6 +11,7 @@ use super::Conflict;
 use super::basis::{Amounts, Sums};
 use super::field::Fp;
 use crate::Statistic;
+use crate::history::spread::support;
 use crate::history::{Facet, Form, Spread};
 
 /// A release of the family: its persons and the places it covers.
@@ -103,6 +104,19 @@ impl Judge<'_> {
             let both = sums.map(|sums| sums.with(drift, sign));
             self.judge_changed(unchanged, both.as_ref())
         })
+    }
+
+    /// Why a sum of releases, each with its factor, may not be told.
+    pub(super) fn rests_on_few(&self, terms: &[(i64, &Spread)]) -> Option<Conflict> {
+        let enough = support(terms, self.threshold()) >= self.threshold();
+        if enough && self.form == Form::Persons {
+            return None;
+        }
+        let nobody = Sums::default();
+        let sum = terms.iter().fold(nobody, |sum, (factor, spread)| {
+            sum.with(&Sums::of(spread), Fp::of(i128::from(*factor)))
+        });
+        self.judge_changed(0, Some(&sum))
     }
 
     /// Of several states of the data: whoever has changed may be left over or not, so what follows rests
@@ -421,7 +435,7 @@ fn dominated(value: i128, threshold: i128) -> Conflict {
 }
 
 /// Whether the second region lies within the first.
-fn covers(outer: &[bool], inner: &[bool]) -> bool {
+pub(super) fn covers(outer: &[bool], inner: &[bool]) -> bool {
     outer
         .iter()
         .zip(inner)

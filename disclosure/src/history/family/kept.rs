@@ -117,7 +117,9 @@ impl Kept {
         };
         let (Some(residue), Some((before, after))) = (residue, prints) else {
             let drift = family.grid.basis.surplus(&family.own, content.clone());
-            return family.repeats(content).or_else(|| family.drifts(&drift?));
+            let drifts = || family.drifts(&drift?);
+            let found = family.repeats(content).or_else(drifts);
+            return found.or_else(|| family.across());
         };
         let own_sides = grid.sides(new);
         let found = search::search(&grid.axes, &before, &after, |found| {
@@ -133,7 +135,10 @@ impl Kept {
             }
         });
         let left = || family.what_is_left(&residue);
-        found.break_value().or_else(left)
+        found
+            .break_value()
+            .or_else(left)
+            .or_else(|| family.across())
     }
 }
 
@@ -249,19 +254,22 @@ impl<'a> Family<'a> {
     /// As [`Self::drifts`], of groups of any shape, as far as the basis shows them. What is known without
     /// any release is left out.
     fn drifts_of_rows(&self, nothing: &Prints, drift: &Sums) -> Option<Conflict> {
-        let is_known = |region: &[bool]| {
-            let inside = nothing.follows.iter().zip(region);
-            let inside = inside.filter(|(_, inside)| **inside);
-            inside.fold(Fp::ZERO, |sum, (print, _)| sum.plus(*print)) == Fp::ZERO
-        };
         let grid = self.grid;
         grid.basis.regions().find_map(|(region, amounts, sums)| {
-            let told = || is_all_told(&grid.axes, &region) || is_known(&region);
+            let told = || is_all_told(&grid.axes, &region) || nothing.has(&region);
             if self.judge().is_safe(amounts) || region == self.own || told() {
                 return None;
             }
             self.judge().drifted(amounts, sums, drift)
         })
+    }
+
+    /// As [`Self::drifts`], of releases as they were told.
+    fn across(&self) -> Option<Conflict> {
+        let axes = &self.grid.axes;
+        let known = |region: &[bool]| self.grid.prints_of_all().0.has(region);
+        let is_told = |region: &[bool]| is_all_told(axes, region) || known(region);
+        self.mixed.then(|| self.judge().across(is_told)).flatten()
     }
 
     /// What is left when parts are taken from a whole need not be a rectangle: whoever is in no

@@ -13,6 +13,7 @@
 //!
 //! Page: `docs/disclosure/H2f.md`.
 
+mod across;
 mod audit;
 mod axis;
 mod basis;

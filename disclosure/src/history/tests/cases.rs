@@ -505,3 +505,30 @@ fn a_difference_of_two_states_is_seen_by_a_history_that_is_built_anew() {
         );
     }
 }
+
+/// All of it is of one state of the data. That the state before was told whole must not hide it.
+#[test]
+fn a_whole_and_all_but_one_of_its_parts_in_a_later_state() {
+    // Those left in the fourth town, and how many there are: ten have come.
+    let people = |left: u32, all: u32| -> People {
+        let person = |id: u32| {
+            let moved = id >= 300 + left;
+            let town = if moved { id % 3 } else { (id / 100).min(3) };
+            (id, [0, i64::from(town), 40, 0, 1])
+        };
+        (0..all).map(person).collect()
+    };
+    let count = |more: &str| format!("SELECT count(*) FROM person{more}");
+    let parts = [0, 1, 2].map(|town| count(&format!(" WHERE town = {town}")));
+    for (left, told) in [(3, "-"), (12, "v")] {
+        let mut node = Node::of(people(60, 360));
+        for sql in parts.iter().chain([&count(" WHERE town = 3"), &count("")]) {
+            assert_eq!(node.shows(sql), "v", "{sql}");
+        }
+        node.refresh("e1", people(left, 370));
+        for sql in &parts {
+            assert_eq!(node.shows(sql), "v", "{sql}");
+        }
+        assert_eq!(node.shows(&count("")), told, "{left} left");
+    }
+}

@@ -419,3 +419,29 @@ fn four_legs_in_two_states_of_the_data_are_seen() {
         assert_eq!(last.is_some(), conflict, "{old} old of town d follow");
     }
 }
+
+/// What was told of the first state says nothing of who is left over in the second.
+#[test]
+fn the_total_minus_all_other_cells_of_a_later_state() {
+    let cells = ["a", "b", "c", "d"].map(|town| count(&format!("town = '{town}'")));
+    for (left, conflict) in [(3, true), (12, false)] {
+        let mut world = towns(20, 60);
+        for sql in cells
+            .iter()
+            .chain([&count("town = 'e'"), &TOTAL.to_owned()])
+        {
+            assert_eq!(world.ask(sql), None, "{sql}");
+        }
+        // Most of town e have moved to all others.
+        for (at, person) in world.persons.iter_mut().skip(80 + left).enumerate() {
+            let town = Scalar::Text(["a", "b", "c", "d"][at % 4].to_owned());
+            person.get_mut("person").unwrap()[0].insert("person.town".to_owned(), town);
+        }
+        let moved = u32::try_from(80 + left).unwrap();
+        world.begin_epoch(moved..140);
+        for sql in &cells {
+            assert_eq!(world.ask(sql), None, "{sql}");
+        }
+        assert_eq!(world.ask(TOTAL).is_some(), conflict, "{left} left");
+    }
+}

@@ -1,6 +1,7 @@
 //! Tests of the family audit: a small population, and questions written as SQL.
 
 mod cases;
+mod drifts;
 mod events;
 mod law;
 
