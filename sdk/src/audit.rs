@@ -64,6 +64,10 @@ pub struct Audit {
     pub ledgers: BTreeMap<String, Ledger>,
     /// Single entries that were shown and opened, in words.
     pub entries: Vec<String>,
+    /// Those entries by node and number, each with its hash.
+    pub records: BTreeMap<String, BTreeMap<u64, (Record, String)>>,
+    /// Signed acts of governance that stand in the files; nothing here says that they are genuine.
+    pub acts: Vec<Signed>,
 }
 
 /// Why a file proves nothing. The fault lies with whoever wrote it.
@@ -136,6 +140,11 @@ impl Audit {
         let entries = value.get("entries").and_then(Value::as_array);
         for shown in entries.into_iter().flatten() {
             self.entry(file, shown, value.get("opening"), &checkpoints)?;
+        }
+        let acts = value.get("acts").and_then(Value::as_array);
+        for act in acts.into_iter().flatten() {
+            let act = Signed::deserialize(act).map_err(|why| entry(file, &why))?;
+            self.acts.push(act);
         }
         Ok(())
     }
@@ -263,7 +272,8 @@ impl Audit {
         let shown: Entry = Entry::deserialize(shown).map_err(|why| entry(file, &why))?;
         let record: Record =
             serde_json::from_str(&shown.record).map_err(|why| entry(file, &why))?;
-        let leaf = line::leaf(&line::hash(&shown.record)).map_err(|why| entry(file, &why))?;
+        let hash = line::hash(&shown.record);
+        let leaf = line::leaf(&hash).map_err(|why| entry(file, &why))?;
         let checkpoint = checkpoints
             .iter()
             .filter(|signed| signed.kind == kind::CHECKPOINT)
@@ -279,6 +289,8 @@ impl Audit {
         let (node, seq) = (&record.node, record.seq);
         self.entries
             .push(format!("{file}: record {seq} is in the ledger of {node}"));
+        let records = self.records.entry(node.clone()).or_default();
+        records.insert(seq, (record.clone(), hash));
         if let Some(opening) = opening {
             let opening = Opening::deserialize(opening).map_err(|why| entry(file, &why))?;
             opening.check(&record).map_err(|why| entry(file, &why))?;

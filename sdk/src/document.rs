@@ -53,6 +53,9 @@ pub struct Document {
     /// The roster log the signatures were checked against, each entry as signed bytes in base64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roster: Vec<String>,
+    /// Text of the codebook that the question was read against, under the digest that the question names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codebook: Option<String>,
     /// The coordinator's signed result, every node's signed bytes included, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<String>,

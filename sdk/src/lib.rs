@@ -35,6 +35,7 @@ pub mod diff;
 pub mod document;
 pub mod heads;
 pub mod journal;
+pub mod lineage;
 pub mod link;
 pub mod login;
 pub mod packet;

@@ -41,6 +41,7 @@ pub fn document(verified: &VerifiedResult, by_site: bool) -> Document {
         protection: None,
         notes: Vec::new(),
         roster: verified.roster().iter().map(encode).collect(),
+        codebook: Some(verified.codebook().text.to_string()),
         signed: Some(encode(verified.result().signed())),
     };
     match verified.combined() {

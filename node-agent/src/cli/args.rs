@@ -284,6 +284,10 @@ pub(super) struct LedgerProve {
     /// Id of a question: every record of it, from its arrival to what left
     #[arg(long, value_name = "ID", conflicts_with = "record")]
     pub(super) question: Option<String>,
+    /// With the signed acts that its decision rests on: project record, votes, acceptance, approval,
+    /// reviews with their comments
+    #[arg(long, requires = "question")]
+    pub(super) acts: bool,
     /// Size of an earlier ledger that this one continues
     #[arg(long, value_name = "SEQ")]
     pub(super) continues: Option<u64>,

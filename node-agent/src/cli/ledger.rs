@@ -1,6 +1,7 @@
 //! `ledger prove` and `ledger open`: what a custodian hands to an auditor about single entries.
 //! Both read the ledger as it is on the disk; a running node goes on.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -9,13 +10,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use quorate_evidence::line::{self, Line};
 use quorate_evidence::record::{Event, Record};
 use quorate_evidence::{Sound, walk};
-use quorate_identity::SigningKey;
+use quorate_identity::{Signed, SigningKey};
 use quorate_wire::{Checkpoint, Payload, QuestionPayload, ResultPayload};
 use serde_json::{Value, json};
 
 use super::args::{LedgerOpen, LedgerProve, LedgerRetain, Place};
 use super::{Done, ui};
 use crate::committed;
+use crate::govern;
 use crate::home::Home;
 use crate::ledger;
 use crate::link::Clock;
@@ -86,6 +88,19 @@ impl Whole {
         Ok(json!({ "record": words, "hash": hash, "inclusion": inclusion }))
     }
 
+    /// The signed acts that the decisions among these records rest on.
+    fn acts(&self, place: &Place, seqs: &[u64]) -> anyhow::Result<Vec<Signed>> {
+        let mut named = BTreeSet::new();
+        for seq in seqs {
+            let (_, record, _) = self.record(*seq)?;
+            if let Event::Decided(decided) = record.event {
+                named.extend(decided.statement.approval.documents);
+                named.insert(decided.statement.project_record);
+            }
+        }
+        Ok(govern::behind(&place.state(), &named)?)
+    }
+
     /// The ledger as it stands, signed; with a size, the proof that it continues the ledger of that
     /// size.
     fn checkpoint(&self, place: &Place, from: Option<u64>, now: i64) -> anyhow::Result<Value> {
@@ -124,16 +139,20 @@ pub(super) fn prove(place: &Place, args: &LedgerProve, clock: &Clock) -> anyhow:
         "schema": "quorate.proof/1",
         "checkpoint": whole.checkpoint(place, args.continues, clock())?,
     });
-    let seqs = match (&args.question, args.record) {
+    let seqs: Vec<u64> = match (&args.question, args.record) {
         (Some(question), _) => whole.records_of(question)?,
         (None, seq) => seq.into_iter().collect(),
     };
     let entries: Vec<Value> = seqs
-        .into_iter()
-        .map(|seq| whole.proven(seq))
+        .iter()
+        .map(|seq| whole.proven(*seq))
         .collect::<anyhow::Result<_>>()?;
     if let Some(fields) = proof.as_object_mut() {
         fields.insert("entries".to_owned(), Value::Array(entries));
+        if args.acts {
+            let acts = whole.acts(place, &seqs)?;
+            fields.insert("acts".to_owned(), serde_json::to_value(acts)?);
+        }
     }
     ui::say(&serde_json::to_string_pretty(&proof)?);
     Ok(Done::Well)

@@ -13,7 +13,7 @@ mod rules;
 mod shelf;
 mod told;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -192,6 +192,31 @@ pub fn to_text(signed: &Signed) -> Vec<u8> {
 pub fn read_file(path: &Path) -> Result<Signed, GovernError> {
     let bytes = std::fs::read(path).map_err(|error| GovernError::io(path, &error))?;
     parse(path, &bytes)
+}
+
+/// The signed acts with these digests, and the votes on the records among them, in the order of
+/// their files' names.
+///
+/// # Errors
+/// If any act cannot be read or does not verify.
+pub(crate) fn behind(state: &Path, named: &BTreeSet<String>) -> Result<Vec<Signed>, GovernError> {
+    let mut found = BTreeMap::new();
+    for entry in listing(&state.join(FOLDER))? {
+        let path = entry.path();
+        if path.extension().is_none_or(|ending| ending != "json") {
+            continue;
+        }
+        let signed = read_file(&path)?;
+        let wanted = match Act::open(&signed) {
+            Ok(Act::Vote(vote)) => named.contains(&vote.content().record),
+            Ok(act) => named.contains(act.digest()),
+            Err(why) => return Err(GovernError::Damaged { path, why }),
+        };
+        if wanted {
+            found.insert(path, signed);
+        }
+    }
+    Ok(found.into_values().collect())
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Signed, GovernError> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use super::analyse::AnalyseArgs;
+pub(crate) use super::trust::TrustArgs;
 
 /// Ask many institutions one question; no row leaves any of them.
 #[derive(Debug, Parser)]
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Compare what nodes' ledgers were shown as: results, proofs, files of witnesses
     Audit(AuditArgs),
+    /// Rebuild what a saved result rests on, link by link: project, acceptance, approval, ledger records, answer
+    Lineage(LineageArgs),
     /// Write a saved result as a Five Safes RO-Crate, after verifying it
     Crate(CrateArgs),
     /// Make the public register of data use from nodes' extracts, or check that it is what they give
@@ -79,6 +82,22 @@ pub(crate) struct AuditArgs {
     /// A whole ledger that its custodian gave you (repeatable)
     #[arg(long, value_name = "NODE=FILE")]
     pub(crate) ledger: Vec<String>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+}
+
+/// `lineage`
+#[derive(Debug, Args)]
+pub(crate) struct LineageArgs {
+    /// The result, in JSON
+    pub(crate) result: PathBuf,
+    /// Outputs of `quorate-node ledger prove --question ID --acts`, one of each custodian
+    pub(crate) proofs: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 /// `crate`
@@ -96,6 +115,8 @@ pub(crate) struct CrateArgs {
         default_value = "https://creativecommons.org/licenses/by/4.0/"
     )]
     pub(crate) licence: String,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 /// `register`
@@ -113,6 +134,8 @@ pub(crate) struct RegisterArgs {
     /// Write nothing: compare the files in the folder with what the ledgers give
     #[arg(long)]
     pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 /// `catalog`
@@ -330,9 +353,11 @@ pub(crate) struct ListArgs {
 pub(crate) struct VerifyArgs {
     /// A result written with --format json
     pub(crate) file: PathBuf,
-    /// Codebook of the question, where it is not in the cache
+    /// Codebook of the question, where neither file nor cache holds it
     #[arg(long, value_name = "FILE")]
     pub(crate) codebook: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 /// `codebook`

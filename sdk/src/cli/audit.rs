@@ -4,22 +4,25 @@ use std::path::Path;
 
 use super::args::AuditArgs;
 use super::exit::{Exit, Failure};
+use super::trust::{Trust, broken, roster_in};
 use super::{clock, text, ui};
-use crate::audit::{Audit, AuditError};
-use crate::profile::Profile;
+use crate::audit::Audit;
 use crate::render::clean;
 
 /// Runs the command.
 pub(crate) fn run(home: &Path, args: &AuditArgs) -> Result<Exit, Failure> {
-    let roster = Profile::open(home)?.roster()?;
+    let texts = args.files.iter().map(|path| {
+        let text = text::read_file(path)?;
+        Ok((path.display().to_string(), text))
+    });
+    let texts = texts.collect::<Result<Vec<_>, Failure>>()?;
+    let logs = texts.iter().map(|(_, text)| roster_in(text));
+    let logs: Vec<_> = logs.filter(|log| !log.is_empty()).collect();
+    let roster = Trust::of(home, &args.trust)?.newest(&logs)?;
     let mut audit = Audit::default();
-    for path in &args.files {
-        let read = audit.read(
-            &path.display().to_string(),
-            &text::read_file(path)?,
-            &roster,
-        );
-        read.map_err(|error| broken(&error))?;
+    for (name, text) in &texts {
+        let read = audit.read(name, text, &roster);
+        read.map_err(|error| broken(error.to_string()))?;
     }
     for given in &args.ledger {
         let pair = given.split_once('=');
@@ -27,7 +30,7 @@ pub(crate) fn run(home: &Path, args: &AuditArgs) -> Result<Exit, Failure> {
             pair.ok_or_else(|| Failure::new(Exit::Usage, format!("`{given}`: write NODE=FILE")))?;
         let ledger = text::read_file(Path::new(file))?;
         let read = audit.read_ledger(node, ledger.as_bytes(), &roster, clock::now());
-        read.map_err(|error| broken(&error))?;
+        read.map_err(|error| broken(error.to_string()))?;
     }
     let mut lines: Vec<String> = audit
         .entries
@@ -61,8 +64,4 @@ pub(crate) fn run(home: &Path, args: &AuditArgs) -> Result<Exit, Failure> {
     } else {
         Exit::NotVerified
     })
-}
-
-fn broken(error: &AuditError) -> Failure {
-    Failure::new(Exit::NotVerified, format!("NOT VERIFIED: {error}"))
 }

@@ -8,6 +8,7 @@ mod check;
 mod clock;
 mod codebook;
 mod exit;
+mod lineage;
 mod login;
 mod packet;
 mod progress;
@@ -16,6 +17,7 @@ mod questions;
 mod register;
 mod show;
 mod text;
+mod trust;
 mod ui;
 mod verify;
 
@@ -79,6 +81,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::List(args) => questions::list(&home, &args).await,
         Command::Verify(args) => verify::run(&home, &args),
         Command::Audit(args) => audit::run(&home, &args),
+        Command::Lineage(args) => lineage::run(&home, &args),
         Command::Crate(args) => packet::run(&home, &args),
         Command::Register(args) => register::run(&home, &args),
         Command::Codebook(command) => codebook::run(&command),

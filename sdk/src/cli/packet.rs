@@ -4,12 +4,13 @@ use std::path::Path;
 
 use super::args::CrateArgs;
 use super::exit::{Exit, Failure};
+use super::trust::Trust;
 use super::{ui, verify};
 use crate::packet;
 
 /// Runs the command.
 pub(crate) fn run(home: &Path, args: &CrateArgs) -> Result<Exit, Failure> {
-    let verified = verify::believed(home, &args.result)?;
+    let verified = verify::believed(&Trust::of(home, &args.trust)?, &args.result)?;
     let files = packet::bag(&verified, &args.licence);
     for (name, content) in &files {
         let path = args.out.join(name);

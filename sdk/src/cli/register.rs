@@ -12,12 +12,12 @@ use serde_json::Value;
 
 use super::args::RegisterArgs;
 use super::exit::{Exit, Failure};
+use super::trust::{Trust, broken};
 use super::{text, ui};
-use crate::profile::Profile;
 
 /// Runs the command.
 pub(crate) fn run(home: &Path, args: &RegisterArgs) -> Result<Exit, Failure> {
-    let roster = Profile::open(home)?.roster()?;
+    let roster = Trust::of(home, &args.trust)?.newest(&[])?;
     let mut extracts = Vec::new();
     for path in &args.extracts {
         extracts.push(extract(path, &roster)?);
@@ -96,8 +96,4 @@ fn record(path: &Path) -> Result<(String, Value), Failure> {
 fn signed(path: &Path) -> Result<Signed, Failure> {
     serde_json::from_str(&text::read_file(path)?)
         .map_err(|error| broken(format!("{} is no signed file: {error}", path.display())))
-}
-
-fn broken(message: String) -> Failure {
-    Failure::new(Exit::NotVerified, format!("NOT VERIFIED: {message}"))
 }

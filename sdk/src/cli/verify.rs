@@ -2,37 +2,31 @@
 
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use quorate_evidence::receipt::Checked;
-use quorate_identity::{Roster, Signed};
+use quorate_identity::Roster;
 use quorate_query::analyses::Grid;
-use quorate_wire::signed_from_bytes;
+use quorate_query::codebook::{self, Codebook};
 
 use super::args::VerifyArgs;
 use super::exit::{Exit, Failure};
+use super::trust::{self, Trust, broken};
 use super::{text, ui};
 use crate::document::{AnalysisInfo, Document};
-use crate::profile::Profile;
 use crate::render::clean;
 use crate::verify::{Standard, VerifiedResult, Words, verify};
 use crate::{heads, journal, report};
 
 /// Runs the command.
 pub(crate) fn run(home: &Path, args: &VerifyArgs) -> Result<Exit, Failure> {
-    let Believed {
-        verified,
-        roster,
-        newer,
-        mine,
-    } = believe(home, &args.file, args.codebook.as_deref())?;
-    ui::data(story(&verified, &roster, newer.as_ref(), mine).as_bytes());
+    let trust = Trust::of(home, &args.trust)?;
+    let believed = believe(&trust, &args.file, args.codebook.as_deref())?;
+    ui::data(story(&believed, &trust).as_bytes());
     Ok(Exit::Answered)
 }
 
 /// A saved result that is believed again.
-pub(crate) fn believed(home: &Path, file: &Path) -> Result<VerifiedResult, Failure> {
-    believe(home, file, None).map(|believed| believed.verified)
+pub(crate) fn believed(trust: &Trust, file: &Path) -> Result<VerifiedResult, Failure> {
+    believe(trust, file, None).map(|believed| believed.verified)
 }
 
 /// A result with what it was believed by.
@@ -44,24 +38,21 @@ struct Believed {
     mine: bool,
 }
 
-fn believe(home: &Path, file: &Path, codebook: Option<&Path>) -> Result<Believed, Failure> {
-    let profile = Profile::open(home)?;
+fn believe(trust: &Trust, file: &Path, codebook: Option<&Path>) -> Result<Believed, Failure> {
     let document = read(file)?;
-    let signed = envelope(document.signed.as_deref().ok_or_else(|| {
+    let signed = trust::envelope(document.signed.as_deref().ok_or_else(|| {
         broken("the file holds no signed result, so there is nothing to verify")
     })?)?;
-    let (roster, newer) = rosters(&profile, &document)?;
-    let mut codebooks = profile.codebooks()?;
-    if let Some(path) = codebook {
-        codebooks.push(text::codebook_file(path)?.1);
-    }
-    let remembered = document
-        .question
-        .as_ref()
-        .and_then(|question| question.id.parse().ok())
-        .map(|id| journal::recall(&profile, id))
-        .transpose()?
-        .flatten();
+    let log = document.roster.iter().map(|entry| trust::envelope(entry));
+    let (roster, newer) = trust.rosters(&log.collect::<Result<Vec<_>, _>>()?)?;
+    let codebooks = codebooks(trust, &document, codebook)?;
+    let remembered = match (trust.profile(), &document.question) {
+        (Some(profile), Some(question)) => match question.id.parse() {
+            Ok(id) => journal::recall(profile, id)?,
+            Err(_) => None,
+        },
+        _ => None,
+    };
     let asked = remembered.as_ref().map(|r| (&r.signed, r.nodes.as_slice()));
     let standard = Standard {
         roster: &roster,
@@ -70,8 +61,10 @@ fn believe(home: &Path, file: &Path, codebook: Option<&Path>) -> Result<Believed
     };
     let verified = verify(&signed, standard)
         .map_err(|error| Failure::client(crate::client::ClientError::Verify(error)))?;
-    heads::notice(&profile, &verified)
-        .map_err(|error| Failure::client(crate::client::ClientError::from(error)))?;
+    if let Some(profile) = trust.profile() {
+        heads::notice(profile, &verified)
+            .map_err(|error| Failure::client(crate::client::ClientError::from(error)))?;
+    }
     the_file_says_the_same(&document, &verified)?;
     Ok(Believed {
         verified,
@@ -81,11 +74,23 @@ fn believe(home: &Path, file: &Path, codebook: Option<&Path>) -> Result<Believed
     })
 }
 
-fn broken(message: impl Into<String>) -> Failure {
-    Failure::new(
-        Exit::NotVerified,
-        format!("NOT VERIFIED: {}", message.into()),
-    )
+/// The codebooks at hand. One that the file brings is what its own digest says, and the question
+/// names the digest.
+fn codebooks(
+    trust: &Trust,
+    document: &Document,
+    given: Option<&Path>,
+) -> Result<Vec<Codebook>, Failure> {
+    let mut codebooks = match trust.profile() {
+        Some(profile) => profile.codebooks()?,
+        None => Vec::new(),
+    };
+    if let Some(path) = given {
+        codebooks.push(text::codebook_file(path)?.1);
+    }
+    let brought = document.codebook.as_deref();
+    codebooks.extend(brought.and_then(|text| codebook::read(text, "the result's codebook").ok()));
+    Ok(codebooks)
 }
 
 fn read(path: &Path) -> Result<Document, Failure> {
@@ -97,49 +102,6 @@ fn read(path: &Path) -> Result<Document, Failure> {
         ))
     };
     serde_json::from_str(&text).map_err(not_json)
-}
-
-fn envelope(text: &str) -> Result<Signed, Failure> {
-    let bytes = BASE64
-        .decode(text)
-        .map_err(|_| broken("signed bytes are not base64"))?;
-    signed_from_bytes(&bytes).map_err(|_| broken("signed bytes are not a signed message"))
-}
-
-/// The roster the result was verified against when it was saved, and the one we know now where
-/// that is newer. They must be one history, begun by the pinned founders.
-fn rosters(profile: &Profile, document: &Document) -> Result<(Roster, Option<Roster>), Failure> {
-    let refused = |error: String| {
-        broken(format!(
-            "the roster in the file is not to be believed: {error}"
-        ))
-    };
-    let known = profile.roster().ok();
-    if document.roster.is_empty() {
-        let roster = known.ok_or_else(|| broken("neither file nor profile holds a roster"))?;
-        return Ok((roster, None));
-    }
-    let log = document
-        .roster
-        .iter()
-        .map(|entry| envelope(entry))
-        .collect::<Result<Vec<_>, _>>()?;
-    let saved = profile
-        .verify_roster(&log)
-        .map_err(|error| refused(error.to_string()))?;
-    let Some(known) = known else {
-        return Ok((saved, None));
-    };
-    let (older, newer) = if saved.head().seq <= known.head().seq {
-        (&saved, &known)
-    } else {
-        (&known, &saved)
-    };
-    newer
-        .check_extends(&older.head())
-        .map_err(|error| refused(error.to_string()))?;
-    let moved_on = known.head().seq > saved.head().seq;
-    Ok((saved, moved_on.then_some(known)))
 }
 
 /// What the file shows must be what its signed bytes say.
@@ -170,6 +132,10 @@ fn the_file_says_the_same(document: &Document, verified: &VerifiedResult) -> Res
         ("nodes", document.nodes == genuine.nodes),
         ("protection", document.protection == genuine.protection),
         ("notes", document.notes == genuine.notes),
+        (
+            "codebook",
+            document.codebook.is_none() || document.codebook == genuine.codebook,
+        ),
     ];
     match parts.iter().find(|(_, same)| !same) {
         None => Ok(()),
@@ -228,7 +194,13 @@ fn close(x: f64, y: f64) -> bool {
     (x - y).abs() <= 1e-9 * x.abs().max(y.abs())
 }
 
-fn story(verified: &VerifiedResult, roster: &Roster, newer: Option<&Roster>, mine: bool) -> String {
+fn story(believed: &Believed, trust: &Trust) -> String {
+    let Believed {
+        verified,
+        roster,
+        newer,
+        mine,
+    } = believed;
     let asked = verified.question().payload();
     let list = |wanted: fn(&Words) -> bool| {
         let names = verified.words().iter().filter(|(_, words)| wanted(words));
@@ -247,11 +219,8 @@ fn story(verified: &VerifiedResult, roster: &Roster, newer: Option<&Roster>, min
         verified.status()
     )];
     let mut tick = |text: String| lines.push(format!("  ✓ {text}"));
-    tick(format!(
-        "roster of {} entries, begun by the pinned founders",
-        roster.head().seq
-    ));
-    let here = if mine {
+    tick(founded(roster, trust));
+    let here = if *mine {
         ", the very bytes signed on this machine"
     } else {
         ""
@@ -289,8 +258,24 @@ fn story(verified: &VerifiedResult, roster: &Roster, newer: Option<&Roster>, min
     }
     if let Some(newer) = newer {
         lines.extend(revoked_since(verified, newer));
+    } else if !trust.knows_a_roster() {
+        lines.push(
+            "  – the roster is the one that came with the result: keys that were revoked since are not known (--roster FILE)".to_owned(),
+        );
     }
     lines.join("\n") + "\n"
+}
+
+/// Whose roster it is.
+fn founded(roster: &Roster, trust: &Trust) -> String {
+    let entries = roster.head().seq;
+    match trust.profile() {
+        Some(_) => format!("roster of {entries} entries, begun by the pinned founders"),
+        None => format!(
+            "roster of {entries} entries, begun by the founders you named, of the network {}",
+            roster.network()
+        ),
+    }
 }
 
 /// Where the decisions stand in the nodes' ledgers.

@@ -1,6 +1,7 @@
 //! One project from application to its last question, on a real network, every role acted by its own
 //! key through the commands that its guide names.
 
+mod chain;
 mod end;
 
 use std::fs;
@@ -481,6 +482,8 @@ fn released(story: &mut Story) {
     let file = story.desk.join("result.json");
     fs::write(&file, answer.to_string()).unwrap();
     story.ask("alice", &["verify", file.to_str().unwrap()], 0);
+    chain::followed(story, &id);
+    chain::handed_on(story);
 }
 
 /// Another question is compared with what was approved; one cell of it is hidden.

@@ -30,7 +30,7 @@ pub enum RosterError {
     },
     /// The founders are not those pinned.
     #[error(
-        "the founders of this roster are not the ones pinned as `genesis`: compare the keys with those you received from the custodians"
+        "the founders of this roster are not the ones pinned as `genesis`: compare the keys with those you received from the custodians, and name every founder"
     )]
     ForeignGenesis,
     /// Another network.

@@ -9,6 +9,7 @@ mod inline;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use draft::{TableSample, draft};
 pub use fuzz::fuzz;
@@ -25,6 +26,8 @@ use crate::value::{ColumnType, Scalar};
 pub struct Codebook {
     /// `sha256:` + hex of the exact bytes that were read.
     pub digest: String,
+    /// Those bytes: whoever is shown a result reads them again.
+    pub text: Arc<str>,
     /// Name of the codebook.
     pub name: String,
     /// Version, counted by the consortium.

@@ -67,6 +67,7 @@ fn read_root(root: &Section<'_>, text: &str) -> Option<Codebook> {
     );
     let codebook = with_unit_key(Codebook {
         digest: digest(text),
+        text: text.into(),
         name: name?,
         version: version?,
         unit: unit?,
