@@ -81,9 +81,9 @@ pub(super) fn followed(story: &Story, id: &str) {
     }
     let mut bent = proof.clone();
     let signature = &mut bent["checkpoint"]["signatures"][0]["signature"];
-    let text = signature.as_str().unwrap();
-    let other = if text.starts_with('A') { "B" } else { "A" };
-    *signature = format!("{other}{}", &text[1..]).into();
+    let mut bytes = BASE64.decode(signature.as_str().unwrap()).unwrap();
+    bytes[0] ^= 1;
+    *signature = BASE64.encode(bytes).into();
     told(story, Some(&bent), 5);
 }
 
