@@ -228,12 +228,25 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match dispatch(cli) {
+        Ok(_) if ui::is_lost() => ExitCode::FAILURE,
         Ok(code) => code,
         Err(error) => {
-            ui::note(&format!("{error:#}"));
+            ui::note(&told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes; a cause that was told already is not told again.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            let between = if text.is_empty() { "" } else { ": " };
+            text = format!("{text}{between}{cause}");
+        }
+    }
+    text
 }
 
 fn dispatch(Cli { dir, command }: Cli) -> anyhow::Result<ExitCode> {

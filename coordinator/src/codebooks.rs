@@ -42,7 +42,7 @@ pub(crate) fn publish(
     let folder = path.parent().unwrap_or(Path::new(""));
     let load =
         |set: &str| std::fs::read_to_string(folder.join(set)).map_err(|error| error.to_string());
-    let text = codebook::inline_sets(&text, load).map_err(CodebookError::Mistakes)?;
+    let text = codebook::inline_sets(&text, &name, load).map_err(CodebookError::Mistakes)?;
     let codebook = codebook::read(&text, &name).map_err(CodebookError::Mistakes)?;
     let row = CodebookRow {
         digest: codebook.digest.clone(),

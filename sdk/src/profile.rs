@@ -397,14 +397,26 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), ProfileError> {
     builder.create(path).map_err(io(path))
 }
 
-/// Writes a file so that a reader sees the old content or the new, never a part.
+/// Writes a file so that a reader sees the old content or the new, never a part. Errors name the file
+/// that was wanted. A link stays one; what is no file, such as a pipe or `/dev/stdout`, is written to.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), ProfileError> {
-    let fresh = beside(path);
-    let mut file = fs::File::create(&fresh).map_err(io(&fresh))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(io(&fresh))?;
-    fs::rename(&fresh, path).map_err(io(path))
+    let there = fs::metadata(path).ok();
+    if there.is_some_and(|there| !there.is_file() && !there.is_dir()) {
+        let file = fs::OpenOptions::new().write(true).open(path);
+        return file
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(io(path));
+    }
+    let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let fresh = beside(&whole);
+    let written = fs::File::create(&fresh)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&fresh, &whole));
+    if written.is_err() {
+        // Half a file helps nobody; that it could not be written is what is told.
+        let _not_there = fs::remove_file(&fresh);
+    }
+    written.map_err(io(path))
 }
 
 /// A name beside a file that no other process or thread uses.

@@ -114,7 +114,11 @@ fn how_to_go_on(exe: &Path, network: &Network) -> String {
          export QUORATE_HOME={home}\n    \
          {exe} role cli catalog\n    \
          {exe} role cli query \"SELECT count(*) FROM person WHERE year_of_birth < 1961\" --by-site\n    \
-         {exe} role cli check \"SELECT year_of_birth, count(*) FROM person GROUP BY year_of_birth\"\n\n\
+         {exe} role cli check \"SELECT year_of_birth, count(*) FROM person GROUP BY year_of_birth\"\n    \
+         {exe} role cli analyse ttest --value year_of_birth --by gender_concept_id\n\n\
+         As a custodian, and as the operator:\n\n    \
+         {exe} role node history --dir {dir}/nodes/northfield\n    \
+         {exe} role coordinator questions --dir {dir}/coordinator\n\n\
          `{exe} role cli` is the command `quorate` (cargo run -q -p quorate-sdk --bin quorate -- ...).\n\
          What each party wrote: {dir}/logs",
         dir = network.dir.display()

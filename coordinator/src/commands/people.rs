@@ -34,6 +34,16 @@ pub(crate) fn token(dir: &Path, args: &TokenArgs, now: i64) -> anyhow::Result<()
         until: now.saturating_add(args.hours.saturating_mul(3600)),
         genesis,
     };
+    let known = roster.as_ref().is_some_and(|roster| {
+        let (role, name) = (purpose.role, purpose.name.as_str());
+        roster.member(role, name, now).is_ok()
+    });
+    if !known {
+        ui::note(&format!(
+            "the roster has no current {} `{}`: the token is of no use before custodians have signed one",
+            purpose.role, purpose.name
+        ));
+    }
     let token = make_token(&mut store, purpose, now)?;
     ui::say(&token.to_string());
     ui::note(&format!(
@@ -48,6 +58,12 @@ pub(crate) fn revoke(dir: &Path, args: &HolderArgs, now: i64) -> anyhow::Result<
     let mut store = Store::open_existing(dir)?;
     let (role, name) = (Role::from(args.role), args.name.as_str());
     let revoked = store.revoke(role.as_str(), name, now)?;
+    let config = Config::load(dir).map_err(anyhow::Error::msg)?;
+    let roster = roster_store::load(&store, &config.network)?;
+    let known = roster.is_some_and(|roster| roster.member(role, name, now).is_ok());
+    if revoked == 0 && !known {
+        bail!("there is no certificate of a {role} `{name}`, and the roster has none of that name");
+    }
     ui::note(&format!(
         "{role} `{name}`: {revoked} certificate(s) revoked, open tokens ended"
     ));

@@ -121,7 +121,8 @@ pub(crate) fn publish(dir: &Path, file: &Path, now: i64) -> anyhow::Result<()> {
     let text =
         fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let mut store = Store::open_existing(dir)?;
-    let roster = roster_store::publish(&mut store, &config.network, &parse_log(&text)?, now)?;
+    let entries = parse_log(&text).with_context(|| file.display().to_string())?;
+    let roster = roster_store::publish(&mut store, &config.network, &entries, now)?;
     let head = roster.head();
     ui::say(&format!("{} {}", head.seq, head.hash));
     Ok(())

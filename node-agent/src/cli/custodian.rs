@@ -37,6 +37,7 @@ pub(super) fn try_question(place: &Place, args: Try, clock: &Clock) -> anyhow::R
 /// Says that a question would be refused.
 pub(super) fn would_be_refused(refusal: &Refusal) -> Done {
     let (code, detail) = (refusal.code().0, refusal.detail());
+    let detail = detail.strip_prefix(&format!("{code}: ")).unwrap_or(detail);
     ui::note(&format!("would be refused with {code}: {detail}"));
     Done::Refused
 }
@@ -101,7 +102,14 @@ fn bare(args: &Try) -> anyhow::Result<Request> {
                 arguments.insert(name.to_owned(), value.to_owned());
             }
             let analysis = Analysis::named(name, arguments);
-            let analysis = analysis.with_context(|| format!("there is no analysis `{name}`"))?;
+            let known = || {
+                ALL.iter()
+                    .map(|one| one.name)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            let analysis = analysis
+                .with_context(|| format!("there is no analysis `{name}`; there are {}", known()))?;
             Ok(Request::Analysis(analysis))
         }
         (None, Some(sql), _) => Ok(sql.as_str().into()),
@@ -200,8 +208,9 @@ pub(super) fn resume(place: &Place, args: &Resume, clock: &Clock) -> anyhow::Res
             );
         }
     }
-    if let Some(reason) = home.paused() {
-        ui::note(&format!("it was paused: {reason}"));
+    match home.paused() {
+        Some(reason) => ui::note(&format!("it was paused: {reason}")),
+        None => ui::note("it was not paused"),
     }
     home.set_paused(None)?;
     if place.policy_path().exists() {

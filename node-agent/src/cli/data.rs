@@ -107,7 +107,7 @@ pub(super) fn pick_codebook(
             let load = |name: &str| {
                 std::fs::read_to_string(folder.join(name)).map_err(|error| error.kind().to_string())
             };
-            let text = codebook::inline_sets(&text, load)?;
+            let text = codebook::inline_sets(&text, file, load)?;
             Ok(Arc::new(codebook::read(&text, file)?))
         }
         Some(digest) => {

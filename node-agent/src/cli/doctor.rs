@@ -318,7 +318,10 @@ fn sources(found: &mut Findings, policy: &Policy) {
         match listed {
             Ok(files) => found.well(
                 "source",
-                format!("{name}: {files} files can be read; `data check` reads their rows"),
+                format!(
+                    "{name}: {files} {} can be read; `data check` reads the rows",
+                    if files == 1 { "file" } else { "files" }
+                ),
             ),
             Err(error @ FileError::Missing { .. }) => {
                 found.bad("source", format!("{name}: {error}"))

@@ -61,46 +61,56 @@ fn add(place: &Place, args: &GovernFiles, clock: &Clock) -> anyhow::Result<Done>
 
 fn list(place: &Place) -> anyhow::Result<Done> {
     let acts = Acts::load(&place.state())?;
-    line(&acts.projects, |one| {
+    let mut shown = 0;
+    shown += line(&acts.projects, |one| {
         format!("{} version {}: {}", one.id, one.version, one.title)
     });
-    line(&acts.votes, |one| {
+    shown += line(&acts.votes, |one| {
         let word = if one.agrees { "for" } else { "against" };
         format!("{} {word} {}", one.voter.name, one.record)
     });
-    line(&acts.words, |one| match &one.word {
+    shown += line(&acts.words, |one| match &one.word {
         Word::Accept { release, .. } => format!("accepted ({}) {}", release.as_str(), one.record),
         Word::Refuse => format!("refused {}", one.record),
     });
-    line(&acts.evidence, |one| {
+    shown += line(&acts.evidence, |one| {
         format!(
             "{} has `{}` version {}",
             one.subject.name, one.name, one.version
         )
     });
-    line(&acts.approvals, |one| {
+    shown += line(&acts.approvals, |one| {
         format!(
             "project {} serial {}, {} runs",
             one.project, one.serial, one.runs
         )
     });
-    line(&acts.suspensions, |one| {
-        format!("{:?}: {}", one.target, one.reason)
+    shown += line(&acts.suspensions, |one| {
+        let target = match &one.target {
+            Target::Person { key } => format!("person {key}"),
+            Target::Project { id } => format!("project {id}"),
+            Target::Node => "the whole node".to_owned(),
+        };
+        format!("{target}: {}", one.reason)
     });
-    line(&acts.lifts, |one| format!("lifts {}", one.suspension));
-    line(&acts.changes, |one| {
+    shown += line(&acts.lifts, |one| format!("lifts {}", one.suspension));
+    shown += line(&acts.changes, |one| {
         format!("policy {} to {}: {}", one.from, one.to, one.reason)
     });
-    line(&acts.glasses, |one| {
+    shown += line(&acts.glasses, |one| {
         format!("{} reads question {}", one.who.name, one.question)
     });
-    line(&govern::reviews(&place.state(), None)?, |one| {
+    shown += line(&govern::reviews(&place.state(), None)?, |one| {
         format!("{} on {}", one.checker.name, one.question)
     });
+    if shown == 0 {
+        ui::note("no act is held here");
+    }
     Ok(Done::Well)
 }
 
-fn line<A: Artefact>(acts: &[Opened<A>], about: impl Fn(&A) -> String) {
+/// One line an act; how many there were.
+fn line<A: Artefact>(acts: &[Opened<A>], about: impl Fn(&A) -> String) -> usize {
     for act in acts {
         let (digest, signers) = (act.digest(), act.signers().len());
         ui::say(&format!(
@@ -109,6 +119,7 @@ fn line<A: Artefact>(acts: &[Opened<A>], about: impl Fn(&A) -> String) {
             about(act.content())
         ));
     }
+    acts.len()
 }
 
 fn projects(place: &Place, clock: &Clock) -> anyhow::Result<Done> {

@@ -23,6 +23,10 @@ pub(super) fn list(place: &Place, args: &HistoryList) -> anyhow::Result<Done> {
     let mut lines = Store::look(&place.state())?.history(&population, u32::MAX)?;
     lines.retain(|line| is_wanted(line, args));
     lines.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
+    if lines.is_empty() && !args.json {
+        ui::note("nothing of that has left");
+        return Ok(Done::Well);
+    }
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
     table.set_header([

@@ -74,15 +74,28 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match command(args) {
+        Ok(Done::Well) if ui::is_lost() => ExitCode::FAILURE,
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::Badly) => ExitCode::FAILURE,
         Ok(Done::Refused) => ExitCode::from(2),
         Ok(Done::Unverified) => ExitCode::from(5),
         Err(error) => {
-            ui::note(&format!("quorate-node: {error:#}"));
+            ui::note(&format!("quorate-node: {}", told(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes; a cause that was told already is not told again.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            let between = if text.is_empty() { "" } else { ": " };
+            text = format!("{text}{between}{cause}");
+        }
+    }
+    text
 }
 
 fn command(args: Args) -> anyhow::Result<Done> {

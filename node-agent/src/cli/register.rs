@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use quorate_identity::envelope::kind;
 use quorate_identity::{Role, Signed, SigningKey};
 
@@ -27,7 +27,8 @@ pub(super) fn register(place: &Place, args: &DataRegister, clock: &Clock) -> any
             .key
             .clone()
             .unwrap_or_else(|| home.custodian_key_path()),
-    )?;
+    )
+    .context("the custodian's key (`--key FILE` says where it is)")?;
     let now = clock();
     let roster = home.roster(&policy)?;
     let custodian = roster.by_key(key.key_id(), now)?;

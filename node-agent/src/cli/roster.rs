@@ -95,7 +95,8 @@ pub(super) fn sign(place: &Place, args: &RosterSign, clock: &Clock) -> anyhow::R
         .key
         .clone()
         .unwrap_or_else(|| home.custodian_key_path());
-    let key = SigningKey::load(&path)?;
+    let key =
+        SigningKey::load(&path).context("the custodian's key (`--key FILE` says where it is)")?;
     let mut entries = read(&args.file)?;
     if entries.is_empty() {
         bail!("{}: no entry in it", args.file.display());

@@ -204,3 +204,18 @@ fn where_two_speak_for_the_custodian_two_resume() {
     assert_eq!(node(dir.path(), &format!("resume {carla} {dana}")), 0);
     assert!(!dir.path().join("state/paused").exists());
 }
+
+#[test]
+fn a_cause_that_was_told_is_not_told_again() {
+    use anyhow::Context;
+    let missing = SigningKey::load(Path::new("/nowhere/custodian.key"));
+    let error = missing.context("the custodian's key").unwrap_err();
+    let text = super::told(&error);
+    assert!(
+        text.starts_with("the custodian's key: /nowhere/custodian.key: "),
+        "{text}"
+    );
+    assert_eq!(text.matches("No such file").count(), 1, "{text}");
+    let two = anyhow::anyhow!("inner").context("outer");
+    assert_eq!(super::told(&two), "outer: inner");
+}

@@ -29,7 +29,11 @@ use crate::source::files;
 pub fn read_file(path: &Path, codebooks: &[&Codebook]) -> Result<Policy, Mistakes> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Mistakes::whole_file(&name, format!("cannot be read: {}", error.kind()))
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            other => other.to_string(),
+        };
+        Mistakes::whole_file(&name, format!("cannot be read: {why}"))
     })?;
     let base = path.parent().unwrap_or(Path::new(""));
     let base = std::path::absolute(base).unwrap_or_else(|_| base.to_path_buf());

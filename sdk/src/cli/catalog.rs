@@ -56,7 +56,7 @@ async fn network(home: &Path) -> Result<Option<Catalogue>, Failure> {
 fn no_table(codebook: &Codebook, name: &str) -> Failure {
     let known: Vec<&str> = codebook.tables.keys().map(String::as_str).collect();
     let message = format!(
-        "there is no table `{}`; there are {}",
+        "there is no table `{}`; the codebook has {}",
         clean(name),
         known.join(", ")
     );
@@ -90,13 +90,16 @@ fn overview(codebook: &Codebook, catalogue: Option<&Catalogue>, search: Option<&
     if found {
         page.push_str(&lines(&grid));
     }
+    let named = codebook.sets.keys().map(|name| name.chars().count());
+    let wide = named.max().unwrap_or(0) + "set.".len();
     let sets: Vec<String> = codebook
         .sets
         .iter()
         .filter(|(name, _)| search.is_none_or(|word| name.to_lowercase().contains(word)))
         .map(|(name, set)| {
             format!(
-                "set.{name}  {} of {}.{}",
+                "{:wide$}  {} of {}.{}",
+                format!("set.{name}"),
                 values_of(set.values.len()),
                 set.column.table,
                 set.column.column
@@ -211,7 +214,8 @@ fn values(column: &Column) -> String {
         });
         parts.push(each.collect::<Vec<_>>().join(", "));
     }
-    if let Some((low, high)) = &column.bounds {
+    // A closed domain has said its ends.
+    if let Some((low, high)) = column.bounds.as_ref().filter(|_| column.domain.is_none()) {
         parts.push(format!("{low} to {high}"));
     }
     if let Some((first, last)) = column.period {

@@ -51,6 +51,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         .map_err(Failure::from)
         .and_then(|runtime| runtime.block_on(dispatch(cli)));
     match outcome {
+        Ok(Exit::Answered) if ui::is_lost() => Exit::Failed.into(),
         Ok(exit) => exit.into(),
         Err(failure) => {
             // Words of others must not steer the terminal.

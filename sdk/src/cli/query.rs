@@ -1,7 +1,9 @@
 //! `quorate query`: ask, watch, fetch, believe, show.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use quorate_identity::{Role, Roster};
 use quorate_query::analyses::Request;
 use quorate_query::codebook::Codebook;
 use quorate_query::problem::Problem;
@@ -45,6 +47,7 @@ pub(crate) async fn ask(
     };
     let now = clock::now_millis();
     let roster = client.roster(clock::now()).await.map_err(Failure::client)?;
+    known_nodes(&draft, &roster)?;
     let name = client.profile().settings.name.clone();
     let asked = match ask::sign(&draft, name.as_str(), &codebook, &roster, &key, now) {
         Ok(asked) => asked,
@@ -59,6 +62,35 @@ pub(crate) async fn ask(
         draft,
     };
     interruptible(question.asked.id, to_the_end(&mut client, &question, args)).await
+}
+
+/// Whether the nodes that are named can be asked, and are enough.
+fn known_nodes(draft: &Draft, roster: &Roster) -> Result<(), Failure> {
+    let members = roster.members(clock::now());
+    let nodes = members.filter(|member| member.role == Role::Node);
+    let nodes: BTreeSet<String> = nodes.map(|node| node.name.to_string()).collect();
+    let listed = || nodes.iter().cloned().collect::<Vec<_>>().join(", ");
+    if let Some(unknown) = draft.nodes.iter().find(|name| !nodes.contains(*name)) {
+        return Err(Failure::usage(format!(
+            "the network has no node `{unknown}`; it has {}",
+            listed()
+        )));
+    }
+    let asked = match draft.nodes.len() {
+        0 => nodes.len(),
+        named => named,
+    };
+    match usize::try_from(draft.min_nodes) {
+        Ok(wanted) if wanted <= asked => Ok(()),
+        _ => Err(Failure::usage(format!(
+            "--min-nodes {} is more than the {asked} that are asked: {}",
+            draft.min_nodes,
+            match draft.nodes.len() {
+                0 => listed(),
+                _ => draft.nodes.iter().cloned().collect::<Vec<_>>().join(", "),
+            }
+        ))),
+    }
 }
 
 /// A question on its way.

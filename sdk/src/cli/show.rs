@@ -34,7 +34,40 @@ pub(crate) fn check(args: &ShowArgs) -> Result<(), Failure> {
             "this format is binary: add --out FILE, or send it to another program",
         ));
     }
+    for path in args.out.iter().chain(&args.plot) {
+        writable(path)?;
+    }
+    if args.plot.is_some() && args.plot == args.out {
+        return Err(Failure::usage(
+            "--out and --plot name the same file: give each its own",
+        ));
+    }
+    let is_svg = |path: &Path| path.extension().is_none_or(|ending| ending == "svg");
+    if let Some(path) = args.plot.as_deref().filter(|path| !is_svg(path)) {
+        return Err(Failure::usage(format!(
+            "pictures are drawn as SVG: write --plot {}",
+            path.with_extension("svg").display()
+        )));
+    }
     Ok(())
+}
+
+/// Whether a file could be written there: a question is not asked for an answer that has no place.
+fn writable(path: &Path) -> Result<(), Failure> {
+    let failed = |why: &str| {
+        let message = format!("cannot write {}: {why}; nothing was asked", path.display());
+        Err(Failure::new(Exit::Failed, message))
+    };
+    if path.is_dir() {
+        return failed("it is a folder");
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    match folder.map(Path::is_dir) {
+        Some(false) => failed("there is no such folder"),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a result.
@@ -68,7 +101,7 @@ pub(crate) fn result(document: &Document, args: &ShowArgs) -> Result<(), Failure
         Format::Parquet => render::arrow::parquet(document)?,
     };
     match &args.out {
-        Some(path) => write(path, &bytes)?,
+        Some(path) => write(path, &bytes, document)?,
         None => ui::data(&bytes),
     }
     if format != Format::Table || args.out.is_some() {
@@ -77,8 +110,15 @@ pub(crate) fn result(document: &Document, args: &ShowArgs) -> Result<(), Failure
     Ok(())
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |error: profile::ProfileError| Failure::new(Exit::Failed, error.to_string());
+fn write(path: &Path, bytes: &[u8], document: &Document) -> Result<(), Failure> {
+    let failed = |error: profile::ProfileError| {
+        let question = document.question.as_ref();
+        let kept =
+            question.map(|question| format!("; the answer is kept: quorate fetch {}", question.id));
+        let error = Failure::from(error);
+        let message = format!("cannot write {error}{}", kept.unwrap_or_default());
+        Failure::new(Exit::Failed, message)
+    };
     profile::replace(path, bytes).map_err(failed)?;
     ui::say(&format!("written: {}", path.display()));
     Ok(())
@@ -97,7 +137,7 @@ pub(crate) fn picture(document: &Document, args: &ShowArgs) -> Result<(), Failur
         Picture::Coverage => plot::Picture::Coverage,
     });
     match plot::draw(document, wanted, args.title.as_deref()) {
-        Ok(svg) => write(path, svg.as_bytes()),
+        Ok(svg) => write(path, svg.as_bytes(), document),
         // Why there is no answer has been said.
         Err(NoPicture::NoAnswer) => Ok(()),
         Err(nothing) => Err(Failure::new(Exit::Failed, nothing.to_string())),

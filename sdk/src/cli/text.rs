@@ -21,7 +21,14 @@ const TEXT_LIMIT: u64 = 1024 * 1024;
 /// The SQL text and its parameters.
 pub(crate) fn question(args: &TextArgs) -> Result<(String, Params), Failure> {
     let sql = match (&args.sql, &args.file) {
-        (Some(sql), _) => sql.clone(),
+        (Some(sql), _) => match file_of(sql) {
+            Some(file) => {
+                return Err(Failure::usage(format!(
+                    "`{sql}` is the name of a file and no question: write --file {file}"
+                )));
+            }
+            None => sql.clone(),
+        },
         (None, Some(path)) if path.as_os_str() == "-" => {
             let mut text = String::new();
             std::io::stdin()
@@ -35,6 +42,14 @@ pub(crate) fn question(args: &TextArgs) -> Result<(String, Params), Failure> {
         (None, None) => return Err(Failure::usage("give the question as SQL, or --file F")),
     };
     Ok((sql.trim_end().to_owned(), params(&args.params)?))
+}
+
+/// The file that was named where a question stands: one word that ends as files do, or `@FILE`.
+fn file_of(text: &str) -> Option<&str> {
+    let one_word = !text.is_empty() && !text.contains(char::is_whitespace);
+    let file = text.strip_prefix('@');
+    file.or_else(|| text.ends_with(".sql").then_some(text))
+        .filter(|_| one_word)
 }
 
 /// Parameters from options and files.
@@ -73,9 +88,22 @@ pub(crate) fn of_cohort(mut request: Request, args: &CohortArgs) -> Result<Reque
 
 /// Reads a file, and names it where that fails.
 pub(crate) fn read_file(path: &Path) -> Result<String, Failure> {
-    let failed =
-        |error: std::io::Error| Failure::new(Exit::Failed, format!("{}: {error}", path.display()));
+    let failed = |error: std::io::Error| {
+        Failure::new(Exit::Failed, format!("{}: {}", path.display(), why(&error)))
+    };
     std::fs::read_to_string(path).map_err(failed)
+}
+
+/// Why a file could not be read, in words.
+fn why(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file".to_owned(),
+        ErrorKind::PermissionDenied => "you may not read it".to_owned(),
+        ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// Reads a codebook file and the set files that it names.
@@ -86,10 +114,11 @@ pub(crate) fn codebook_file(path: &Path) -> Result<(String, Codebook), Failure> 
         let file = folder.join(name);
         std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))
     };
-    let whole =
-        codebook::inline_sets(&text, load).map_err(|mistakes| Failure::mistakes(&mistakes))?;
-    let codebook = codebook::read(&whole, &path.display().to_string())
+    let name = path.display().to_string();
+    let whole = codebook::inline_sets(&text, &name, load)
         .map_err(|mistakes| Failure::mistakes(&mistakes))?;
+    let codebook =
+        codebook::read(&whole, &name).map_err(|mistakes| Failure::mistakes(&mistakes))?;
     Ok((whole, codebook))
 }
 

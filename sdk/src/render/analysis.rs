@@ -14,10 +14,22 @@ const DIGITS: i32 = 6;
 #[must_use]
 pub fn render(analysis: &AnalysisInfo) -> String {
     let name = clean(&analysis.name);
+    let name = name.split('/').next().unwrap_or(&name);
     let tables = analysis.report.tables.iter();
+    let tables = tables.filter(|grid| !grid.rows.is_empty());
     tables
-        .map(|grid| format!("{name}: {}\n{}\n\n", clean(&grid.name), table(grid)))
+        .map(|grid| format!("{name}: {}\n{}\n", clean(&grid.name), lines(grid)))
         .collect()
+}
+
+/// The lines of a table without blanks at their ends.
+fn lines(grid: &Grid) -> String {
+    let mut text = String::new();
+    for line in table(grid).lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 fn table(grid: &Grid) -> Table {
@@ -48,7 +60,13 @@ fn text(entry: &Entry) -> String {
     if entry.lower.as_ref() == Some(value) && entry.upper.as_ref() == Some(value) {
         return shown;
     }
-    format!("{shown} ({lower}–{upper})")
+    // `-5–-1` cannot be read.
+    let between = if lower.starts_with('-') && !upper.is_empty() {
+        " to "
+    } else {
+        "–"
+    };
+    format!("{shown} ({lower}{between}{upper})")
 }
 
 /// A number with at most [`DIGITS`] significant digits.

@@ -64,12 +64,31 @@ fn one(text: &mut String, name: &str, document: &Document, look: Look) {
     if !name.is_empty() {
         let _ = writeln!(text, "{}", clean(name));
     }
-    text.push_str(&grid(document, look.by_site));
+    // Statistics follow: rows that say nothing do not stand before them.
+    let known = document.analysis.is_some() && !look.by_site;
+    let mut shown = document.clone();
+    if known {
+        shown.rows.retain(|row| !is_withheld(row));
+    }
+    let hidden = document.rows.len() - shown.rows.len();
+    text.push_str(&grid(&shown, look.by_site));
     if document.rows.is_empty() {
         text.push_str(" (no rows)\n");
     }
+    if hidden > 0 {
+        let rows = if hidden == 1 { "row" } else { "rows" };
+        let _ = writeln!(
+            text,
+            " {WITHHELD} in every cell of {hidden} {rows} more; --by-site shows them"
+        );
+    }
     text.push('\n');
     legend(text, document);
+}
+
+/// Whether nothing of a row is known.
+fn is_withheld(row: &Row) -> bool {
+    !row.key.is_empty() && row.cells.values().all(|cell| value_text(cell) == WITHHELD)
 }
 
 /// What stands below the table: who answered, who did not and why, rules, notes, the question.

@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::coordinator::{Mood, Network};
 use crate::world::{CODEBOOK, SEXES};
 
-fn quorate(home: &Path, args: &[&str]) -> Output {
+pub(crate) fn quorate(home: &Path, args: &[&str]) -> Output {
     command(home, args).output().unwrap()
 }
 
-fn command(home: &Path, args: &[&str]) -> Command {
+pub(crate) fn command(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
     command
         .args(args)
@@ -22,15 +22,15 @@ fn command(home: &Path, args: &[&str]) -> Command {
     command
 }
 
-fn out(output: &Output) -> String {
+pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn err(output: &Output) -> String {
+pub(crate) fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-fn expect(output: &Output, code: i32) {
+pub(crate) fn expect(output: &Output, code: i32) {
     assert_eq!(
         output.status.code(),
         Some(code),
@@ -41,7 +41,7 @@ fn expect(output: &Output, code: i32) {
 }
 
 /// A network whose alice has logged in and compared the founder's key.
-fn joined() -> Network {
+pub(crate) fn joined() -> Network {
     let network = Network::start();
     let token = network.token().to_string();
     let login = quorate(
@@ -573,7 +573,7 @@ fn the_catalog_tells_what_can_be_written() {
     let unknown = quorate(home, &["catalog", "persons"]);
     expect(&unknown, 1);
     assert!(
-        err(&unknown).contains("there are person"),
+        err(&unknown).contains("the codebook has person"),
         "{}",
         err(&unknown)
     );

@@ -10,6 +10,8 @@ mod formats;
 #[cfg(test)]
 mod lies;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod plots;
 #[cfg(test)]
 mod receipts;

@@ -308,6 +308,29 @@ fn what_cannot_be_drawn_is_said() {
 }
 
 #[test]
+fn a_model_is_drawn_without_its_intercept() {
+    let ends = |estimate: f64| {
+        [
+            ("estimate", entry(estimate, 0.2)),
+            ("from", entry(estimate - 1.0, 0.1)),
+            ("to", entry(estimate + 1.0, 0.1)),
+        ]
+    };
+    let rows = [
+        line("intercept", &ends(180.0)),
+        line("sex 1 male", &ends(-2.5)),
+        line("age", &ends(0.5)),
+    ];
+    let columns = ["estimate", "from", "to"];
+    let tables = json!([{"name": "coefficients", "columns": columns, "rows": rows}]);
+    let model = analysis("lm/1", &json!({"formula": "chol ~ sex + age"}), &tables);
+    let drawn = draw(&model, Some(Picture::Forest), None).unwrap();
+    assert!(drawn.contains("sex 1 male") && drawn.contains("0.5"));
+    assert!(!drawn.contains("intercept") && !drawn.contains("180"));
+    assert_eq!(draw(&model, None, None).unwrap(), drawn);
+}
+
+#[test]
 fn statistics_are_a_table_of_numbers() {
     let text = String::from_utf8(statistics::csv(&meta()).unwrap()).unwrap();
     let lines: Vec<&str> = text.lines().collect();

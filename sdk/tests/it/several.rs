@@ -100,7 +100,7 @@ fn every_table_is_combined_named_and_shown() {
     for part in [
         "persons\n",
         "levels_sex\n",
-        "table1/1: table1",
+        "table1: table1",
         "sex 1 male: share",
     ] {
         assert!(text.contains(part), "{part}: {text}");

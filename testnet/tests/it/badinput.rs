@@ -527,3 +527,38 @@ impl Drop for Tmpfs {
             .status();
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_written_to_standard_output_is_a_failure() {
+    let place = support::scratch();
+    let run = |role: &str, arguments: &[&str]| {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut command = std::process::Command::new(support::exe());
+        command.args(["role", role]).args(arguments).stdout(full);
+        command.current_dir(&place).output().unwrap()
+    };
+    for (role, arguments) in [
+        ("node", &["init", "--dir", "node"][..]),
+        (
+            "coordinator",
+            &[
+                "init",
+                "--dir",
+                "hub",
+                "--network",
+                "net",
+                "--url",
+                "https://127.0.0.1:8443",
+            ],
+        ),
+    ] {
+        let done = run(role, arguments);
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(1), "{said}");
+        assert!(said.contains("standard output cannot be written"), "{said}");
+    }
+}

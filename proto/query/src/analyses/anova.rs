@@ -4,6 +4,7 @@
 use super::arguments::{Argument, Arguments, CONFIDENCE, GROUPS, TABLE, VALUE, WHERE, refuse};
 use super::distribution::fisher_upper;
 use super::groups::{self, Group, Groups, less_one, persons, weighted_mean};
+use super::levels::Must;
 use super::range::Range;
 use super::report::{Grid, Report};
 use super::strata::{sum, whole};
@@ -25,12 +26,13 @@ pub(super) const DEFINITION: Definition = Definition {
     about: "Do the means of several groups differ, and which? One-way ANOVA and Tukey's pairs",
     arguments: &[
         VALUE,
-        GROUPS,
+        GROUPS.must(Must::Groups(0)),
         Argument::optional(
             "and",
             "COLUMN[:BAND]",
             "A second factor, for a two-way analysis",
-        ),
+        )
+        .must(Must::Groups(1)),
         TABLE,
         WHERE,
         CONFIDENCE,

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 use num_rational::BigRational;
 
-use crate::codebook::{Codebook, ColumnRef, Role, RowsPer};
+use super::levels::Must;
+use crate::codebook::{Codebook, Column, ColumnRef, Role, RowsPer};
 use crate::number::Number;
 use crate::problem::{Code, Problem};
+use crate::sql::{closest, listed};
 
 /// Whether an argument must be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Argument {
     pub about: &'static str,
     /// Whether it must be given.
     pub need: Need,
+    /// What its levels must be, where the codebook closes the domain.
+    pub(super) must: Must,
 }
 
 impl Argument {
@@ -45,7 +49,13 @@ impl Argument {
             value,
             about,
             need,
+            must: Must::Nothing,
         }
+    }
+
+    /// The same one, with something that must hold of its levels.
+    pub(super) const fn must(self, must: Must) -> Self {
+        Self { must, ..self }
     }
 
     /// One that may be left out.
@@ -105,7 +115,8 @@ pub(super) const IS: Argument = Argument::optional(
     "is",
     "VALUE",
     "The value of those who have it; else the greatest one",
-);
+)
+.must(Must::LevelOfLast);
 
 /// A V900.
 pub(super) fn refuse(message: impl Into<String>) -> Problem {
@@ -150,10 +161,7 @@ impl Arguments {
             Some(RowsPer::Many { .. }) => Err(refuse(format!(
                 "`{name}` has many rows per person, and an analysis counts each person once"
             ))),
-            None => Err(Problem::new(
-                Code("V200"),
-                format!("the codebook has no table `{name}`"),
-            )),
+            None => Err(no_table(name, codebook)),
         }
     }
 
@@ -254,7 +262,12 @@ impl Arguments {
         let read = |text: &str| {
             let number = text.parse::<Number>().ok();
             let number = number.and_then(|number| number.to_string().parse::<f64>().ok());
-            number.ok_or_else(|| refuse(format!("`{name}` is a number such as 0.5")))
+            let such = if name == CONFIDENCE.name {
+                "0.95"
+            } else {
+                "0.5"
+            };
+            number.ok_or_else(|| refuse(format!("`{name}` is a number such as {such}")))
         };
         self.get(name).map(read).transpose()
     }
@@ -264,6 +277,74 @@ impl Arguments {
         let number = self.get(name)?.parse::<Number>().ok()?;
         Some(number.to_rational())
     }
+}
+
+/// The codebook has no such table.
+fn no_table(name: &str, codebook: &Codebook) -> Problem {
+    let one_row = codebook.tables.iter();
+    let one_row = one_row.filter(|(_, table)| table.rows == RowsPer::Unit);
+    let known = one_row.map(|(name, _)| name.as_str());
+    let text = format!("the codebook has no table `{name}`");
+    let problem = |text: String| Problem::new(Code("V200"), text);
+    match closest(name, known.clone()) {
+        Some(near) => problem(format!("{text}; did you mean `{near}`?")).write(near),
+        None => problem(format!("{text}; one row per person have {}", listed(known))),
+    }
+}
+
+/// A table has no such column: the one that was meant, the table that has it, or those there are.
+pub(super) fn no_column(code: Code, table: &str, name: &str, codebook: &Codebook) -> Problem {
+    let text = format!("`{table}` has no column `{name}`");
+    let columns = codebook.tables.get(table).map(|table| &table.columns);
+    let known = columns.into_iter().flatten().map(|(name, _)| name.as_str());
+    if let Some(near) = closest(name, known.clone()) {
+        return Problem::new(code, format!("{text}; did you mean `{near}`?")).write(near);
+    }
+    let other = codebook.tables.iter();
+    let other = other.filter(|(_, table)| table.columns.contains_key(name));
+    let other = listed(other.map(|(name, _)| name.as_str()));
+    if other == "none" {
+        Problem::new(code, format!("{text}; it has {}", listed(known)))
+    } else {
+        Problem::new(code, format!("{text}, but {other} has"))
+    }
+}
+
+/// A problem of the text that an analysis comes to, in words of its arguments: bands are written
+/// `column:10` there, and what may be averaged is a column.
+pub(super) fn in_arguments(problem: Problem, table: &str, codebook: &Codebook) -> Problem {
+    match problem.write.as_deref() {
+        Some("count(*)") => {
+            let columns = codebook.tables.get(table).map(|table| &table.columns);
+            let is_value = |column: &Column| column.has(Role::Value) && column.ty.is_numeric();
+            let values = columns.into_iter().flatten();
+            let values = values.filter(|(_, column)| is_value(column));
+            let values = listed(values.map(|(name, _)| name.as_str()));
+            let message = format!("{}; of `{table}` it allows {values}", problem.message);
+            Problem {
+                message,
+                write: None,
+                ..problem
+            }
+        }
+        Some(text) => match as_argument(text) {
+            Some(write) => problem.write(write),
+            None => problem,
+        },
+        None => problem,
+    }
+}
+
+/// `floor(age/10)*10` as `age:10`, `date_trunc('year', day)` as `day:year`.
+fn as_argument(sql: &str) -> Option<String> {
+    if let Some(rest) = sql.strip_prefix("date_trunc('") {
+        let (unit, column) = rest.strip_suffix(')')?.split_once("', ")?;
+        return Some(format!("{column}:{unit}"));
+    }
+    let (column, rest) = sql.strip_prefix("floor(")?.split_once('/')?;
+    let (width, again) = rest.split_once(")*")?;
+    let (column, width) = (column.trim(), width.trim());
+    (width == again.trim()).then(|| format!("{column}:{width}"))
 }
 
 /// A group key as SQL.

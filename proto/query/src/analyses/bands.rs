@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use num_rational::BigRational;
 use num_traits::{One, Zero};
 
-use super::arguments::{Argument, Arguments, refuse};
+use super::arguments::{Argument, Arguments, no_column, refuse};
 use super::range::{Range, float};
 use super::report::Report;
 use super::strata::{level_name, whole};
@@ -19,7 +19,7 @@ use crate::codebook::{Codebook, Column, ColumnRef, Role};
 use crate::combine::{Interval, Released, ReleasedTables};
 use crate::domain;
 use crate::number::Number;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::question::{GroupKey, Stat};
 use crate::value::Scalar;
 
@@ -75,7 +75,7 @@ pub(super) fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Vec<N
         table: table.to_owned(),
         column: value.to_owned(),
     };
-    let unknown = || refuse(format!("`{table}` has no column `{value}`"));
+    let unknown = || no_column(Code("V900"), table, value, codebook);
     let column = codebook.column(&reference).ok_or_else(unknown)?;
     let given = arguments.get("width").map(|text| read_width("width", text));
     let width = width(column, given.transpose()?)?;

@@ -65,11 +65,21 @@ fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Probl
 
 fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
     let strata = Counts::strata(released, arguments.parts("strata").count());
+    let (strata, empty): (Vec<_>, Vec<_>) = strata
+        .into_iter()
+        .partition(|(_, counts)| counts.has_levels());
     let sites: BTreeSet<usize> = strata.iter().flat_map(|(_, of)| of.sites.clone()).collect();
     let sites: Vec<usize> = sites.into_iter().collect();
     let mut report = Report::of(released, &sites);
     for (name, counts) in &strata {
         explain(&mut report, name, counts);
+    }
+    let empty: Vec<&str> = empty.iter().map(|(name, _)| name.as_str()).collect();
+    if !empty.iter().all(|name| name.is_empty()) {
+        report.remark(format!(
+            "No node released anything of these strata: {}.",
+            empty.join("; ")
+        ));
     }
     if sites.is_empty() {
         return report;
@@ -271,6 +281,9 @@ fn shares(grid: &mut Grid, place: &str, counts: &Counts) {
 
 fn test(grid: &mut Grid, place: &str, table: &Table<'_>) {
     let freedom = u32::try_from(table.freedom()).unwrap_or(u32::MAX);
+    if freedom == 0 {
+        return;
+    }
     let df = f64::from(freedom);
     let mut line = |name: &str, corrected: bool| {
         let statistic = Range::maybe(table.chi_squared(corrected).as_ref());

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use super::arguments::refuse;
 use super::pairs::{known_column, number_column};
+use super::strata::plain;
 use crate::codebook::{Codebook, Column, Role};
-use crate::domain::is_value_counts;
+use crate::domain::{SMALL_DOMAIN, is_value_counts};
 use crate::number::Number;
 use crate::problem::Problem;
 
@@ -72,6 +73,18 @@ impl Formula {
             return Err(refuse("a formula is written outcome ~ term + term"));
         };
         let outcome = outcome.trim().to_owned();
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if outcome.is_empty() || !outcome.chars().all(plain) {
+            return Err(refuse(
+                "the outcome is a column: a formula is written outcome ~ term + term, without functions",
+            ));
+        }
+        if is_value_counts(known_column(table, &outcome, codebook)?) {
+            return Err(refuse(format!(
+                "`{outcome}` has a few values only, and the outcome of a linear model is a number with more \
+                 than {SMALL_DOMAIN}: compare its shares by crosstab or proportion"
+            )));
+        }
         number_column(table, &outcome, codebook)?;
         let mut found = Self {
             outcome,
@@ -140,9 +153,17 @@ impl Formula {
                 }
             };
             let key = key(name, table, codebook)?;
+            if let Some(level) = &reference {
+                known_level(&key, level, known_column(table, &key.column, codebook)?)?;
+            }
             self.references
                 .extend(reference.map(|level| (key.clone(), level)));
             return Ok(Atom::Factor(key));
+        }
+        if ["0", "1"].contains(&text) {
+            return Err(refuse(
+                "the intercept is always in the model and is not written",
+            ));
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if text.is_empty() || !text.chars().all(plain) {
@@ -225,6 +246,20 @@ fn key(text: &str, table: &str, codebook: &Codebook) -> Result<Key, Problem> {
     )))
 }
 
+/// A level that the domain has; of bands the numbers are not looked at.
+fn known_level(key: &Key, level: &str, column: &Column) -> Result<(), Problem> {
+    let domain = column.domain.as_ref().filter(|_| key.width.is_none());
+    let codes = domain.map(|domain| domain.iter().map(|(value, _)| plain(value)));
+    let codes: Vec<String> = codes.into_iter().flatten().collect();
+    if codes.is_empty() || codes.iter().any(|code| code == level) {
+        return Ok(());
+    }
+    let (name, list) = (&key.column, codes.join(", "));
+    Err(refuse(format!(
+        "`{name}` has no level `{level}` to compare with; there is {list}"
+    )))
+}
+
 fn may_group(column: &Column) -> bool {
     column.has(Role::Group)
 }
@@ -301,7 +336,9 @@ mod tests {
         for (text, word) in [
             ("y", "outcome ~ term"),
             ("y ~", "a term is made of"),
-            ("y ~ 1", "no column"),
+            ("y ~ 1", "the intercept is always"),
+            ("log(y) ~ x", "without functions"),
+            ("y ~ C(arm, ref=9)", "no level `9`"),
             ("y ~ x - 1", "a term is made of"),
             ("y ~ x:z", "one number at most"),
             ("y ~ x*z", "one number at most"),

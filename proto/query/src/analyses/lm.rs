@@ -7,6 +7,7 @@ use super::distribution::{fisher_upper, student_critical, student_two_sided};
 use super::fit::{Fit, Trouble, fit};
 use super::formula::{Atom, Formula};
 use super::gram::{Cells, complete_sites};
+use super::levels::Must;
 use super::range::Range;
 use super::report::{Grid, Report};
 use super::robust::{Kind, Robust};
@@ -27,7 +28,8 @@ pub(super) const DEFINITION: Definition = Definition {
             "formula",
             "FORMULA",
             "Such as \"chol ~ age + C(cp)\": a * b for an interaction, C(cp, ref=2) for a reference",
-        ),
+        )
+        .must(Must::GroupsOfAll),
         Argument::optional(
             "errors",
             "KIND",

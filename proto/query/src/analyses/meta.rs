@@ -6,6 +6,7 @@ use num_traits::Zero;
 
 use super::arguments::{Argument, Arguments, CONFIDENCE, IS, TABLE, WHERE, refuse};
 use super::groups::{self, Group, squared_error};
+use super::levels::Must;
 use super::pooling::{Estimate, Pooled};
 use super::range::{Range, float};
 use super::rate::Exposed;
@@ -41,7 +42,8 @@ pub(super) const DEFINITION: Definition = Definition {
             "COLUMN",
             "rate_ratio: time that each person was observed",
         ),
-        Argument::optional("by", "COLUMN[:BAND]", "The two groups that are compared"),
+        Argument::optional("by", "COLUMN[:BAND]", "The two groups that are compared")
+            .must(Must::TwoGroups(0)),
         TABLE,
         WHERE,
         CONFIDENCE,
@@ -85,10 +87,12 @@ impl Effect {
             let (given, needed) = (arguments.get(name).is_some(), needs.contains(&name));
             let allowed = needed || (name == "is" && needs.contains(&"outcome"));
             if needed && !given {
-                return Err(refuse(format!("this estimate needs `{name}`")));
+                let estimate = arguments.get("estimate").unwrap_or_default();
+                return Err(refuse(format!("`{estimate}` needs `{name}`")));
             }
             if given && !allowed {
-                return Err(refuse(format!("this estimate has no `{name}`")));
+                let estimate = arguments.get("estimate").unwrap_or_default();
+                return Err(refuse(format!("`{estimate}` has no `{name}`")));
             }
         }
         Ok(effect)

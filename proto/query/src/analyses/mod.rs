@@ -25,6 +25,7 @@ mod gram;
 mod groups;
 mod histogram;
 mod laplacian;
+mod levels;
 mod lm;
 mod logrank;
 mod meta;
@@ -52,7 +53,7 @@ mod window;
 use std::collections::BTreeMap;
 
 pub use arguments::{Argument, Need};
-use arguments::{Arguments, refuse};
+use arguments::{Arguments, in_arguments, refuse};
 pub use report::{Entry, Grid, Line, Report};
 
 use crate::codebook::Codebook;
@@ -202,13 +203,14 @@ impl Analysis {
         codebook: &Codebook,
     ) -> Result<Question, Problem> {
         let (mut tables, mut offset) = (Vec::new(), 0);
-        let expanded = match way.cohort {
-            None => self.expand(codebook)?,
-            Some(cohort) => {
-                self.of_cohort()
-                    .expand(&sql::with_cohort(cohort, way.reviewed, codebook)?)?
-            }
+        let with = |cohort| sql::with_cohort(cohort, way.reviewed, codebook);
+        let with = way.cohort.map(with).transpose()?;
+        let (of, book) = match &with {
+            None => (self.clone(), codebook),
+            Some(book) => (self.of_cohort(), book),
         };
+        let expanded = of.expand(book)?;
+        let table = of.arguments.get("table").unwrap_or(&book.unit.table);
         let (mut derived, mut called) = (Columns::new(), Called::new());
         let many = expanded.len() > 1;
         for named in expanded {
@@ -217,8 +219,9 @@ impl Analysis {
             } else {
                 0
             };
-            let table = named.expansion.read(way, params, codebook);
-            let (table, of_table) = table.map_err(|problem| shift(problem, start))?;
+            let read = named.expansion.read(way, params, codebook);
+            let read = read.map_err(|problem| in_arguments(problem, table, book));
+            let (table, of_table) = read.map_err(|problem| shift(problem, start))?;
             derived.extend(of_table.derived);
             called.extend(of_table.called);
             offset += named.text().len();
@@ -227,12 +230,18 @@ impl Analysis {
                 table,
             });
         }
-        Ok(Question {
+        let checked = tables.clone();
+        let question = Question {
             codebook: codebook.digest.clone(),
             derived,
             called,
             body: Body::of(tables).ok_or_else(|| refuse("it comes to no table"))?,
-        })
+        };
+        let definition = self.definition()?;
+        let arguments = self.checked(definition)?;
+        let book = question.book(codebook);
+        levels::check(&arguments, definition.arguments, &checked, &book)?;
+        Ok(question)
     }
 
     /// The statistics of what was released for the expansion.

@@ -8,7 +8,7 @@
 use num_rational::BigRational;
 use num_traits::{Signed, Zero};
 
-use super::arguments::{Argument, Arguments, refuse};
+use super::arguments::{Argument, Arguments, no_column, refuse};
 use super::groups::weighted_mean;
 use crate::codebook::{Codebook, Column, ColumnRef, Role};
 use crate::combine::{Interval, Released};
@@ -70,7 +70,7 @@ pub(super) fn known_column<'a>(
     };
     codebook
         .column(&reference)
-        .ok_or_else(|| Problem::new(Code("V400"), format!("`{table}` has no column `{name}`")))
+        .ok_or_else(|| no_column(Code("V400"), table, name, codebook))
 }
 
 /// `avg((a - 50) * (b - 300))`: what products of two columns are written as.

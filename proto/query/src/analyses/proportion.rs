@@ -4,7 +4,7 @@
 use num_rational::BigRational;
 use num_traits::One;
 
-use super::arguments::{Argument, Arguments, CONFIDENCE, GROUPS, IS, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, BY, CONFIDENCE, IS, TABLE, WHERE, refuse};
 use super::distribution::{normal_critical, normal_two_sided};
 use super::range::{Range, float};
 use super::report::{Grid, Report};
@@ -21,7 +21,7 @@ pub(super) const DEFINITION: Definition = Definition {
     arguments: &[
         Argument::needed("outcome", "COLUMN", "The column that says who has it"),
         IS,
-        GROUPS,
+        BY,
         Argument::optional(
             "expected",
             "SHARE",
@@ -41,14 +41,14 @@ fn expand(arguments: &Arguments, codebook: &Codebook) -> Result<Expansion, Probl
     {
         return Err(refuse("`expected` lies between 0 and 1, such as 0.2"));
     }
-    let (by, outcome) = (arguments.key("by")?, arguments.column("outcome")?);
-    let table = arguments.table(codebook)?;
+    let by = arguments.get("by").map(|_| arguments.key("by"));
+    let outcome = arguments.column("outcome")?.to_owned();
+    let keys: Vec<String> = by.transpose()?.into_iter().chain([outcome]).collect();
+    let (list, table) = (keys.join(", "), arguments.table(codebook)?);
     let condition = arguments.condition(None, codebook);
     Ok(Expansion {
-        sql: format!(
-            "SELECT {by}, {outcome}, count(*) AS n FROM {table}{condition} GROUP BY {by}, {outcome}"
-        ),
-        keys: 2,
+        sql: format!("SELECT {list}, count(*) AS n FROM {table}{condition} GROUP BY {list}"),
+        keys: keys.len(),
     })
 }
 

@@ -88,7 +88,10 @@ impl Report {
     /// What every report says of the nodes behind it.
     pub(super) fn remarks(&mut self, released: &Released<'_>) {
         if self.sites.is_empty() {
-            self.remark("No node released all that this analysis needs.");
+            self.remark(
+                "No node released all that this analysis needs. `--by-site` shows what each withheld; wider \
+                 or fewer groups, or a condition that leaves the small ones out, ask for less.",
+            );
         } else if !self.left_out.is_empty() {
             let names = self.left_out.join(", ");
             self.remark(format!(

@@ -3,6 +3,7 @@
 
 use super::arguments::{Argument, Arguments, BY, CONFIDENCE, TABLE, WHERE, refuse};
 use super::distribution::{normal_critical, normal_two_sided, poisson_interval};
+use super::levels::Must;
 use super::range::Range;
 use super::rate::{EVENT, Exposed, PER, explain, per};
 use super::report::{Grid, Report};
@@ -31,12 +32,14 @@ pub(super) const DEFINITION: Definition = Definition {
             "standard",
             "LEVEL=WEIGHT,...",
             "Direct: persons of the standard population by stratum, or @FILE with a line each",
-        ),
+        )
+        .must(Must::LevelsOfLast),
         Argument::optional(
             "rates",
             "LEVEL=RATE,...",
             "Indirect: rates of the standard population by stratum, or @FILE with a line each",
-        ),
+        )
+        .must(Must::LevelsOfLast),
         PER,
         TABLE,
         WHERE,

@@ -44,6 +44,11 @@ impl Counts {
         codes.iter().position(|code| Some(code.as_str()) == wanted)
     }
 
+    /// Whether any node released anything.
+    pub(super) fn has_levels(&self) -> bool {
+        self.codes.iter().all(|levels| !levels.is_empty())
+    }
+
     /// Reads the counts of an expansion by two keys. Rows without a value of a key are in no level,
     /// and a level of which no node released anything is left out: what is tested then is about the
     /// persons of the other levels.

@@ -1,7 +1,7 @@
 //! `table1`: who was studied? Persons, means and quartiles of numbers, shares of levels, by group,
 //! with standardised differences: the first table of a paper, in one question.
 
-use super::arguments::{Argument, Arguments, BY, TABLE, WHERE, refuse};
+use super::arguments::{Argument, Arguments, BY, TABLE, WHERE, no_column, refuse};
 use super::bands::{self, Bands, Distribution, Total};
 use super::groups::{Group, Groups, less_one, weighted_mean};
 use super::quantile::quantile;
@@ -13,7 +13,7 @@ use crate::codebook::{Codebook, Column, ColumnRef, Role};
 use crate::combine::{Interval, Released, ReleasedTables};
 use crate::domain::is_value_counts;
 use crate::number::Number;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::question::{GroupKey, Measure, Stat};
 use crate::value::{ColumnType, Scalar};
 
@@ -77,7 +77,7 @@ fn variables<'a>(
             table: table.to_owned(),
             column: name.to_owned(),
         };
-        let unknown = || refuse(format!("`{table}` has no column `{name}`"));
+        let unknown = || no_column(Code("V900"), table, name, codebook);
         let column = codebook.column(&reference).ok_or_else(unknown)?;
         if found.iter().any(|other| other.name == name) {
             return Err(refuse(format!("`{name}` is named twice")));

@@ -7,6 +7,7 @@ use num_traits::Zero;
 use super::arguments::{Argument, Arguments, BY, CONFIDENCE, TABLE, VALUE, WHERE, refuse};
 use super::distribution::{student_critical, student_two_sided};
 use super::groups::{self, Group, Groups, less_one, squared_error, weighted_mean};
+use super::levels::Must;
 use super::pairs::{Pairs, complete_cases, measured, sample};
 use super::range::Range;
 use super::report::{Grid, Report};
@@ -22,7 +23,8 @@ pub(super) const DEFINITION: Definition = Definition {
     about: "Is a mean different from a number, or between two groups or columns? Student's and Welch's t",
     arguments: &[
         VALUE,
-        BY.about("The two groups; without it the mean is compared with mu"),
+        BY.about("The two groups; without it the mean is compared with mu")
+            .must(Must::TwoGroups(0)),
         Argument::optional(
             "mu",
             "NUMBER",
@@ -153,11 +155,14 @@ fn finish(arguments: &Arguments, released: &Released<'_>) -> Report {
             ));
         }
         (_, all) => report.remark(format!(
-            "A t-test compares two groups; here are {}. Choose two with `where`, or use anova.",
+            "A t-test compares two groups; here {} {}. Choose two with `where`, or use anova.",
+            if all.len() == 1 { "is" } else { "are" },
             all.len()
         )),
     }
-    report.tables.push(grid);
+    if !grid.rows.is_empty() {
+        report.tables.push(grid);
+    }
     report
 }
 

@@ -11,7 +11,7 @@ use crate::toml_reader::Mistakes;
 pub fn fuzz(bytes: &[u8]) -> Result<(), String> {
     let text = String::from_utf8_lossy(bytes);
     let load = |_: &str| Ok("1\n2\n".to_owned());
-    let whole = match inline_sets(&text, load) {
+    let whole = match inline_sets(&text, "fuzz.toml", load) {
         Ok(whole) => whole,
         Err(mistakes) => return check(&mistakes, &text),
     };

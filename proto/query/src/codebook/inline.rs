@@ -13,11 +13,17 @@ use crate::value::{ColumnType, Scalar};
 /// A set file has one value per line, or is a CSV file whose first column holds the values. Empty
 /// lines, lines that begin with `#` and a heading are skipped; a heading is a first line that is
 /// no value of the column's type or is the column's name.
+///
+/// `name` is what the codebook is called in mistakes.
+///
+/// # Errors
+/// Every mistake at once.
 pub fn inline_sets(
     text: &str,
+    name: &str,
     mut load: impl FnMut(&str) -> Result<String, String>,
 ) -> Result<String, Mistakes> {
-    let file = File::parse(text, "codebook.toml")?;
+    let file = File::parse(text, name)?;
     let mut loaded = Vec::new();
     let mut mistakes = Vec::new();
     for (name, section) in file.root().named("set") {

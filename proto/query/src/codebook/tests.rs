@@ -152,21 +152,24 @@ fn set_files_are_put_into_the_text() {
         "values = [3004249]",
         "file = \"sbp.csv\" # read by the nurse",
     );
-    let whole = inline_sets(&text, |path| {
+    let whole = inline_sets(&text, "b.toml", |path| {
         assert_eq!(path, "sbp.csv");
         Ok("concept_id,name\n3012888,b\n# comment\n\n\"3004249\",\"a, b\"\n3012888\n".to_owned())
     })
     .unwrap();
     assert!(whole.contains("values = [3004249, 3012888]") && !whole.contains("sbp.csv"));
     assert_eq!(read(&whole, "b.toml").unwrap().sets["sbp"].values.len(), 2);
-    assert_eq!(inline_sets(CVD, |_| Err("not asked".into())).unwrap(), CVD);
+    assert_eq!(
+        inline_sets(CVD, "b.toml", |_| Err("not asked".into())).unwrap(),
+        CVD
+    );
 }
 
 #[test]
 fn mistakes_of_set_files_name_file_and_line() {
     let text = CVD.replace("values = [3004249]", "file = \"sbp.csv\"");
     let refuse = |result: Result<String, String>| {
-        inline_sets(&text, |_| result.clone())
+        inline_sets(&text, "b.toml", |_| result.clone())
             .unwrap_err()
             .to_string()
     };

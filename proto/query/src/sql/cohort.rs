@@ -154,7 +154,12 @@ fn relation(cohort: &Cohort, reviewed: bool, books: &Books<'_>) -> Result<Relati
         return Err(refuse("V202", message));
     }
     if !relation.columns.iter().any(|(_, c)| ctx.is_unit_key(c)) {
-        return Err(refuse("V202", "a cohort selects the unit key"));
+        let tables = &ctx.codebook().tables;
+        let key = tables.get(&relation.rows).map(|table| &table.unit_key);
+        let key = key.unwrap_or(&ctx.codebook().unit.column);
+        let message =
+            format!("a cohort selects the unit key, `{key}`, so that each person is known");
+        return Err(refuse("V202", message).write(format!("SELECT {key}, ...")));
     }
     complete(&mut relation, &cohort.complete, &ctx)?;
     books.call(ctx.called(&ctx.codebook().derived));

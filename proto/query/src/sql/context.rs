@@ -11,6 +11,7 @@ use super::names::{closest, listed};
 use super::text::{Text, is_plain_name};
 use super::{MAX_LIST_PARAM, refuse};
 use crate::codebook::{Codebook, Column, ColumnRef, RowsPer, Table};
+use crate::cohort;
 use crate::derived::{Called, Columns, Derived};
 use crate::problem::{Problem, Span};
 use crate::question::{ParamValue, Params};
@@ -198,6 +199,11 @@ impl<'a> Context<'a> {
                 return Err(self.refuse("V203", node, message));
             }
             return Ok(table);
+        }
+        if name == cohort::TABLE {
+            let message =
+                "no cohort was sent with the question: `quorate` takes its file as `--cohort FILE`";
+            return Err(self.refuse("V200", node, message));
         }
         let known = self.codebook().tables.keys().map(String::as_str);
         let problem = match closest(name, known.clone()) {

@@ -32,6 +32,7 @@ mod wording;
 
 use std::collections::BTreeMap;
 
+pub(crate) use names::{closest, listed};
 pub use text::{MAX_DEPTH, MAX_TEXT, MAX_TOKENS};
 
 use crate::codebook::Codebook;

@@ -168,11 +168,15 @@ impl Scope {
             }
             None => {
                 let list = listed(known.into_iter());
-                ctx.refuse(
-                    "V400",
-                    node,
-                    format!("there is no column `{name}`; there is {list}"),
-                )
+                let mut message = format!("there is no column `{name}`; there is {list}");
+                let tables = ctx.codebook().tables.iter();
+                let other = tables.filter(|(_, table)| table.columns.contains_key(name));
+                let other: Vec<&str> = other.map(|(name, _)| name.as_str()).collect();
+                if !other.is_empty() {
+                    let other = listed(other.into_iter());
+                    message += &format!("; `{name}` is a column of {other}");
+                }
+                ctx.refuse("V400", node, message)
             }
         }
     }

@@ -5,6 +5,7 @@ mod edges;
 mod pace;
 mod spread;
 mod withheld;
+mod wrong;
 
 use std::collections::BTreeMap;
 

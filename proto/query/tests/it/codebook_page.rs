@@ -22,7 +22,8 @@ fn whole() -> String {
         "hba1c.csv" => Ok("measurement_concept_id,name\n3004410,HbA1c\n".to_owned()),
         other => Err(format!("there is no {other}")),
     };
-    inline_sets(&samples(&page()), load).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    inline_sets(&samples(&page()), "codebook.md", load)
+        .unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 #[test]

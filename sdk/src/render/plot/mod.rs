@@ -252,8 +252,12 @@ fn bars(document: &Document, title: Option<&str>) -> Option<String> {
     bars::draw(document, key, measure, Page::new(document, &name, title))
 }
 
+/// The table of a model; its intercept is no difference and lies far from the others.
+const COEFFICIENTS: &str = "coefficients";
+
 /// Tables of analyses that are drawn as estimates, the first that an analysis has.
-const ESTIMATES: [(&str, [&str; 3], Scale); 9] = [
+const ESTIMATES: [(&str, [&str; 3], Scale); 10] = [
+    (COEFFICIENTS, ["estimate", "from", "to"], Scale::Difference),
     ("effects", ["estimate", "from", "to"], Scale::Ratio),
     ("shares", ["share", "from", "to"], Scale::Plain),
     ("tests", ["difference", "from", "to"], Scale::Difference),
@@ -305,6 +309,7 @@ fn forest(document: &Document, title: Option<&str>) -> Option<String> {
     let mut items = forest::items(grid, columns, |_| Mark::Square(0.1));
     // A risk difference does not lie on the scale of ratios.
     items.retain(|item| scale != Scale::Ratio || !item.name.contains("difference"));
+    items.retain(|item| grid.name != COEFFICIENTS || item.name != "intercept");
     let about = About {
         title: columns[0],
         ratio: scale == Scale::Ratio,
