@@ -17,12 +17,16 @@ import lifelines
 import mpmath
 import numpy
 import scipy
+import pandas
 import statsmodels
 import statsmodels.api as sm
+import statsmodels.formula.api as formulas
 from lifelines import KaplanMeierFitter
 from lifelines.statistics import logrank_test
 from mpmath import mp
 from scipy import stats
+from statsmodels.duration.survfunc import survdiff
+from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -394,6 +398,19 @@ def quantiles(name, world):
     return case(name, "quantile/1", arguments, []) | {"inside": inside}
 
 
+def boxplot(name, world):
+    """As quantiles: whiskers, hinges and middle, and how many."""
+    inside, expect = [], []
+    columns = {"p5": "0.05", "q1": "0.25", "median": "0.5", "q3": "0.75", "p95": "0.95"}
+    for line, sex in enumerate((0, 1)):
+        x = values(world, "months", sex=sex)
+        expect.append(("boxes", line, "n", F(len(x))))
+        for column, level in columns.items():
+            theirs = numpy.quantile(floats(x), float(level), method="averaged_inverted_cdf")
+            inside.append(["boxes", line, column, float(theirs)])
+    return case(name, "boxplot/1", {"value": "months", "by": "sex", "width": "12"}, expect) | {"inside": inside}
+
+
 def solve(matrix, side):
     rows = [list(row) + list(more) for row, more in zip(matrix, side)]
     for column in range(len(rows)):
@@ -405,6 +422,85 @@ def solve(matrix, side):
                 factor = rows[r][column]
                 rows[r] = [x - factor * y for x, y in zip(rows[r], rows[column])]
     return [row[len(rows) :] for row in rows]
+
+
+def left_over(lines):
+    """What a model of these lines (what is known, outcome, times) leaves: coefficients and sum of squares."""
+    k = len(lines[0][0])
+    gram = [[sum(w * x[i] * x[j] for x, _, w in lines) for j in range(k)] for i in range(k)]
+    b = [row[0] for row in solve(gram, [[sum(w * x[i] * y for x, y, w in lines)] for i in range(k)])]
+    return sum(w * (y - sum(s * t for s, t in zip(b, x))) ** 2 for x, y, w in lines)
+
+
+def dummies(level, levels):
+    return [F(level == other) for other in levels[1:]]
+
+
+def two_way(world, value, one, other):
+    """Type II: each factor beside the other, their interaction, and what is within cells."""
+    lines = [(one(p, site), other(p, site), F(p[value]), F(times)) for p, times, site in people(world)]
+    levels = [sorted({line[at] for line in lines}) for at in (0, 1)]
+    model = lambda of: left_over([([F(1), *of(a, b)], y, w) for a, b, y, w in lines])
+    first, second = model(lambda a, b: dummies(a, levels[0])), model(lambda a, b: dummies(b, levels[1]))
+    both = model(lambda a, b: dummies(a, levels[0]) + dummies(b, levels[1]))
+    cells = [[y for a, b, y, w in lines if (a, b) == (i, j) for _ in range(int(w))] for i in levels[0] for j in levels[1]]
+    within, n = sum(sum((y - mean(x)) ** 2 for y in x) for x in cells), sum(map(len, cells))
+    r, c = len(levels[0]) - 1, len(levels[1]) - 1
+    rest = F(n - len(cells))
+    off = int(mean([line[2] for line in lines]))
+    table = pandas.DataFrame([(a, b, float(y - off)) for a, b, y, w in lines for _ in range(int(w))], columns=["a", "b", "y"])
+    theirs = anova_lm(formulas.ols("y ~ C(a) * C(b)", table).fit(), typ=2)
+    found = []
+    for at, (squares, df) in enumerate(((second - both, r), (first - both, c), (both - within, r * c))):
+        f = squares / df / (within / rest)
+        agree(squares, theirs["sum_sq"].iloc[at], value, 1e-7)
+        agree(fisher(f, df, rest), theirs["PR(>F)"].iloc[at], value, 1e-6)
+        found.append([("sum_of_squares", squares), ("df", F(df)), ("mean_square", squares / df), ("f", f), ("p", fisher(f, df, rest))])
+    found.append([("sum_of_squares", within), ("df", rest), ("mean_square", within / rest)])
+    return found
+
+
+def anova_by_two(name, world, value, one, other):
+    found = two_way(world, value, lambda p, _: p[one], lambda p, _: p[other])
+    rows = zip((one, other, f"{one}, {other}", "within"), found)
+    expect = [("variance", row, column, number) for row, line in rows for column, number in line]
+    return case(name, "anova/1", {"value": value, "by": one, "and": other}, expect)
+
+
+def anova_by_node(name, world, value, by="arm"):
+    found = two_way(world, value, lambda p, _: p[by], lambda _, site: site)
+    rows = zip(("groups", "nodes", "groups, nodes", "within"), found)
+    expect = [("stratified_by_node", row, column, number) for row, line in rows for column, number in line]
+    return case(name, "anova/1", {"value": value, "by": by}, expect)
+
+
+def robust(name, world, outcome, factors, kind):
+    """Robust errors of a formula of groups, person by person."""
+    levels = {factor: sorted({p[factor] for p, _, _ in people(world)}) for factor in factors}
+    of = lambda p: [F(1), *[x for factor in factors for x in dummies(p[factor], levels[factor])]]
+    lines = [(of(p), F(p[outcome]), F(times)) for p, times, _ in people(world)]
+    n, k = sum(w for _, _, w in lines), len(lines[0][0])
+    gram = [[sum(w * x[i] * x[j] for x, _, w in lines) for j in range(k)] for i in range(k)]
+    solved = solve(gram, [[sum(w * x[i] * y for x, y, w in lines), *[F(i == j) for j in range(k)]] for i in range(k)])
+    b, inverse = [row[0] for row in solved], [row[1:] for row in solved]
+    spread = [F(0)] * k
+    for x, y, w in lines:
+        a = [sum(s * t for s, t in zip(row, x)) for row in inverse]
+        rest, own = y - sum(s * t for s, t in zip(b, x)), sum(s * t for s, t in zip(a, x))
+        factor = {"HC0": 1, "HC1": n / (n - k), "HC2": 1 / (1 - own), "HC3": 1 / (1 - own) ** 2}[kind]
+        spread = [s + w * rest**2 * factor * t**2 for s, t in zip(spread, a)]
+    off = int(sum(w * y for _, y, w in lines) / n)
+    every = [(x, y) for x, y, w in lines for _ in range(int(w))]
+    design = numpy.array([[float(t) for t in x] for x, _ in every])
+    theirs = sm.OLS([float(y - off) for _, y in every], design).fit(cov_type=kind)
+    expect = [("model", "fit", "n", n)]
+    for at in range(k):
+        agree(root(spread[at]), theirs.bse[at], kind, 1e-7)
+        found = test_of(real(b[at]), root(spread[at]), n - k)
+        found += [("estimate", b[at]), ("standard_error", root(spread[at]))]
+        expect += [("coefficients", at, which, number) for which, number in found if which != "df"]
+    formula = f"{outcome} ~ {' + '.join(f'C({factor})' for factor in factors)}"
+    return case(name, "lm/1", {"formula": formula, "errors": kind}, expect)
 
 
 def lm(name, world, outcome, columns):
@@ -531,6 +627,31 @@ def meta(name, world, value, estimate):
         elif all(len(group) > 1 for group in groups):
             one, two = groups
             studies.append((mean(two) - mean(one), variance(one) / len(one) + variance(two) / len(two)))
+    arguments = {"estimate": estimate, "value": value, **({"by": "sex"} if estimate != "mean" else {})}
+    return pooled(name, arguments, studies, lambda x: x)
+
+
+def meta_of(name, world, estimate):
+    """Ratios are put together as logarithms."""
+    studies = []
+    for site in SITES:
+        if estimate == "rate_ratio":
+            (x, t), (y, u) = [[sum(values(world, column, [site], sex=s)) for column in ("died", "months")] for s in (0, 1)]
+            studies.append((mp.log(real(y / u)) - mp.log(real(x / t)), real(1 / x + 1 / y)))
+            continue
+        (a, b), (c, d) = [[F(x) for x in row] for row in square(world, site)]
+        if estimate == "odds_ratio":
+            studies.append((mp.log(real(a * d / b / c)), real(1 / a + 1 / b + 1 / c + 1 / d)))
+        elif estimate == "risk_ratio":
+            studies.append((mp.log(real(d / (c + d) / (b / (a + b)))), real(c / d / (c + d) + a / b / (a + b))))
+        else:
+            studies.append((d / (c + d) - b / (a + b), d * c / (c + d) ** 3 + a * b / (a + b) ** 3))
+    of = {"events": "died", "time": "months"} if estimate == "rate_ratio" else {"outcome": "disease"}
+    shown = (lambda x: x) if estimate == "risk_difference" else (lambda x: mp.exp(real(x)))
+    return pooled(name, {"estimate": estimate, **of, "by": "sex"}, studies, shown)
+
+
+def pooled(name, arguments, studies, shown):
     k = len(studies)
     weights = [1 / v for _, v in studies]
     middle = sum(w * y for w, (y, _) in zip(weights, studies)) / sum(weights)
@@ -540,8 +661,8 @@ def meta(name, world, value, estimate):
     random = sum(w * y for w, (y, _) in zip(second, studies)) / sum(second)
     off = int(middle)
     theirs = combine_effects(floats([y for y, _ in studies], off), floats([v for _, v in studies]), method_re="dl")
-    agree(q, theirs.q, value)
-    agree(random - off, theirs.mean_effect_re if theirs.tau2 >= 0 else theirs.mean_effect_fe, value, 1e-6)
+    agree(q, theirs.q, arguments)
+    agree(random - off, theirs.mean_effect_re if theirs.tau2 >= 0 else theirs.mean_effect_fe, arguments, 1e-6)
     knapp = sum(w * (y - random) ** 2 for w, (y, _) in zip(second, studies)) / (k - 1) / sum(second)
     lines = [("fixed", middle, 1 / sum(weights), None), ("random", random, 1 / sum(second), None)]
     lines.append(("random_hartung_knapp", random, knapp, F(k - 1)))
@@ -550,13 +671,13 @@ def meta(name, world, value, estimate):
         reach = (Z if df is None else critical(df)) * root(spread)
         score = real(estimated) / root(spread)
         expect += [
-            ("pooled", line, "estimate", estimated),
-            ("pooled", line, "from", real(estimated) - reach),
-            ("pooled", line, "to", real(estimated) + reach),
+            ("pooled", line, "estimate", shown(estimated)),
+            ("pooled", line, "from", shown(real(estimated) - reach)),
+            ("pooled", line, "to", shown(real(estimated) + reach)),
             ("pooled", line, "p", normal(score) if df is None else student(score, df)),
         ]
     for line, (y, v) in enumerate(studies):
-        expect += [("nodes", line, "estimate", y), ("nodes", line, "standard_error", root(v))]
+        expect += [("nodes", line, "estimate", shown(y)), ("nodes", line, "standard_error", root(v))]
         expect += [("nodes", line, "weight_fixed", weights[line] / sum(weights))]
         expect += [("nodes", line, "weight_random", second[line] / sum(second))]
     expect += [
@@ -566,7 +687,20 @@ def meta(name, world, value, estimate):
         ("heterogeneity", "between_nodes", "i_squared", max(F(0), 1 - (k - 1) / q)),
         ("heterogeneity", "between_nodes", "tau_squared", tau),
     ]
-    return case(name, "meta/1", {"estimate": estimate, "value": value, **({"by": "sex"} if estimate != "mean" else {})}, expect)
+    return case(name, "meta/1", arguments, expect)
+
+
+def score(lines):
+    """Observed less expected events of the second group, and the variance."""
+    apart = spread = F(0)
+    for low in sorted({t for t, e, *_ in lines if e}):
+        n = sum(w for t, _, _, w, _ in lines if t >= low)
+        n2 = sum(w for t, _, s, w, _ in lines if t >= low and s == 1)
+        d = sum(w for t, e, _, w, _ in lines if t == low and e)
+        d2 = sum(w for t, e, s, w, _ in lines if t == low and e and s == 1)
+        apart += d2 - F(d * n2, n)
+        spread += F(d * (n - d) * n2 * (n - n2), n * n * (n - 1)) if n > 1 else 0
+    return apart, spread
 
 
 def survival(name, world, width=12):
@@ -598,27 +732,24 @@ def survival(name, world, width=12):
             line += 1
             at_risk -= d + c
         curves.append(curve)
-    apart = spread = F(0)
-    every = [(int(p["months"]) // width * width, p["died"], p["sex"], times) for p, times, _ in people(world)]
-    for low in sorted({t for t, e, _, _ in every if e}):
-        n = sum(w for t, _, _, w in every if t >= low)
-        n2 = sum(w for t, _, s, w in every if t >= low and s == 1)
-        d = sum(w for t, e, _, w in every if t == low and e)
-        d2 = sum(w for t, e, s, w in every if t == low and e and s == 1)
-        apart += d2 - F(d * n2, n)
-        spread += F(d * (n - d) * n2 * (n - n2), n * n * (n - 1)) if n > 1 else 0
-    statistic = apart**2 / spread
-    split = [[(t, e) for t, e, s, w in every if s == sex for _ in range(w)] for sex in (0, 1)]
-    theirs = logrank_test(*[[t for t, _ in part] for part in split], *[[e for _, e in part] for part in split])
-    agree(statistic, theirs.test_statistic, name)
-    expect += [
-        ("logrank", "all", "statistic", statistic),
-        ("logrank", "all", "df", F(1)),
-        ("logrank", "all", "p", chi(statistic, 1)),
-        ("hazard_ratio", "all", "estimate", mp.exp(real(apart / spread))),
-        ("hazard_ratio", "all", "from", mp.exp((real(apart) - Z * root(spread)) / real(spread))),
-        ("hazard_ratio", "all", "to", mp.exp((real(apart) + Z * root(spread)) / real(spread))),
-    ]
+    every = [(int(p["months"]) // width * width, p["died"], p["sex"], times, site) for p, times, site in people(world)]
+    for row, strata in (("all", [every]), ("stratified_by_node", [[x for x in every if x[4] == site] for site in SITES])):
+        scores = [score(stratum) for stratum in strata]
+        apart, spread = sum(x for x, _ in scores), sum(v for _, v in scores)
+        statistic = apart**2 / spread
+        split = [(t, e, s, at) for at, stratum in enumerate(strata) for t, e, s, w, _ in stratum for _ in range(w)]
+        time, event, sex, which = (numpy.array(x) for x in zip(*split))
+        agree(statistic, survdiff(time, event, sex, strata=which)[0], name)
+        if row == "all":
+            agree(statistic, logrank_test(time[sex == 0], time[sex == 1], event[sex == 0], event[sex == 1]).test_statistic, name)
+        expect += [
+            ("logrank", row, "statistic", statistic),
+            ("logrank", row, "df", F(1)),
+            ("logrank", row, "p", chi(statistic, 1)),
+            ("hazard_ratio", row, "estimate", mp.exp(real(apart / spread))),
+            ("hazard_ratio", row, "from", mp.exp((real(apart) - Z * root(spread)) / real(spread))),
+            ("hazard_ratio", row, "to", mp.exp((real(apart) + Z * root(spread)) / real(spread))),
+        ]
     return case(name, "survival/1", {"time": f"months:{width}", "event": "died", "by": "sex"}, expect)
 
 
@@ -742,16 +873,24 @@ def main():
             cases += [ttest(name, world, value), anova(name, world, value), describe(name, world, value), describe(name, world, value, "sex")]
             cases += [meta(name, world, value, "mean")]
         cases += [one_sample(name, world, "far", mu) for mu in ("1000000500.25", "1000000501", "1000000000")]
-        cases += [quantiles(name, world), paired(name, world, "z", "twin"), paired(name, world, "twin", "x"), table1(name, world), histogram(name, world)]
+        cases += [quantiles(name, world), boxplot(name, world), paired(name, world, "z", "twin"), paired(name, world, "twin", "x"), table1(name, world), histogram(name, world)]
         cases += [crosstab(name, world), proportion(name, world), rate(name, world), survival(name, world), *standardise(name, world)]
         for columns in (["x"], ["x", "twin"], ["x", "z", "twin"], ["wide", "x"]):
             cases.append(lm(name, world, "far", columns))
         for pair in (("far", "wide"), ("x", "twin"), ("far", "x")):
             cases.append(correlation(name, world, *pair))
     cases += [meta("balanced", worlds["balanced"], value, "difference") for value in ("far", "wide")]
+    even = worlds["balanced"]
+    cases += [meta_of("balanced", even, x) for x in ("odds_ratio", "risk_ratio", "risk_difference", "rate_ratio")]
+    for value in ("far", "wide"):
+        cases += [anova_by_node("balanced", even, value), anova_by_two("balanced", even, value, "sex", "disease")]
+        cases += [anova_by_two("balanced", even, value, "arm", "sex")]
+    for kind in ("HC0", "HC1", "HC2", "HC3"):
+        for name in ("balanced", "unbalanced"):
+            cases += [robust(name, worlds[name], "far", ["arm"], kind), robust(name, worlds[name], "wide", ["arm", "disease"], kind)]
     for name in ("one to three", "zero cell"):
         world = worlds[name]
-        cases += [crosstab(name, world), proportion(name, world), rate(name, world), survival(name, world), *standardise(name, world), histogram(name, world), quantiles(name, world)]
+        cases += [crosstab(name, world), proportion(name, world), rate(name, world), survival(name, world), *standardise(name, world), histogram(name, world), quantiles(name, world), boxplot(name, world)]
     follows = ["No coefficients: `twin` follows from the terms before it"]
     cases.append(case("exact twin", "lm/1", {"formula": "far ~ x + twin"}, [], follows))
     cases.append(case("exact twin", "lm/1", {"formula": "far ~ x + z + twin"}, [], follows))

@@ -7,7 +7,8 @@
 Every question is asked as a researcher would: as SQL, or as an analysis of a cohort. DuckDB runs the same SQL, and for
 an analysis a statement of its own over the cohort's text; least squares are solved here, from DuckDB's sums. All
 answers are there for every choice of the three nodes, because a node may withhold: `testnet/tests/it/study.rs` asks a
-whole network, without protection and with it.
+whole network, without protection and with it. With it every person is there `TIMES` over, so that events by year are
+enough to be shown; for these persons DuckDB answers once more.
 """
 
 import datetime
@@ -25,6 +26,7 @@ from frames import (
 from generator import Generator
 
 PERSONS = 1500
+TIMES = 6
 NODES = ["north", "south", "west"]
 END = "DATE '2019-12-01'"
 
@@ -314,12 +316,19 @@ QUESTIONS = [
 ]
 
 
+def many(made):
+    """Every person several times, always in the same node."""
+    assert PERSONS % len(NODES) == 0
+    again = lambda rows: [[row[0] + PERSONS * time, *row[1:]] for time in range(TIMES) for row in rows]
+    return {name: (columns, again(rows)) for name, (columns, rows) in made.items()}
+
+
 def load(database, made):
     files = {}
     for name, (columns, rows) in made.items():
         files[name] = "\n".join([",".join(columns)] + [",".join(str(v) for v in row) for row in rows]) + "\n"
         types = ", ".join(f"{column} {KINDS[column]}" for column in columns)
-        database.execute(f"CREATE TABLE all_{name} ({types})")
+        database.execute(f"CREATE OR REPLACE TABLE all_{name} ({types})")
         slots = ", ".join("?" for _ in columns)
         typed = [[None if value == "" else value for value in row] for row in rows]
         database.execute("BEGIN")
@@ -332,7 +341,7 @@ PAGE = """# Twenty questions of a study
 
 How the questions that studies begin with are asked, from counts to models. A test asks every one of them as it stands here, of three
 made-up hospitals, and compares with DuckDB ([`questions.py`](../../tools/reference/questions.py)): without protection the answers are
-the same, with it every limit holds DuckDB's answer. Tables and columns are those of the test's
+the same, with it (and every person there six times, so that there is enough to show) every limit holds DuckDB's answer. Tables and columns are those of the test's
 [codebook](../../testnet/tests/study/codebook.toml); codes stand where your codebook may have a named set.
 
 SQL is asked with `quorate query`; the statement of a cohort lies in `cohort.sql`.
@@ -367,17 +376,10 @@ def page():
             print(f"\n```\nquorate analyse {' '.join(words)}{cohort}\n```")
 
 
-def main():
-    if "page" in sys.argv[1:]:
-        page()
-        return
-    database = duckdb.connect()
-    made = tables(20261122)
-    files = load(database, made)
-    questions = [
-        {key: value for key, value in question.items() if key != "truth" and value is not None} | {"answers": {}}
-        for question in QUESTIONS
-    ]
+def answer(database, made, questions, kind):
+    """Every question of every choice of nodes."""
+    for question in questions:
+        question[kind] = {}
     for count in (1, 2, 3):
         for chosen in itertools.combinations(range(3), count):
             inside = ", ".join(str(place) for place in chosen)
@@ -394,9 +396,26 @@ def main():
                     lines = [[plain(value) for value in row] for row in found.fetchall()]
                 else:
                     lines = [[*place, plain(value)] for *place, value in question["truth"](run)]
-                asked["answers"][key] = sorted(lines, key=str)
+                asked[kind][key] = sorted(lines, key=str)
+
+
+def main():
+    if "page" in sys.argv[1:]:
+        page()
+        return
+    database = duckdb.connect()
+    made = tables(20261122)
+    files = load(database, made)
+    questions = [
+        {key: value for key, value in question.items() if key != "truth" and value is not None}
+        for question in QUESTIONS
+    ]
+    answer(database, made, questions, "answers")
+    copied = many(made)
+    load(database, copied)
+    answer(database, copied, questions, "answers_of_many")
     head = json.dumps({"duckdb": duckdb.__version__, "numpy": numpy.__version__})
-    out = [f'{{"versions": {head},', f'"nodes": {json.dumps(NODES)},', '"tables": {']
+    out = [f'{{"versions": {head}, "times": {TIMES},', f'"nodes": {json.dumps(NODES)},', '"tables": {']
     out.append(",\n".join(f"{json.dumps(name)}: {json.dumps(text)}" for name, text in files.items()) + "},")
     out.append('"questions": [')
     out.append(",\n".join(json.dumps(question) for question in questions) + "]}")

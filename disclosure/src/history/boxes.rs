@@ -131,7 +131,9 @@ fn by_cohort(whole: &Predicate, a: &Predicate, b: &Predicate) -> bool {
     }
 }
 
-fn opposite(cohort: &Cohort) -> Cohort {
+/// Whoever is not in a cohort.
+#[must_use]
+pub fn opposite(cohort: &Cohort) -> Cohort {
     Cohort {
         negated: !cohort.negated,
         ..cohort.clone()

@@ -1,6 +1,7 @@
 //! What a condition on a derived column says of columns and cohorts that there are, by the definition
 //! alone: a first date that is there means an event, a number of rows is never zero, a label that a
-//! CASE gives stands for the values that get it.
+//! CASE gives stands for the values that get it, and whoever meets one of several conditions is not among
+//! those who meet none.
 //!
 //! Everything here holds whatever the data are: a condition and its meaning are of the same persons.
 //! What has no such meaning stays a condition on the derived column. It must not know persons.
@@ -13,6 +14,9 @@ use quorate_query::number::Number;
 use quorate_query::question::{Cohort, Predicate, Set, Values};
 use quorate_query::value::Scalar;
 
+use super::boxes::opposite;
+use super::entry::{Form, Shape};
+use super::same::same;
 use crate::facets::narrow;
 
 /// Conditions that together are one condition on a derived column.
@@ -67,7 +71,7 @@ pub(super) fn of(name: &ColumnRef, set: &Set, codebook: &Codebook) -> Option<Mea
             },
         },
         Derived::Case { arms, otherwise } => of_case(arms, otherwise, &set, column)?,
-        Derived::Any(conditions) => of_any(conditions, &set, column)?,
+        Derived::Any(conditions) => of_any(name, conditions, &set, codebook)?,
         _ => return None,
     };
     let told = |(column, set): &(ColumnRef, Set)| is_of_same_row(name, column, set, codebook);
@@ -214,7 +218,13 @@ fn of_case(
     }
 }
 
-fn of_any(conditions: &BTreeSet<Predicate>, set: &Set, column: &Column) -> Option<Meaning> {
+fn of_any(
+    name: &ColumnRef,
+    conditions: &BTreeSet<Predicate>,
+    set: &Set,
+    codebook: &Codebook,
+) -> Option<Meaning> {
+    let column = codebook.column(name)?;
     let at = |n: i128| {
         let value = Scalar::Number(Number::new(n, 0));
         set.contains(&value, column.ty)
@@ -232,8 +242,78 @@ fn of_any(conditions: &BTreeSet<Predicate>, set: &Set, column: &Column) -> Optio
     let mut all = conditions.iter();
     match (all.next(), all.next()) {
         (Some(only), None) if holds => all_of(only),
-        _ if fails => none_of(conditions),
-        _ => None,
+        _ if fails => none_of(conditions).or_else(|| by_alternatives(name, conditions, codebook)),
+        _ => {
+            let none = by_alternatives(name, conditions, codebook)?;
+            let some = without(unmet(none, codebook), codebook);
+            Some(only_cohorts([some].into()))
+        }
+    }
+}
+
+/// No condition holds, where they are of the persons themselves: of each, what it says that they are
+/// not, or that they are not among the persons who meet it.
+fn by_alternatives(
+    name: &ColumnRef,
+    conditions: &BTreeSet<Predicate>,
+    codebook: &Codebook,
+) -> Option<Meaning> {
+    let unit = &codebook.unit.table;
+    if name.table != *unit {
+        return None;
+    }
+    let mut found = only_cohorts(Vec::new());
+    for condition in conditions {
+        let shape = Shape {
+            rows: unit.clone(),
+            joined: BTreeSet::new(),
+            predicate: condition.clone(),
+        };
+        let Shape {
+            joined, predicate, ..
+        } = same(&shape, Form::Persons, codebook);
+        let own = predicate.boxes.keys().all(|column| column.table == *unit);
+        if !own || !joined.is_empty() || predicate == Predicate::default() {
+            return None;
+        }
+        let mut boxes = predicate.boxes.iter();
+        let mut cohorts = predicate.cohorts.iter();
+        match (boxes.next(), boxes.next(), cohorts.next(), cohorts.next()) {
+            (Some((column, set)), None, None, _) => {
+                found.boxes.push((column.clone(), complement(set)));
+            }
+            (None, _, Some(one), None) => found.cohorts.push(opposite(one)),
+            _ => found.cohorts.push(without(predicate, codebook)),
+        }
+    }
+    Some(found)
+}
+
+/// As one condition.
+fn unmet(none: Meaning, codebook: &Codebook) -> Predicate {
+    let mut all = Predicate::default();
+    for (column, set) in &none.boxes {
+        narrow(&mut all, column, set, codebook);
+    }
+    all.cohorts.extend(none.cohorts);
+    all
+}
+
+/// Whoever is not among the persons who meet a condition.
+fn without(filter: Predicate, codebook: &Codebook) -> Cohort {
+    Cohort {
+        negated: true,
+        rows: codebook.unit.table.clone(),
+        joined: BTreeSet::new(),
+        filter,
+    }
+}
+
+fn only_cohorts(cohorts: Vec<Cohort>) -> Meaning {
+    Meaning {
+        boxes: Vec::new(),
+        cohorts,
+        rest: Set::anything(),
     }
 }
 

@@ -82,7 +82,15 @@ fn told(inner: &Shape, outer: &Shape, codebook: &Codebook) -> Option<(bool, bool
         let mut boxes = cohort.filter.boxes.iter();
         boxes.any(|(reference, set)| sensitive(set, reference))
     };
-    let has = differing.iter().any(by_column) || more().any(by_cohort);
+    // Among alternatives that are wider ones in the outer, what somebody has is not known.
+    let mut softer = inner.predicate.cohorts.difference(&outer.predicate.cohorts);
+    let narrowed = inner
+        .predicate
+        .cohorts
+        .is_superset(&outer.predicate.cohorts);
+    let has = differing.iter().any(by_column)
+        || more().any(by_cohort)
+        || (narrowed && softer.any(|cohort| rests_on_sensitive(cohort, codebook)));
     let lacks = inner.joined == outer.joined && lacks(&inner.predicate, &outer.predicate, codebook);
     Some((has, lacks))
 }
@@ -107,6 +115,17 @@ fn lacks(inner: &Predicate, outer: &Predicate, codebook: &Codebook) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a condition with alternatives is about a sensitive column: it stands among shapes as a cohort
+/// of the unit table's own rows.
+fn rests_on_sensitive(cohort: &Cohort, codebook: &Codebook) -> bool {
+    fn any(filter: &Predicate, codebook: &Codebook) -> bool {
+        let sensitive = |column: &ColumnRef| codebook.column(column).is_some_and(|c| c.sensitive);
+        filter.boxes.keys().any(sensitive)
+            || filter.cohorts.iter().any(|own| any(&own.filter, codebook))
+    }
+    cohort.rows == codebook.unit.table && any(&cohort.filter, codebook)
 }
 
 fn lacks_values(inner: &Predicate, outer: &Predicate, codebook: &Codebook) -> bool {

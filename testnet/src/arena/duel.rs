@@ -89,6 +89,28 @@ pub fn play(attack: &Attack, side: usize, protected: bool, tries: Tries) -> Resu
     Ok(bout)
 }
 
+/// The persons of both databases when a step's question is asked.
+///
+/// # Errors
+/// If the attack does not have two sides.
+pub fn worlds_at(attack: &Attack, step: usize) -> Result<[Clinic; 2]> {
+    let late = attack.steps.contains(&Step::RefreshVictim);
+    let at = |side: usize| {
+        let victim = |side: usize| attack.victim.get(side).context("two sides");
+        let world = Clinic::generate(attack.seed);
+        let mut world = world.with(victim(if late { 0 } else { side })?);
+        for step in attack.steps.iter().take(step) {
+            world = match step {
+                Step::RefreshVictim => world.with(victim(side)?).next(),
+                Step::RefreshOthers(others) => world.with_changes(*others, attack.seed).next(),
+                _ => world,
+            };
+        }
+        anyhow::Ok(world)
+    };
+    Ok([at(0)?, at(1)?])
+}
+
 /// What a duel showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {

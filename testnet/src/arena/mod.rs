@@ -4,7 +4,7 @@
 //! [`clinic`] makes the persons and writes them as files, [`house`] opens the node and asks it,
 //! [`ask`] is one question, [`corpus`] reads attacks from files, [`infer`] computes what an attacker computes, [`duel`]
 //! plays an attack against two databases that differ in one person, [`noninterference`] compares
-//! what was said, [`ordinary`] asks what epidemiologists ask. Nothing here decides what may leave.
+//! what was said with numbers that [`persons`] works out by itself, [`ordinary`] asks what epidemiologists ask. Nothing here decides what may leave.
 
 pub mod ask;
 pub mod clinic;
@@ -15,4 +15,5 @@ pub mod house;
 pub mod infer;
 pub mod noninterference;
 pub mod ordinary;
+pub mod persons;
 pub mod sequences;

@@ -2,7 +2,8 @@
 //!
 //! Transcripts are compared up to their first difference: statuses, codes, rows, cells and sizes.
 //! A difference is explained only if one statistic lies on both sides of its threshold by that
-//! person alone, or one exact number on both sides of a rounding boundary. Digests of data and
+//! person alone, or one exact number on both sides of a rounding boundary. What the largest contributions
+//! make up (R4, R5) is worked out anew for both, from the persons themselves. Digests of data and
 //! places in ledgers are not compared: they differ between any two states.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,9 +24,11 @@ use quorate_query::question::{Measure, TableQuestion};
 use quorate_query::release::{ReleaseParams, round_count};
 use quorate_query::value::Scalar;
 
+use super::clinic::Clinic;
 use super::corpus::{Attack, Step};
-use super::duel::{Bout, codebook_at};
+use super::duel::{Bout, codebook_at, worlds_at};
 use super::house::{Plan, Said, Told};
+use super::persons::Persons;
 
 /// The first step at which two sides were told different things.
 #[must_use]
@@ -67,6 +70,7 @@ pub struct Scene<'a> {
     exact: [Option<&'a Told>; 2],
     questions: Vec<TableQuestion>,
     codebook: Codebook,
+    worlds: [Clinic; 2],
 }
 
 type Key = Vec<Scalar>;
@@ -114,6 +118,7 @@ impl<'a> Scene<'a> {
             exact: [told(exact_zero), told(exact_one)],
             questions,
             codebook,
+            worlds: worlds_at(attack, step)?,
         })
     }
 
@@ -165,6 +170,11 @@ impl<'a> Scene<'a> {
             .collect();
         let moved = self.moves(place);
         for finding in &found {
+            if let Some(largest) = Largest::of(finding.rule)
+                && let Some(sides) = self.largest(place, &largest)
+            {
+                return largest.explain(place, cells, sides).map(Reason::Direct);
+            }
             if let Some(statistic) = &finding.statistic
                 && let Some(reach) = reach(statistic.name, moved)
                 && statistic.value < statistic.threshold
@@ -181,6 +191,23 @@ impl<'a> Scene<'a> {
             Some(finding) => Ok(Reason::Following(finding.to_string())),
             None => Err(format!("different on one side only: {:?}", texts(&found))),
         }
+    }
+
+    /// What the rule about the largest contributions says of either side, by the persons themselves; `None`
+    /// if what they add is not known.
+    fn largest(&self, place: &Place, rule: &Largest) -> Option<[bool; 2]> {
+        let question = self.questions.get(place.table)?;
+        let params = self.params();
+        let [zero, one] = &self.worlds;
+        let withheld = |world: &Clinic| {
+            let persons = Persons::of(world, &self.codebook);
+            let sums = persons.contributions(question, place.measure, &place.key)?;
+            Some(
+                sums.iter()
+                    .any(|each| rule.withholds(each.values(), &params)),
+            )
+        };
+        Some([withheld(zero)?, withheld(one)?])
     }
 
     /// Whether both values are the right rounding of exact numbers that differ by one person.
@@ -303,6 +330,57 @@ impl<'a> Scene<'a> {
     fn moves(&self, place: &Place) -> bool {
         let [zero, one] = self.exact.map(|told| told.map(|told| cell(told, place)));
         zero != one
+    }
+}
+
+/// The rules about the largest contributions, as their pages have them.
+#[derive(Clone, Copy)]
+enum Largest {
+    /// R4: what the others add is less than p % of the largest.
+    PPercent,
+    /// R5: the n largest are a given share of all, or more.
+    Share,
+}
+
+impl Largest {
+    fn of(rule: &str) -> Option<Self> {
+        match rule {
+            "R4" => Some(Self::PPercent),
+            "R5" => Some(Self::Share),
+            _ => None,
+        }
+    }
+
+    fn withholds<'c>(self, each: impl Iterator<Item = &'c i128>, params: &ReleaseParams) -> bool {
+        let mut sizes: Vec<BigInt> = each.map(|one| BigInt::from(one.abs())).collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        let all: BigInt = sizes.iter().sum();
+        let largest = |n: usize| -> BigInt { sizes.iter().take(n).sum() };
+        match self {
+            Self::PPercent => (&all - largest(2)) * 100 < largest(1) * params.p_pct,
+            Self::Share => {
+                let (n, share) = params.nk;
+                largest(usize::try_from(n).unwrap_or(usize::MAX)) * 100 >= all * share
+            }
+        }
+    }
+
+    /// The side that is withheld must be the one that the rule withholds, and no other.
+    fn explain(self, place: &Place, cells: [&Cell; 2], sides: [bool; 2]) -> Result<String, String> {
+        let rule = match self {
+            Self::PPercent => "R4",
+            Self::Share => "R5",
+        };
+        let hidden = cells.map(|cell| *cell == Cell::Suppressed);
+        if hidden == sides && sides[0] != sides[1] {
+            return Ok(format!(
+                "{rule}: the largest contributions of {:?} are too large on one side, worked out anew",
+                place.key
+            ));
+        }
+        Err(format!(
+            "{rule} withholds by its page {sides:?} of the two, but the node withholds {hidden:?}"
+        ))
     }
 }
 

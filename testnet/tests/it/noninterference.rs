@@ -16,10 +16,6 @@ use crate::attacks::together;
 
 /// Sequences that are played, and questions in each.
 const SEQUENCES: u64 = 24;
-/// Of the first 24 for review, that of seed 13 differs without a reason that the comparison knows: a
-/// victim who is poor in one database and rich in the other among poor students, whose mean income R4
-/// withholds on one side. `SELECT avg(income) FROM person WHERE gp = 1018` does the same without review.
-const FOR_REVIEW: u64 = 8;
 const QUESTIONS: usize = 8;
 
 /// One sequence of `QUORATE_SEED`, or so many.
@@ -37,7 +33,7 @@ fn differences_of_generated_sequences_have_a_reason() {
 
 #[test]
 fn differences_of_sequences_for_review_have_a_reason() {
-    have_a_reason(sequence_for_review, FOR_REVIEW);
+    have_a_reason(sequence_for_review, SEQUENCES);
 }
 
 /// Most questions for review are answered, so that the sequences say something.
@@ -153,6 +149,41 @@ fn a_node_that_rounds_by_a_secret_is_noticed() {
     });
     let why = verdict(&attack, &sides, &exact).unwrap_err();
     assert!(why.contains("is not the rounding"), "{why}");
+}
+
+/// One who is poor in one database and rich in the other, among poor students.
+fn one_who_is_rich(incomes: [&str; 2]) -> Attack {
+    let mut attack = sequence(1, 0);
+    attack.victim = incomes.map(|income| {
+        let columns = [("gp", "1018"), ("income", income)];
+        Some(columns.map(|(k, v)| (k.to_owned(), v.to_owned())).into())
+    });
+    let sql = "SELECT avg(income) AS m FROM person WHERE gp = 1018";
+    attack.steps = vec![Step::Ask(Ask::plain(sql), None)];
+    attack
+}
+
+#[test]
+fn one_who_makes_up_a_sum_on_one_side_is_a_reason() {
+    let attack = one_who_is_rich(["700", "199000"]);
+    let (sides, exact) = (both(&attack, true), both(&attack, false));
+    let why = verdict(&attack, &sides, &exact).unwrap();
+    assert!(why.starts_with("R4"), "{why}");
+}
+
+/// The node names R4, whose numbers do not bear it out: nobody is rich.
+#[test]
+fn a_node_that_withholds_for_a_reason_that_is_none_is_noticed() {
+    let rich = both(&one_who_is_rich(["700", "199000"]), true);
+    let attack = one_who_is_rich(["700", "900"]);
+    let exact = both(&attack, false);
+    let [_, withheld] = rich;
+    let [zero, _] = both(&attack, true);
+    let why = verdict(&attack, &[zero, withheld], &exact).unwrap_err();
+    assert!(
+        why.contains("R4 withholds by its page [false, false]"),
+        "{why}"
+    );
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_query::codebook::Codebook;
 use roaring::RoaringBitmap;
 
 use super::grid::{Cover, Covers, Dims, Grid, TooLarge};
 use super::kept::Kept;
+use super::known::{Known, States};
 use super::place::{Dim, Part, Place};
 use super::shelf::{Base, DimNo, Names, Pair, Parts, allowed, pairs, removals};
+use super::soft::{self, Other, unions};
 use super::{Conflict, Setting};
 use crate::history::{Facet, Form, by_event, same};
 
@@ -49,6 +52,8 @@ pub struct FamilyAudit {
     before: BTreeMap<(Base, Name), Option<Kept>>,
     numbers: usize,
     codebook: String,
+    /// Whether any release ever had alternatives: if none has, nothing is looked for.
+    alternatives: bool,
 }
 
 /// Where a facet lies. Persons who have some event are looked at among all persons, and among those
@@ -65,14 +70,6 @@ fn places(facet: &Facet, setting: &Setting<'_>) -> Vec<Place> {
         .collect()
 }
 
-/// A facet that is in.
-struct Known {
-    parts: Parts,
-    epoch: usize,
-    form: Form,
-    events: Option<String>,
-}
-
 /// Releases with one base, by the dimensions taken away for it, and kept families of them.
 #[derive(Default)]
 struct Shelf {
@@ -82,29 +79,6 @@ struct Shelf {
 
 /// A family on a shelf.
 type Name = (Pair, States);
-
-/// The states of the data whose releases are in a family. What was told of an earlier state says of a
-/// group who was in it then, and a sum that follows from releases of one state shows who is in it now: so
-/// there are families with earlier releases and without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum States {
-    /// The one that is asked about.
-    Present,
-    /// All from this one on.
-    Since(usize),
-    /// All there ever were.
-    All,
-}
-
-impl States {
-    fn has(self, epoch: usize, present: usize) -> bool {
-        match self {
-            Self::Present => epoch == present,
-            Self::Since(first) => epoch >= first,
-            Self::All => true,
-        }
-    }
-}
 
 impl FamilyAudit {
     /// Nothing released yet.
@@ -181,18 +155,21 @@ impl FamilyAudit {
         self.catch_up(setting);
         let places = places(facet, setting).into_iter();
         let now = self.present;
-        let candidates: Vec<Known> = places.map(|place| self.at(place, facet, now)).collect();
+        let book = setting.codebook;
+        let candidates: Vec<Known> = places
+            .map(|place| self.at(place, facet, now, book))
+            .collect();
         let mut candidates = candidates.iter();
-        candidates.find_map(|candidate| self.audit_at(candidate, facet, setting))
+        candidates.find_map(|candidate| {
+            let found = self.audit_at(candidate, facet, setting);
+            found.or_else(|| self.audit_soft(candidate, facet, setting))
+        })
     }
 
-    fn at(&mut self, place: Place, facet: &Facet, epoch: usize) -> Known {
-        Known {
-            parts: self.names.parts(&place),
-            epoch,
-            form: facet.form,
-            events: place.events,
-        }
+    fn at(&mut self, place: Place, facet: &Facet, epoch: usize, codebook: &Codebook) -> Known {
+        let found = Known::of(place, facet.form, epoch, &mut self.names, codebook);
+        self.alternatives |= found.has_alternatives();
+        found
     }
 
     fn audit_at(
@@ -227,6 +204,63 @@ impl FamilyAudit {
         None
     }
 
+    /// As [`Self::audit_at`], of releases with alternatives and those beside them, in as many dimensions as
+    /// these are about.
+    fn audit_soft(
+        &self,
+        candidate: &Known,
+        facet: &Facet,
+        setting: &Setting<'_>,
+    ) -> Option<Conflict> {
+        if !self.alternatives {
+            return None;
+        }
+        let all = self.known.iter();
+        let all = all.flat_map(|(number, all)| all.iter().map(move |known| (*number, known)));
+        let alike: Vec<(usize, &Known)> = all
+            .filter(|(_, known)| known.form == candidate.form && known.events == candidate.events)
+            .collect();
+        let everybody = alike.iter().map(|(_, known)| *known).chain([candidate]);
+        let about = everybody.map(|known| known.about.clone());
+        let sets: BTreeSet<_> = about.filter(|dims| !dims.is_empty()).collect();
+        unions(&sets).into_iter().find_map(|dims| {
+            let (base, own) = candidate.apart(&dims)?;
+            let within = alike.iter().filter_map(|(number, known)| {
+                let (other, inside) = known.apart(&dims)?;
+                let other = (other == base).then_some(Other {
+                    number: *number,
+                    parts: self.named(&inside),
+                    soft: known.has_alternatives(),
+                })?;
+                Some((known.epoch, other))
+            });
+            let within: Vec<(usize, Other)> = within.collect();
+            let dims = dims.iter().filter_map(|dim| self.names.dim(*dim));
+            let dims: BTreeSet<Dim> = dims.cloned().collect();
+            let own = self.named(&own);
+            [States::Present, States::All]
+                .into_iter()
+                .find_map(|states| {
+                    let there = within.iter().filter(|(e, _)| states.has(*e, self.present));
+                    let oldest = there.clone().map(|(epoch, _)| *epoch).min()?;
+                    let others: Vec<Other> = there.map(|(_, other)| other.clone()).collect();
+                    let soft =
+                        candidate.has_alternatives() || others.iter().any(|other| other.soft);
+                    let changed = self.changed(states, oldest);
+                    let own = (&own, facet);
+                    soft.then(|| soft::conflict(&dims, own, others, setting, &changed))?
+                })
+        })
+    }
+
+    fn named(&self, parts: &Parts) -> soft::Parts {
+        let named = |(dim, part): (&DimNo, &u32)| {
+            let dim = self.names.dim(*dim)?;
+            Some((dim.clone(), self.names.part(*part)?.clone()))
+        };
+        parts.iter().filter_map(named).collect()
+    }
+
     /// Lists everything that it was told of.
     fn catch_up(&mut self, setting: &Setting<'_>) {
         // Bases are cut along the domains of one codebook.
@@ -253,7 +287,10 @@ impl FamilyAudit {
             return;
         };
         let places = places(facet, setting).into_iter();
-        let all: Vec<Known> = places.map(|place| self.at(place, facet, epoch)).collect();
+        let book = setting.codebook;
+        let all: Vec<Known> = places
+            .map(|place| self.at(place, facet, epoch, book))
+            .collect();
         for known in &all {
             self.list(number, known, facet, holding);
         }

@@ -49,16 +49,7 @@ impl Kept {
 
     /// What a release holds. What persons add is looked at only where persons do not add up.
     fn content(&self, facet: &Facet) -> Content {
-        let footprint = &facet.footprint;
-        let persons = footprint.people.difference_len(&self.changed);
-        let spread = footprint.spread.as_ref().filter(|_| self.by_sums());
-        Content {
-            amounts: Amounts {
-                persons: Fp::of(persons.into()),
-                size: Fp::of(footprint.abs),
-            },
-            sums: spread.map(Sums::of),
-        }
+        content(facet, &self.changed, self.by_sums())
     }
 
     pub(super) fn admit(&mut self, number: usize, covers: Covers, facet: &Facet) {
@@ -139,6 +130,20 @@ impl Kept {
             .break_value()
             .or_else(left)
             .or_else(|| family.across())
+    }
+}
+
+/// What a release holds; what its persons add only if asked for.
+pub(super) fn content(facet: &Facet, changed: &RoaringBitmap, by_sums: bool) -> Content {
+    let footprint = &facet.footprint;
+    let persons = footprint.people.difference_len(changed);
+    let spread = footprint.spread.as_ref().filter(|_| by_sums);
+    Content {
+        amounts: Amounts {
+            persons: Fp::of(persons.into()),
+            size: Fp::of(footprint.abs),
+        },
+        sums: spread.map(Sums::of),
     }
 }
 
@@ -287,7 +292,7 @@ impl<'a> Family<'a> {
 }
 
 impl TooLarge {
-    fn conflict(self) -> Conflict {
+    pub(super) fn conflict(self) -> Conflict {
         let atoms = i128::try_from(self.atoms).unwrap_or(i128::MAX);
         Conflict {
             among: Vec::new(),
@@ -296,8 +301,7 @@ impl TooLarge {
                 value: -atoms,
                 threshold: -4096,
             },
-            why: "earlier answers cut these two columns into more parts than can be audited"
-                .to_owned(),
+            why: "earlier answers cut these columns into more parts than can be audited".to_owned(),
         }
     }
 }

@@ -8,6 +8,10 @@
 //! neighbouring atoms; on two columns, a rectangle of such. A cohort is a column with the values in
 //! and out; presence in a joined table counts as one more value of its columns.
 //!
+//! Conditions with alternatives are no boxes: whoever meets one of several is not among those who meet
+//! none, so each is a difference of boxes. They form families over all the columns that they are about,
+//! together with the releases that agree with them elsewhere ([`soft`]).
+//!
 //! What this rule does not see: combinations across families, which differ in three columns or
 //! more. For these there is H2. What it must not know: who asks, what is shown.
 //!
@@ -21,9 +25,11 @@ mod field;
 mod grid;
 mod judge;
 mod kept;
+mod known;
 mod place;
 mod search;
 mod shelf;
+mod soft;
 #[cfg(test)]
 mod tests;
 

@@ -1,10 +1,10 @@
 //! Where a release lies: its part of every dimension. A dimension is a column, a cohort (in, out)
 //! or presence in a table that has at most one row per person. What it must not know: persons.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_query::codebook::{Codebook, ColumnRef, RowsPer};
-use quorate_query::question::{Cohort, Set};
+use quorate_query::question::{Cohort, Predicate, Set};
 
 use crate::history::Shape;
 
@@ -56,12 +56,8 @@ impl Place {
             parts.insert(Dim::Column(column.clone()), Part::Among(set.clone()));
         }
         for cohort in &shape.predicate.cohorts {
-            let part = if cohort.negated { Part::Out } else { Part::In };
-            let plain = Cohort {
-                negated: false,
-                ..cohort.clone()
-            };
-            let known = parts.insert(Dim::Cohort(Box::new(plain)), part.clone());
+            let (dim, part) = of_cohort(cohort);
+            let known = parts.insert(dim, part.clone());
             if known.is_some_and(|known| known != part) {
                 return None;
             }
@@ -78,7 +74,48 @@ impl Place {
     }
 }
 
+/// A cohort as a dimension, and which part of it is meant.
+fn of_cohort(cohort: &Cohort) -> (Dim, Part) {
+    let part = if cohort.negated { Part::Out } else { Part::In };
+    let plain = Cohort {
+        negated: false,
+        ..cohort.clone()
+    };
+    (Dim::Cohort(Box::new(plain)), part)
+}
+
+/// The parts that a condition restricts dimensions to.
+pub(super) fn parts_of(condition: &Predicate) -> impl Iterator<Item = (Dim, Part)> + '_ {
+    let boxes = condition.boxes.iter();
+    let boxes = boxes.map(|(column, set)| (Dim::Column(column.clone()), Part::Among(set.clone())));
+    boxes.chain(condition.cohorts.iter().map(of_cohort))
+}
+
 impl Dim {
+    /// Of a cohort of the unit table's own rows, the condition that these meet: alternatives are such.
+    pub(super) fn condition(&self, codebook: &Codebook) -> Option<&Predicate> {
+        match self {
+            Self::Cohort(cohort)
+                if cohort.rows == codebook.unit.table && cohort.joined.is_empty() =>
+            {
+                Some(&cohort.filter)
+            }
+            _ => None,
+        }
+    }
+
+    /// The dimensions that such a condition is about.
+    pub(super) fn about(&self, codebook: &Codebook) -> BTreeSet<Self> {
+        let Some(condition) = self.condition(codebook) else {
+            return BTreeSet::new();
+        };
+        let each = parts_of(condition).flat_map(|(dim, _)| match dim.condition(codebook) {
+            Some(_) => dim.about(codebook),
+            None => [dim].into(),
+        });
+        each.collect()
+    }
+
     /// The table of a column, as a dimension of its own.
     pub(super) fn table(&self) -> Option<Self> {
         match self {

@@ -30,7 +30,7 @@ impl Run {
     }
 
     /// The runs of an axis that are worth hiding.
-    fn all(axis: &Axis) -> Vec<Self> {
+    pub(super) fn all(axis: &Axis) -> Vec<Self> {
         if !axis.ordered {
             return axis.lists().into_iter().map(Self::List).collect();
         }

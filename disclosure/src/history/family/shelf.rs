@@ -52,7 +52,7 @@ impl Names {
         self.dim_numbers.get(&table).copied()
     }
 
-    fn dim_number(&mut self, dim: &Dim) -> DimNo {
+    pub(super) fn dim_number(&mut self, dim: &Dim) -> DimNo {
         if let Some(known) = self.dim_numbers.get(dim) {
             return *known;
         }

@@ -128,7 +128,8 @@ fn derived() -> (Codebook, Vec<ColumnRef>) {
     });
     let yes = one(&smoker, Set::of(Values::points([1])));
     add(Derived::Any([one(&age, below(3)), yes.clone()].into()));
-    add(Derived::Any([both].into()));
+    add(Derived::Any([both.clone()].into()));
+    add(Derived::Any([both, yes.clone()].into()));
     add(Derived::Any([yes, one(&smoker, Set::null_only())].into()));
     names.extend([age, smoker]);
     let book = plain.with(&columns);
@@ -210,8 +211,8 @@ impl Person {
     }
 
     fn has(&self, cohort: &Cohort, book: &Codebook) -> bool {
-        assert!(cohort.filter.cohorts.is_empty());
         match cohort.rows.as_str() {
+            "visit" if !cohort.filter.cohorts.is_empty() => panic!("{cohort:?}"),
             "visit" => !self.rows(&cohort.filter.boxes, book).is_empty(),
             _ => self.lies(&cohort.filter, book),
         }

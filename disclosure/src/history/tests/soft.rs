@@ -108,8 +108,68 @@ fn a_condition_and_its_opposite_make_up_everybody() {
     assert_eq!(node.history.entries().len(), 1, "one release, told twice");
 }
 
+/// So many with a first, a second and a third thing, and many with at most one of the three.
+fn three_kinds(both: u32) -> Node {
+    let mut people = alike(0, 30, [0, 0, 30, 0, 0]);
+    people.extend(alike(30, 30, [1, 0, 60, 0, 0]));
+    people.extend(alike(60, 30, [0, 1, 60, 0, 0]));
+    people.extend(alike(90, 50, [0, 0, 60, 0, 0]));
+    people.extend(alike(140, both, [1, 1, 60, 0, 0]));
+    Node::of(people)
+}
+
+#[test]
+fn what_three_overlapping_conditions_and_the_one_they_share_leave_is_not_told() {
+    let conditions = [
+        "age < 50 OR sex = 1",
+        "age < 50 OR town = 1",
+        "age < 50 OR sex = 1 OR town = 1",
+        "age < 50",
+    ];
+    for last in 0..4 {
+        for (both, all) in [(3, false), (12, true)] {
+            let mut node = three_kinds(both);
+            for first in (0..4).filter(|first| *first != last) {
+                assert!(left(&mut node, conditions[first]), "{first} {both}");
+            }
+            assert_eq!(left(&mut node, conditions[last]), all, "{last} {both}");
+        }
+    }
+}
+
+#[test]
+fn the_same_is_seen_where_parts_make_up_what_the_conditions_share() {
+    let mut node = three_kinds(3);
+    for id in 0..15 {
+        node.people.insert(id, [0, 0, 10, 0, 0]);
+    }
+    for condition in [
+        "age < 20",
+        "age >= 20 AND age < 50",
+        "age < 50 OR sex = 1",
+        "age < 50 OR town = 1",
+    ] {
+        assert!(left(&mut node, condition), "{condition}");
+    }
+    assert!(!left(&mut node, "age < 50 OR sex = 1 OR town = 1"));
+}
+
+#[test]
+fn the_same_is_seen_where_others_have_changed_between() {
+    let mut node = three_kinds(3);
+    assert!(left(&mut node, "age < 50 OR sex = 1"));
+    assert!(left(&mut node, "age < 50"));
+    let mut people = node.people.clone();
+    for id in 95..107 {
+        people.insert(id, [0, 2, 60, 0, 0]);
+    }
+    node.refresh("e1", people);
+    assert!(left(&mut node, "age < 50 OR town = 1"));
+    assert!(!left(&mut node, "age < 50 OR sex = 1 OR town = 1"));
+}
+
 /// Conditions of which some overlap, some lie in others, and some are made up of others.
-const CONDITIONS: [&str; 14] = [
+const CONDITIONS: [&str; 16] = [
     "age >= 0",
     "sex = 1",
     "town = 1",
@@ -124,7 +184,37 @@ const CONDITIONS: [&str; 14] = [
     "(sex = 1 AND town = 1) OR (sex = 0 AND age < 50)",
     "(sex = 1 AND age < 50) OR (town = 1 AND age >= 50)",
     "disease = 1 OR (sex = 0 AND town = 2)",
+    "sex = 1 OR town = 1 OR age < 50",
+    "disease = 1 OR town = 1 OR age < 50",
 ];
+
+/// One person for every way to be, as far as the conditions can tell.
+fn ways() -> Vec<Person> {
+    let mut all = Vec::new();
+    for (sex, town, age, disease) in every(2, 4, 2, 2) {
+        all.push([sex, town, 30 + 30 * age, disease, 0]);
+    }
+    all
+}
+
+fn every(a: i64, b: i64, c: i64, d: i64) -> impl Iterator<Item = (i64, i64, i64, i64)> {
+    (0..a * b * c * d).map(move |n| (n / (b * c * d), n / (c * d) % b, n / d % c, n % d))
+}
+
+/// Whether some ways to be are all that have one of some sexes, one of some towns, and so on.
+fn is_product(ways: &[Person], inside: &[bool]) -> bool {
+    let chosen = || ways.iter().zip(inside).filter(|(_, inside)| **inside);
+    let sides: Vec<std::collections::BTreeSet<i64>> = (0..4)
+        .map(|at| chosen().map(|(way, _)| way[at]).collect())
+        .collect();
+    let within = |way: &&Person| {
+        sides
+            .iter()
+            .enumerate()
+            .all(|(at, side)| side.contains(&way[at]))
+    };
+    chosen().count() == ways.iter().filter(within).count()
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
@@ -159,6 +249,57 @@ proptest! {
                     }
                 }
             }
+        }
+    }
+
+    /// Whatever is added or taken off, of any number of numbers that left: no few follow who share one of
+    /// some values of each column.
+    #[test]
+    fn no_few_of_a_kind_follow_from_any_number_of_soft_conditions(
+        people in prop::collection::vec((0..2_i64, 0..4_i64, 0..2_i64, 0..2_i64), 60..260),
+        order in prop::collection::vec(0..CONDITIONS.len(), 5..9),
+    ) {
+        let numbered = (0_u32..).zip(people);
+        let people: People = numbered
+            .map(|(id, (sex, town, age, disease))| (id, [sex, town, 30 + 30 * age, disease, 0]))
+            .collect();
+        let mut node = Node::of(people);
+        let ways = ways();
+        let mut shown: Vec<Vec<i64>> = Vec::new();
+        for at in order {
+            if left(&mut node, CONDITIONS[at]) {
+                let asked = for_review(CONDITIONS[at]);
+                let published = book();
+                let book = asked.book(&published);
+                let filter = &asked.sole().unwrap().filter;
+                let meets = |way: &Person| i64::from(holds(&asked, &book, filter, way));
+                shown.push(ways.iter().map(meets).collect());
+            }
+        }
+        let many: usize = 3_usize.pow(u32::try_from(shown.len()).unwrap());
+        for number in 0..many {
+            let mut rest = number;
+            let mut sum = vec![0; ways.len()];
+            for one in &shown {
+                let sign = [0, 1, -1][rest % 3];
+                rest /= 3;
+                for (sum, one) in sum.iter_mut().zip(one) {
+                    *sum += sign * one;
+                }
+            }
+            if sum.iter().any(|times| !(0..=1).contains(times)) {
+                continue;
+            }
+            let inside: Vec<bool> = sum.iter().map(|times| *times == 1).collect();
+            if !is_product(&ways, &inside) {
+                continue;
+            }
+            let is_in = |person: &Person| {
+                let alike = |(way, inside): (&Person, &bool)| *inside && way[..4] == person[..4];
+                ways.iter().zip(&inside).any(alike)
+            };
+            let few = node.people.values().filter(|person| is_in(person)).count();
+            prop_assert!(!(1..8).contains(&few), "{few} follow from {shown:?} by {number}");
         }
     }
 }

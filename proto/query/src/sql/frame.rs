@@ -99,6 +99,7 @@ impl Having<'_, '_, '_> {
             relation: found.clone(),
             sources: vec![(String::new(), columns)],
             outer: env.outer.clone(),
+            left_out: std::collections::BTreeSet::new(),
         };
         let more = conditions(&condition, &scope, env, self.ctx)?;
         filter::restrict(&mut found.filter, more, Some(&condition), self.ctx)?;

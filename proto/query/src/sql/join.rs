@@ -25,7 +25,12 @@ pub(super) fn join(
         return Err(ctx.refuse("V200", &join.relation, message));
     }
     if ctx.reviewed && is_left(join) {
+        let all: Vec<String> = relation.columns.iter().map(|(n, _)| n.clone()).collect();
         relation = as_frame(relation, join, ctx)?;
+        let kept = |name: &String| relation.columns.iter().any(|(other, _)| other == name);
+        scope
+            .left_out
+            .extend(all.into_iter().filter(|name| !kept(name)));
     }
     let (constraint, outer) = constraint(join, &relation, ctx)?;
     scope.sources.push((name, relation.columns.clone()));

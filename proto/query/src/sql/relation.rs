@@ -60,6 +60,7 @@ pub(super) fn scope(parts: &Parts<'_>, env: &Env, ctx: &Context<'_>) -> Result<S
         relation,
         sources,
         outer: env.outer.clone(),
+        left_out: BTreeSet::new(),
     };
     for joined in &from.joins {
         scope.relation.frame = None;

@@ -41,6 +41,8 @@ pub(super) struct Scope {
     pub(super) sources: Vec<(String, Vec<(String, ColumnRef)>)>,
     /// Names of the queries around this one.
     pub(super) outer: BTreeSet<String>,
+    /// Columns that LEFT JOIN does not keep.
+    pub(super) left_out: BTreeSet<String>,
 }
 
 /// A name as it is meant: unquoted names are lower case.
@@ -157,6 +159,15 @@ impl Scope {
     }
 
     fn unknown(&self, name: &str, node: &impl Spanned, ctx: &Context<'_>) -> Problem {
+        if self.left_out.contains(name) {
+            let message = format!(
+                "`{name}` has no name here: of a table that LEFT JOIN adds only dates and numbers with bounds do; \
+                 choose by it who is counted, or JOIN the table for those who have a row"
+            );
+            return ctx
+                .refuse("V400", node, message)
+                .write("key IN (SELECT key FROM ... WHERE ...)");
+        }
         let known = self.sources.iter().flat_map(|(_, columns)| columns.iter());
         let mut known: Vec<&str> = known.map(|(n, _)| n.as_str()).collect();
         known.sort_unstable();
