@@ -76,10 +76,13 @@ fn one(text: &mut String, name: &str, document: &Document, look: Look) {
         text.push_str(" (no rows)\n");
     }
     if hidden > 0 {
-        let rows = if hidden == 1 { "row" } else { "rows" };
+        let (rows, them) = match hidden {
+            1 => ("row", "it"),
+            _ => ("rows", "them"),
+        };
         let _ = writeln!(
             text,
-            " {WITHHELD} in every cell of {hidden} {rows} more; --by-site shows them"
+            " {WITHHELD} in every cell of {hidden} {rows} more; --by-site shows {them}"
         );
     }
     text.push('\n');
@@ -170,11 +173,7 @@ fn grid(document: &Document, by_site: bool) -> String {
         header.push("nodes".to_owned());
     }
 
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_style(TableComponent::HeaderLines, '─');
-    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
-    table.set_content_arrangement(ContentArrangement::Disabled);
+    let mut table = plain();
     table.set_header(header);
     for row in &document.rows {
         let mut line = combined_line(&shown, row, coverage);
@@ -189,12 +188,49 @@ fn grid(document: &Document, by_site: bool) -> String {
         }
     }
     align(&mut table, &shown, usize::from(lead));
+    let text = trimmed(&table);
+    let wide = text.lines().any(|line| line.chars().count() > WIDTH);
+    match document.rows.as_slice() {
+        [row] if wide && row.key.is_empty() && !by_site => trimmed(&upright(&shown, row)),
+        _ => text,
+    }
+}
+
+/// The lines of a table without blanks at their ends.
+fn trimmed(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
         text.push_str(line.trim_end());
         text.push('\n');
     }
     text
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_style(TableComponent::HeaderLines, '─');
+    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+/// The only row of a table that is too wide to be read, one line a column.
+fn upright(shown: &[(&Column, bool)], row: &Row) -> Table {
+    let mut table = plain();
+    table.set_header(["column", "value", "", "nodes"]);
+    for (column, _) in shown {
+        let cell = row.cells.get(&column.name);
+        let value = cell.map_or_else(|| WITHHELD.to_owned(), value_text);
+        let interval = cell.map(interval_text).unwrap_or_default();
+        let nodes = cell.map(|cell| format!("{} of {}", cell.nodes, cell.eligible));
+        table.add_row([title(column), value, interval, nodes.unwrap_or_default()]);
+    }
+    if let Some(values) = table.column_mut(1) {
+        values.set_cell_alignment(CellAlignment::Right);
+        values.set_padding((2, 0));
+    }
+    table
 }
 
 fn title(column: &Column) -> String {

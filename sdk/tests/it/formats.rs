@@ -261,3 +261,64 @@ fn names_from_elsewhere_cannot_steer_the_terminal() {
     );
     assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{text}");
 }
+
+#[test]
+fn one_row_too_wide_to_read_stands_upright() {
+    let mut narrow = document();
+    narrow.columns.retain(|column| !column.is_key());
+    narrow.rows.truncate(2);
+    narrow.rows.remove(0);
+    narrow.rows[0].key.clear();
+    let text = render(&narrow, Look::default());
+    assert!(text.contains(" n "), "{text}");
+    assert!(!text.contains(" column "), "{text}");
+    let mut wide = narrow;
+    for column in &mut wide.columns {
+        let long = format!("avg((column_{0} - 350) * (column_{0} - 60))", column.name);
+        let cell = wide.rows[0].cells.remove(&column.name).unwrap();
+        wide.rows[0].cells.insert(long.clone(), cell);
+        column.name = long;
+    }
+    let text = render(&wide, Look::default());
+    let line = |word: &str| text.lines().find(|line| line.contains(word)).unwrap();
+    assert!(
+        line("column_n ").contains("450  (446–)") || line("column_n ").contains("450 (446–)"),
+        "{text}"
+    );
+    assert!(line("column_n ").ends_with("2 of 4"), "{text}");
+    assert!(line("column_mean_age ").contains('·'), "{text}");
+    assert!(line("column_share ").contains("n/a"), "{text}");
+    let table = text.lines().take(5);
+    assert!(
+        table.into_iter().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+}
+
+#[test]
+fn rows_that_every_node_withheld_are_counted_before_statistics() {
+    let query = render(&document(), Look::default());
+    assert!(query.contains("(missing)"), "{query}");
+    let mut analysis = serde_json::to_value(document()).unwrap();
+    analysis["analysis"] = json!({"name": "describe/1", "arguments": {}, "sites": ["bern"], "tables": [
+        {"name": "groups", "columns": ["n"], "rows": [{"row": "all", "values": {"n": {"value": "5", "lower": "-4", "upper": "-3"}}}]},
+        {"name": "tests", "columns": ["t"], "rows": []}
+    ]});
+    let analysis: Document = serde_json::from_value(analysis).unwrap();
+    let text = render(&analysis, Look::default());
+    assert!(!text.contains("(missing)"), "{text}");
+    assert!(
+        text.contains("· in every cell of 1 row more; --by-site shows it"),
+        "{text}"
+    );
+    assert!(
+        text.contains("describe: groups") && !text.contains("tests"),
+        "{text}"
+    );
+    assert!(text.contains("5 (-4 to -3)"), "{text}");
+    let by_site = Look {
+        by_site: true,
+        color: false,
+    };
+    assert!(render(&analysis, by_site).contains("(missing)"));
+}
