@@ -4,11 +4,12 @@
 //! Page: `docs/disclosure/near_earlier.md`.
 
 use quorate_query::number::Number;
+use quorate_query::release::{ReleaseParams, k_eff};
 
 use super::boxes::differ_harmlessly;
 use super::candidate::FacetCandidate;
 use super::derived::is_derived;
-use super::entry::{Entry, State};
+use super::entry::{Entry, Facet, State};
 use super::view::{Hit, Near};
 use super::{History, Standpoint};
 
@@ -114,11 +115,29 @@ impl History {
     ) -> bool {
         let view = self.view(from, None);
         let mut pairs = facets.iter().zip(&entry.facets);
-        entry.id.vec == asked.id.vec
+        is_ample(&entry.facets, from.params)
+            && entry.id.vec == asked.id.vec
             && entry.id.protection == asked.id.protection
             && (entry.core || entry.project == asked.project)
             && differ_harmlessly(&entry.shape, &asked.shape, from.codebook)
             && facets.len() == entry.facets.len()
             && pairs.all(|(now, then)| view.difference(&now.facet, entry, then) < view.k_diff())
     }
+}
+
+/// Whether whatever is near a release has enough persons for every rule about their number. Else a mark
+/// would say that just so many are there, of one group after the other beside the same release. What
+/// its rounded number stands for decides, so that the mark says no more than that number.
+fn is_ample(facets: &[Facet], params: &ReleaseParams) -> bool {
+    let enough = k_eff(params.k, params.round_base);
+    let free = k_eff(params.dof.saturating_add(1), params.round_base);
+    let sums = facets.iter().any(|facet| !facet.form.is_count());
+    let least = u64::from(if sums { enough.max(free) } else { enough });
+    let base = u64::from(params.round_base.max(1));
+    facets.iter().all(|facet| {
+        let persons = facet.footprint.people.len();
+        let shown = persons.saturating_add(base / 2) / base * base;
+        let fewest = shown.saturating_sub(base / 2);
+        fewest >= least.saturating_add(u64::from(enough)).saturating_sub(1)
+    })
 }

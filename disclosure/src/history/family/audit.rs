@@ -467,6 +467,8 @@ impl FamilyAudit {
             changed: self.changed(states, oldest),
             of_rows: self.is_of_rows(base, pair),
             drifts: Vec::new(),
+            newest: BTreeMap::new(),
+            even: Vec::new(),
         };
         for (number, known, facet) in members {
             family.admit(number, covers(known, base, pair, &self.names), facet);

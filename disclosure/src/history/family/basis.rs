@@ -40,7 +40,8 @@ impl Amounts {
     }
 }
 
-/// What persons add, in the places of a spread. Empty if nobody adds anything.
+/// What persons add, in the places of a spread. Empty if nobody adds anything. Behind these it may say of
+/// which releases, and how many times each, it is the sum.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Sums(Vec<Fp>);
 
@@ -71,8 +72,27 @@ impl Sums {
 
     /// The places where they do not even out.
     pub(super) fn nonzero(&self) -> impl Iterator<Item = (usize, Fp)> + '_ {
-        let places = self.0.iter().copied().enumerate();
+        let places = self.0.iter().copied().enumerate().take(Spread::PLACES);
         places.filter(|(_, sum)| *sum != Fp::ZERO)
+    }
+
+    /// The same, known as what one release says.
+    pub(super) fn by(mut self, release: usize) -> Self {
+        self.0.resize(Spread::PLACES + release, Fp::ZERO);
+        self.0.push(Fp::ONE);
+        self
+    }
+
+    /// Of which releases it is the sum, and how many times each.
+    pub(super) fn releases(&self) -> impl Iterator<Item = (usize, Fp)> + '_ {
+        let releases = self.0.iter().copied().skip(Spread::PLACES).enumerate();
+        releases.filter(|(_, times)| *times != Fp::ZERO)
+    }
+
+    /// The same, of whatever releases.
+    pub(super) fn alone(mut self) -> Self {
+        self.0.truncate(Spread::PLACES);
+        self
     }
 }
 

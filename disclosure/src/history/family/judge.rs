@@ -39,6 +39,10 @@ pub(super) struct Judge<'a> {
     pub(super) mixed: bool,
     /// What releases of one box say in one state of the data more than in another.
     pub(super) drifts: &'a [Sums],
+    /// What the newest release of a member's box says more than that member.
+    pub(super) newest: &'a BTreeMap<usize, Sums>,
+    /// The drifts by the newest release of every box that they rest on.
+    pub(super) anew: Vec<Sums>,
 }
 
 impl Judge<'_> {
@@ -57,6 +61,7 @@ impl Judge<'_> {
         if self.mixed {
             let sums = sums(&region());
             let found = self.judge_changed(self.unchanged(amounts), sums.as_ref());
+            let found = found.or_else(|| self.anew(amounts, sums.as_ref()));
             let mut drifts = self.drifts.iter();
             return found.or_else(|| drifts.find_map(|d| self.drifted(amounts, sums.as_ref(), d)));
         }
@@ -91,13 +96,31 @@ impl Judge<'_> {
         self.form == Form::Persons && self.unchanged(amounts) >= self.threshold()
     }
 
-    /// Why a region that follows may not be told with a drift taken off it, or put on it.
-    pub(super) fn drifted(
+    /// Why a region that follows may not be told by the newest release of every box that it rests on, with or
+    /// without a drift by these.
+    fn anew(&self, amounts: Amounts, sums: Option<&Sums>) -> Option<Conflict> {
+        if self.newest.is_empty() {
+            return None;
+        }
+        let all = by_newest(sums?, self.newest);
+        let alone = self.judge_changed(self.unchanged(amounts), Some(&all));
+        let mut drifts = self.anew.iter();
+        alone.or_else(|| drifts.find_map(|drift| self.drifted(amounts, Some(&all), drift)))
+    }
+
+    /// Why a region that follows may not be told beside what a new release of a known box says.
+    pub(super) fn with_drift(
         &self,
         amounts: Amounts,
         sums: Option<&Sums>,
         drift: &Sums,
     ) -> Option<Conflict> {
+        let anew = || self.anew(amounts, sums);
+        self.drifted(amounts, sums, drift).or_else(anew)
+    }
+
+    /// Why a region that follows may not be told with a drift taken off it, or put on it.
+    fn drifted(&self, amounts: Amounts, sums: Option<&Sums>, drift: &Sums) -> Option<Conflict> {
         let unchanged = self.unchanged(amounts);
         let signs = [Fp::ONE, Fp::ZERO.minus(Fp::ONE)];
         signs.into_iter().find_map(|sign| {
@@ -322,6 +345,13 @@ impl Judge<'_> {
         }
         found
     }
+}
+
+/// What some releases say together, each told anew by the newest one of its box.
+pub(super) fn by_newest(sums: &Sums, newest: &BTreeMap<usize, Sums>) -> Sums {
+    let newer = |(known, times): (usize, Fp)| Some((newest.get(&known)?, times));
+    let newer = sums.releases().filter_map(newer);
+    newer.fold(sums.clone(), |all, (more, times)| all.with(more, times))
 }
 
 fn threshold(params: &ReleaseParams) -> u64 {

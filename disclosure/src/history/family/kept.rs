@@ -2,6 +2,7 @@
 //! not know: other families.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use roaring::RoaringBitmap;
@@ -10,7 +11,7 @@ use super::axis::{Atom, Axis};
 use super::basis::{Amounts, Content, Prints, Residue, Sums};
 use super::field::Fp;
 use super::grid::{Covers, Grid, TooLarge};
-use super::judge::{Judge, Member, judge_count};
+use super::judge::{Judge, Member, by_newest, judge_count};
 use super::search;
 use super::{Conflict, Setting};
 use crate::Statistic;
@@ -26,6 +27,11 @@ pub(super) struct Kept {
     pub(super) of_rows: bool,
     /// What releases of one box say in one state of the data more than in another.
     pub(super) drifts: Vec<Sums>,
+    /// As drifts, where there was no difference: with newer releases of other boxes there may be one. The newest
+    /// of these, not more than a number.
+    pub(super) even: Vec<Sums>,
+    /// What the newest release of a member's box says more than that member, which the basis rests on.
+    pub(super) newest: BTreeMap<usize, Sums>,
 }
 
 /// With more drifts than this nothing is told that would need comparing with them.
@@ -33,7 +39,10 @@ const MOST_DRIFTS: usize = 256;
 
 impl Kept {
     pub(super) fn size(&self) -> usize {
-        let sums = if self.by_sums() { Spread::PLACES } else { 0 };
+        let sums = match (self.by_sums(), &self.grid) {
+            (true, Ok(grid)) => Spread::PLACES.saturating_add(grid.basis.rank()),
+            _ => 0,
+        };
         let numbers = |grid: &Grid| {
             let of_row = grid.basis.width().saturating_add(sums);
             grid.basis.rank().saturating_mul(of_row)
@@ -49,7 +58,12 @@ impl Kept {
 
     /// What a release holds. What persons add is looked at only where persons do not add up.
     fn content(&self, facet: &Facet) -> Content {
-        content(facet, &self.changed, self.by_sums())
+        let mut found = content(facet, &self.changed, self.by_sums());
+        if !self.changed.is_empty() {
+            let number = self.members.len();
+            found.sums = found.sums.map(|sums| sums.by(number));
+        }
+        found
     }
 
     pub(super) fn admit(&mut self, number: usize, covers: Covers, facet: &Facet) {
@@ -61,8 +75,21 @@ impl Kept {
                 Ok(true) => {}
                 Ok(false) => {
                     let drift = grid.basis.surplus(&grid.region(&covers), content);
-                    let some = |sums: &Sums| mixed && sums.nonzero().next().is_some();
-                    self.drifts.extend(drift.filter(some));
+                    if let Some(drift) = drift.filter(|_| mixed) {
+                        let number = self.members.len();
+                        if let Some(known) = twin(&drift, number) {
+                            self.newest.insert(known, drift.clone().alone());
+                        }
+                        let differs = drift.nonzero().next().is_some();
+                        let list = if differs {
+                            &mut self.drifts
+                        } else {
+                            &mut self.even
+                        };
+                        list.push(drift);
+                        let most = self.even.len().saturating_sub(MOST_DRIFTS);
+                        self.even.drain(..most);
+                    }
                 }
             }
         }
@@ -95,20 +122,31 @@ impl Kept {
         let residue = grid.residue(new, content.clone());
         let prints = residue.as_ref().map(|residue| grid.prints(residue));
         let grid = &*grid;
+        let own = grid.region(new);
+        let follows = residue.is_none();
+        let drift = follows.then(|| grid.basis.surplus(&own, content.clone()));
+        let drift = drift.flatten();
+        let known = drift
+            .as_ref()
+            .and_then(|drift| Some((twin(drift, self.members.len())?, drift)));
+        let newest = known.and_then(|(known, drift)| newer(&self.newest, known, drift));
         let family = Family {
             grid,
-            own: grid.region(new),
+            own,
             members: &self.members,
             facet,
             setting,
             of_rows: self.of_rows,
             mixed: !self.changed.is_empty(),
             drifts: &self.drifts,
+            even: &self.even,
+            newest: newest.as_ref().unwrap_or(&self.newest),
+            moves: newest.is_some(),
+            drift: drift.as_ref(),
             judge: OnceCell::new(),
         };
         let (Some(residue), Some((before, after))) = (residue, prints) else {
-            let drift = family.grid.basis.surplus(&family.own, content.clone());
-            let drifts = || family.drifts(&drift?);
+            let drifts = || family.drifts(drift.as_ref()?);
             let found = family.repeats(content).or_else(drifts);
             return found.or_else(|| family.across());
         };
@@ -158,6 +196,12 @@ struct Family<'a> {
     of_rows: bool,
     mixed: bool,
     drifts: &'a [Sums],
+    even: &'a [Sums],
+    newest: &'a BTreeMap<usize, Sums>,
+    /// Whether the new release says of its box what the newest one did not.
+    moves: bool,
+    /// What the new release says more than follows, where its box does.
+    drift: Option<&'a Sums>,
     /// Made when something follows that must be judged: most releases add nothing of the kind.
     judge: OnceCell<Judge<'a>>,
 }
@@ -178,8 +222,18 @@ impl<'a> Family<'a> {
                 of_rows: self.of_rows,
                 mixed: self.mixed,
                 drifts: self.drifts,
+                anew: self.drifts_anew(),
+                newest: self.newest,
             }
         })
+    }
+
+    /// The drifts, by the newest release of every box that they rest on.
+    fn drifts_anew(&self) -> Vec<Sums> {
+        let all = self.drifts.iter().chain(self.even).chain(self.drift);
+        let anew = all.map(|drift| by_newest(drift, self.newest));
+        let some = |drift: &Sums| drift.nonzero().next().is_some();
+        anew.filter(some).collect()
     }
 
     /// Why a run may not follow, if so.
@@ -229,7 +283,7 @@ impl<'a> Family<'a> {
     /// The region of a new release is known of other data: what it says more than these must leave no
     /// group that follows to a few whose data have changed.
     fn drifts(&self, drift: &Sums) -> Option<Conflict> {
-        if !self.mixed || drift.nonzero().next().is_none() {
+        if !self.mixed || (drift.nonzero().next().is_none() && !self.moves) {
             return None;
         }
         if self.drifts.len() >= MOST_DRIFTS {
@@ -247,7 +301,7 @@ impl<'a> Family<'a> {
                 return ControlFlow::Continue(());
             }
             let sums = self.grid.basis.sums_of(&region);
-            match self.judge().drifted(found.amounts, sums.as_ref(), drift) {
+            match self.judge().with_drift(found.amounts, sums.as_ref(), drift) {
                 Some(conflict) => ControlFlow::Break(conflict),
                 None => ControlFlow::Continue(()),
             }
@@ -265,7 +319,7 @@ impl<'a> Family<'a> {
             if self.judge().is_safe(amounts) || region == self.own || told() {
                 return None;
             }
-            self.judge().drifted(amounts, sums, drift)
+            self.judge().with_drift(amounts, sums, drift)
         })
     }
 
@@ -289,6 +343,30 @@ impl<'a> Family<'a> {
             self.verdict(amounts, || region.clone(), sums)
         })
     }
+}
+
+/// What the newest releases say with one more of them; nothing if it says what the one before did.
+fn newer(
+    newest: &BTreeMap<usize, Sums>,
+    known: usize,
+    drift: &Sums,
+) -> Option<BTreeMap<usize, Sums>> {
+    let drift = drift.clone().alone();
+    let same = match newest.get(&known) {
+        Some(before) => *before == drift,
+        None => drift.nonzero().next().is_none(),
+    };
+    let mut newest = (!same).then(|| newest.clone())?;
+    newest.insert(known, drift);
+    Some(newest)
+}
+
+/// The member whose box a new release has, by what it says more than what follows, which is the one less the
+/// other.
+fn twin(drift: &Sums, number: usize) -> Option<usize> {
+    let mut others = drift.releases().filter(|(release, _)| *release != number);
+    let (known, times) = others.next()?;
+    (others.next().is_none() && times.plus(Fp::ONE) == Fp::ZERO).then_some(known)
 }
 
 impl TooLarge {

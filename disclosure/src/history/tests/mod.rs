@@ -12,6 +12,7 @@ mod several;
 mod shapes;
 mod soft;
 mod sums;
+mod walks;
 
 use std::collections::BTreeMap;
 

@@ -266,6 +266,14 @@ impl Space {
         }
     }
 
+    /// What follows of persons, if that of these cells does.
+    fn sum_of(&self, cells: &[bool], persons: usize) -> Option<Vec<Fp>> {
+        let nobody = std::iter::repeat_n(Fp::ZERO, persons);
+        let mut rest = self.rest(vector(cells, nobody));
+        let said = rest.split_off(CELLS);
+        rest.iter().all(|x| *x == Fp::ZERO).then_some(said)
+    }
+
     fn implies(&self, vector: Vec<Fp>) -> bool {
         self.rest(vector).iter().all(|x| *x == Fp::ZERO)
     }
@@ -312,6 +320,8 @@ fn family(changed: RoaringBitmap) -> Kept {
         changed,
         of_rows: false,
         drifts: Vec::new(),
+        newest: BTreeMap::new(),
+        even: Vec::new(),
     }
 }
 
@@ -378,6 +388,36 @@ proptest! {
                     prop_assert!(left >= ENOUGH, "{left} persons: {name}, {sign} times {drift:?}");
                 }
             }
+        }
+    }
+
+    /// Nor does one follow from the newest release of each box, whatever states these are of.
+    #[test]
+    fn no_small_group_follows_from_the_newest_releases(
+        states in states(),
+        questions in questions(),
+    ) {
+        let (told, _) = play(&states, &questions);
+        let persons = states[0].len();
+        let mut independent = Space::default();
+        let mut newest = Space::default();
+        for (at, one) in told.iter().enumerate() {
+            let bare = vector(&cells(&one.of), []);
+            if independent.implies(bare.clone()) {
+                continue;
+            }
+            independent.take(bare);
+            let mut later = told.iter().skip(at).filter(|other| other.of == one.of);
+            let last = later.next_back().unwrap();
+            let said = last.said.iter().map(|x| Fp::of(i128::from(*x)));
+            newest.take(vector(&cells(&one.of), said));
+        }
+        for run in runs() {
+            let Some(sum) = newest.sum_of(&cells(&run), persons) else {
+                continue;
+            };
+            let left = sum.iter().filter(|x| **x != Fp::ZERO).count();
+            prop_assert!(left >= ENOUGH, "{left} persons: {run:?}");
         }
     }
 
