@@ -45,7 +45,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Seven of a group are ill, nobody else is asked about but with these seven: the first who is ill is found,
-    /// and nobody after. From there on the answers are the same whoever is ill.
+    /// and nobody after, also not by somebody else's questions. From there on the answers are the same whoever is ill.
     #[test]
     fn a_group_of_seven_gives_one_person_away(
         ill in prop::collection::btree_set(7..BANDS, 0..13),
@@ -55,7 +55,8 @@ proptest! {
         let mut node = with_ill(&all);
         prop_assert_eq!(node.shows(&between(0, 7)), "-");
         let mut found = None;
-        for band in order {
+        for (turn, band) in order.into_iter().enumerate() {
+            node.project = ["one", "other"][turn % 2].to_owned();
             let shown = node.shows(&seven_and(band));
             let expected = match found {
                 None if ill.contains(&band) => "v",
@@ -65,5 +66,68 @@ proptest! {
             prop_assert_eq!(shown.as_str(), expected, "{} after {:?}", band, found);
             found = found.or(ill.contains(&band).then_some(band));
         }
+    }
+
+    /// Groups that grow by a band at either end, in whatever order: who is found belongs to the group, and of one
+    /// shown cell no more are found than groups within it were asked for before.
+    #[test]
+    fn nobody_is_found_without_a_cell_asked_for(
+        ill in prop::collection::btree_set(0..BANDS, 6..BANDS),
+        asked in prop::collection::vec((0..BANDS, 1..=BANDS), 8..40),
+    ) {
+        let mut node = with_ill(&ill);
+        let mut withheld: BTreeSet<(usize, usize)> = BTreeSet::new();
+        let mut found = BTreeSet::new();
+        let asked: BTreeSet<_> = asked.into_iter().filter(|(from, to)| from < to).collect();
+        for (from, to) in &asked {
+            match node.shows(&between(*from, *to)).as_str() {
+                "-" => {
+                    withheld.insert((*from, *to));
+                }
+                "v" => {
+                    let shorter = [((from + 1, *to), *from), ((*from, to - 1), to - 1)];
+                    let of = shorter.into_iter().filter(|(group, _)| withheld.contains(group));
+                    found.extend(of.map(|(_, band)| band));
+                }
+                _ => {}
+            }
+        }
+        prop_assert!(found.is_subset(&ill));
+        prop_assert!(found.is_empty() || found.len() < asked.len());
+    }
+}
+
+/// The most that a walk was found to tell: of eight persons one cell without each, and one with all.
+#[test]
+fn nine_cells_tell_of_eight_persons_and_no_tenth_does() {
+    let without = |band: usize| {
+        let (from, to) = (band * 5, band * 5 + 4);
+        format!(
+            "SELECT count(*) FROM person WHERE disease = 1 AND age < 40 AND age NOT BETWEEN {from} AND {to}"
+        )
+    };
+    let eight: BTreeSet<usize> = (0..8).collect();
+    for well in std::iter::once(None).chain((0..8).map(Some)) {
+        let ill = eight
+            .iter()
+            .copied()
+            .filter(|band| Some(*band) != well)
+            .collect();
+        let mut node = with_ill(&ill);
+        for band in 0..8 {
+            assert_eq!(node.shows(&without(band)), "-");
+        }
+        let expected = if well.is_none() { "v" } else { "-" };
+        assert_eq!(node.shows(&between(0, 8)), expected, "without {well:?}");
+    }
+    // Beside these eight nothing is told of a ninth, ill or not.
+    for ninth in [true, false] {
+        let mut node = with_ill(&(0..8 + usize::from(ninth)).collect());
+        assert_eq!(node.shows(&between(0, 8)), "v");
+        let all = (0..8).map(|from| node.shows(&between(from, 9)));
+        assert!(
+            all.collect::<Vec<_>>().iter().all(|shown| shown == "-"),
+            "{ninth}"
+        );
     }
 }
