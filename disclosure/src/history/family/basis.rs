@@ -171,13 +171,16 @@ pub(super) struct Residue(Row);
 /// A reduced basis over some places.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Basis {
-    width: usize,
     rows: Vec<Row>,
+    /// One for each place. Of places that were one, the first keeps it.
+    weights: Vec<Fp>,
+    /// Always those of the rows.
+    prints: Prints,
 }
 
 /// A fingerprint per place: the sum over a region is zero if and, but for a chance of 2^-61, only
 /// if the region follows. The sum of the amounts over a region that follows are its amounts.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Prints {
     pub(super) follows: Vec<Fp>,
     pub(super) amounts: Vec<Amounts>,
@@ -194,14 +197,20 @@ impl Prints {
 
 impl Basis {
     pub(super) fn new(width: usize) -> Self {
+        let weights: Vec<Fp> = (0..width).map(Fp::weight).collect();
+        let prints = Prints {
+            follows: weights.clone(),
+            amounts: vec![Amounts::default(); width],
+        };
         Self {
-            width,
             rows: Vec::new(),
+            weights,
+            prints,
         }
     }
 
     pub(super) fn width(&self) -> usize {
-        self.width
+        self.weights.len()
     }
 
     pub(super) fn rank(&self) -> usize {
@@ -272,7 +281,9 @@ impl Basis {
     }
 
     /// Takes in what a region adds.
-    pub(super) fn insert(&mut self, Residue(new): Residue) {
+    pub(super) fn insert(&mut self, new: Residue) {
+        self.prints = self.prints_with(&new);
+        let Residue(new) = new;
         for row in &mut self.rows {
             let factor = row.coefs.get(new.pivot).copied().unwrap_or(Fp::ZERO);
             if factor == Fp::ZERO {
@@ -315,37 +326,58 @@ impl Basis {
 
     /// Splits places: `origin` says for each new place in which old one it lay.
     pub(super) fn split(&mut self, origin: &[usize]) {
+        let mut seen = vec![false; self.width()];
+        let mut fresh = self.width();
+        let mut weights = Vec::with_capacity(origin.len());
+        let mut news = Vec::new();
+        let mut amounts = vec![Amounts::default(); origin.len()];
+        let mut follows = Vec::with_capacity(origin.len());
+        for (place, old) in origin.iter().enumerate() {
+            let again = seen
+                .get_mut(*old)
+                .is_none_or(|seen| std::mem::replace(seen, true));
+            if again {
+                news.push(place);
+                weights.push(Fp::weight(fresh));
+                follows.push(Fp::weight(fresh));
+                fresh += 1;
+                continue;
+            }
+            let known = |list: &[Fp]| list.get(*old).copied().unwrap_or(Fp::ZERO);
+            weights.push(known(&self.weights));
+            follows.push(known(&self.prints.follows));
+            let held = self.prints.amounts.get(*old).copied();
+            set(&mut amounts, place, held.unwrap_or_default());
+        }
         for row in &mut self.rows {
             let old = |place: &usize| row.coefs.get(*place).copied().unwrap_or(Fp::ZERO);
-            let coefs = origin.iter().map(old).collect();
+            row.coefs = origin.iter().map(old).collect();
             row.pivot = origin
                 .iter()
                 .position(|place| *place == row.pivot)
                 .unwrap_or(0);
-            row.coefs = coefs;
+            // The rest of its row is longer by these.
+            let at = |list: &[Fp], place: usize| list.get(place).copied().unwrap_or(Fp::ZERO);
+            let more = news.iter().fold(Fp::ZERO, |sum, place| {
+                sum.plus(at(&row.coefs, *place).times(at(&weights, *place)))
+            });
+            if let Some(print) = follows.get_mut(row.pivot) {
+                *print = print.minus(more);
+            }
         }
-        self.width = origin.len();
+        self.weights = weights;
+        self.prints = Prints { follows, amounts };
     }
 
     /// Fingerprints of all places.
-    pub(super) fn prints(&self) -> Prints {
-        let mut prints = Prints {
-            follows: (0..self.width).map(Fp::weight).collect(),
-            amounts: vec![Amounts::default(); self.width],
-        };
-        for row in &self.rows {
-            // A pivot place is, up to what follows, minus the rest of its row.
-            let rest = weigh(&row.coefs).minus(Fp::weight(row.pivot));
-            set(&mut prints.follows, row.pivot, Fp::ZERO.minus(rest));
-            set(&mut prints.amounts, row.pivot, row.content.amounts);
-        }
-        prints
+    pub(super) fn prints(&self) -> &Prints {
+        &self.prints
     }
 
     /// Fingerprints as they would be with what a region adds.
-    pub(super) fn prints_with(&self, before: &Prints, Residue(new): &Residue) -> Prints {
-        let mut after = before.clone();
-        let weight = weigh(&new.coefs);
+    pub(super) fn prints_with(&self, Residue(new): &Residue) -> Prints {
+        let mut after = self.prints.clone();
+        let weight = weigh(&new.coefs, &self.weights);
         for row in &self.rows {
             let factor = row.coefs.get(new.pivot).copied().unwrap_or(Fp::ZERO);
             if factor == Fp::ZERO {
@@ -358,6 +390,7 @@ impl Basis {
                 *amounts = amounts.minus(new.content.amounts.times(factor));
             }
         }
+        // A pivot place is, up to what follows, minus the rest of its row.
         if let Some(print) = after.follows.get_mut(new.pivot) {
             *print = print.minus(weight);
         }
@@ -366,14 +399,14 @@ impl Basis {
     }
 }
 
-fn weigh(coefs: &[Fp]) -> Fp {
-    coefs
+fn weigh(coefs: &[Fp], weights: &[Fp]) -> Fp {
+    let both = coefs
         .iter()
-        .enumerate()
-        .filter(|(_, coef)| **coef != Fp::ZERO)
-        .fold(Fp::ZERO, |sum, (place, coef)| {
-            sum.plus(coef.times(Fp::weight(place)))
-        })
+        .zip(weights)
+        .filter(|(coef, _)| **coef != Fp::ZERO);
+    both.fold(Fp::ZERO, |sum, (coef, weight)| {
+        sum.plus(coef.times(*weight))
+    })
 }
 
 fn set<T>(list: &mut [T], at: usize, value: T) {

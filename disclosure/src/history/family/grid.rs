@@ -43,7 +43,6 @@ pub(super) struct Grid {
     dims: Dims,
     /// What the definition of a derived column says of who has a value.
     ties: [Option<Tie>; 2],
-    prints: Option<Prints>,
 }
 
 /// A column that has a value of nobody outside a cohort.
@@ -112,7 +111,6 @@ impl Grid {
             basis: Basis::new(width),
             dims,
             ties,
-            prints: None,
         };
         grid.know_the_impossible();
         grid
@@ -181,7 +179,6 @@ impl Grid {
         content: impl Into<Content>,
     ) -> Result<bool, TooLarge> {
         self.cut(covers)?;
-        self.prints = None;
         let residue = self.residue(covers, content);
         let is_new = residue.is_some();
         if let Some(residue) = residue {
@@ -195,13 +192,6 @@ impl Grid {
         self.basis.residue(&self.region(covers), content)
     }
 
-    /// Fingerprints without and with what a release would add.
-    pub(super) fn prints(&mut self, new: &Residue) -> (Prints, Prints) {
-        let before = self.prints.get_or_insert_with(|| self.basis.prints());
-        let after = self.basis.prints_with(before, new);
-        (before.clone(), after)
-    }
-
     /// Fingerprints of a grid of which nothing is known but where nobody can be, and of this one.
     pub(super) fn prints_of_all(&self) -> (Prints, Prints) {
         let mut nothing = Self {
@@ -209,10 +199,9 @@ impl Grid {
             basis: Basis::new(self.basis.width()),
             dims: self.dims.clone(),
             ties: self.ties.clone(),
-            prints: None,
         };
         nothing.know_the_impossible();
-        (nothing.basis.prints(), self.basis.prints())
+        (nothing.basis.prints().clone(), self.basis.prints().clone())
     }
 
     /// Regions of any shape that follow with what a release would add, as far as the basis shows
@@ -223,7 +212,6 @@ impl Grid {
 
     /// Places where nobody can be, whatever the data: that they are empty is known.
     fn know_the_impossible(&mut self) {
-        self.prints = None;
         let width = self.axes[1].atoms.len();
         for place in self.impossible() {
             let all = self.axes[0].atoms.len() * width;

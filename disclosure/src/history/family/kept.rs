@@ -120,7 +120,9 @@ impl Kept {
             &mut cut
         };
         let residue = grid.residue(new, content.clone());
-        let prints = residue.as_ref().map(|residue| grid.prints(residue));
+        let prints = residue
+            .as_ref()
+            .map(|residue| grid.basis.prints_with(residue));
         let grid = &*grid;
         let own = grid.region(new);
         let follows = residue.is_none();
@@ -145,13 +147,13 @@ impl Kept {
             drift: drift.as_ref(),
             judge: OnceCell::new(),
         };
-        let (Some(residue), Some((before, after))) = (residue, prints) else {
+        let (Some(residue), Some(after)) = (residue, prints) else {
             let drifts = || family.drifts(drift.as_ref()?);
             let found = family.repeats(content).or_else(drifts);
             return found.or_else(|| family.across());
         };
         let own_sides = grid.sides(new);
-        let found = search::search(&grid.axes, &before, &after, |found| {
+        let found = search::search(&grid.axes, grid.basis.prints(), &after, |found| {
             let runs = [found.first, found.second];
             if is_told(&grid.axes, &runs) || is_exactly(&own_sides, &runs) {
                 return ControlFlow::Continue(());

@@ -70,9 +70,11 @@ pub(super) fn search<B>(
         inner: inner.atoms.len(),
         turned,
     };
+    let both = before.follows.iter().zip(&after.follows);
+    let moved: Vec<Fp> = both.map(|(before, after)| before.minus(*after)).collect();
     let sheets = Sheets {
         after: Sheet::of(&size, &after.follows, Fp::plus),
-        before: Sheet::of(&size, &before.follows, Fp::plus),
+        moved: Sheet::of(&size, &moved, Fp::plus),
         amounts: Sheet::of(&size, &after.amounts, Amounts::plus),
         inner: size.inner,
     };
@@ -98,7 +100,7 @@ pub(super) fn search<B>(
         if inner.ordered {
             in_order(&line, &mut scratch, &mut found)?;
         } else {
-            among(&line, &lists, &mut scratch.prefix, &mut found)?;
+            among(&line, &lists, &mut scratch, &mut found)?;
         }
     }
     ControlFlow::Continue(())
@@ -214,7 +216,8 @@ impl Sheet<Fp> {
 
 struct Sheets {
     after: Sheet<Fp>,
-    before: Sheet<Fp>,
+    /// Before less after: what follows now did not before if this is not zero over it.
+    moved: Sheet<Fp>,
     amounts: Sheet<Amounts>,
     inner: usize,
 }
@@ -226,11 +229,6 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn before(&self, to: usize) -> Fp {
-        let sheet = &self.sheets.before;
-        sheet.prefix(self.run, to, Fp::plus, Fp::minus)
-    }
-
     fn amounts(&self, to: usize) -> Amounts {
         let sheet = &self.sheets.amounts;
         sheet.prefix(self.run, to, Amounts::plus, Amounts::minus)
@@ -246,23 +244,22 @@ impl Line<'_> {
 fn among<B>(
     line: &Line<'_>,
     lists: &[Run],
-    prefix: &mut Vec<Fp>,
+    scratch: &mut Scratch,
     found: &mut impl FnMut(&Run, Amounts) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
-    line.sheets.after.prefixes(line.run, prefix);
-    let atom = |at: usize| {
-        let sum = prefix.get(at + 1).zip(prefix.get(at));
-        sum.map_or(Fp::ZERO, |(high, low)| high.minus(*low))
+    if !scratch.look_at(line) {
+        return ControlFlow::Continue(());
+    }
+    let each = |prefix: &[Fp]| -> Vec<Fp> {
+        let pairs = prefix.iter().zip(prefix.iter().skip(1));
+        pairs.map(|(low, high)| high.minus(*low)).collect()
     };
-    let after: Vec<Fp> = (0..line.sheets.inner).map(atom).collect();
-    let all = prefix.last().copied().unwrap_or_default();
+    let (after, moved) = (each(&scratch.prefix), each(&scratch.moved));
+    let last = |prefix: &[Fp]| prefix.last().copied().unwrap_or_default();
+    let (all, all_moved) = (last(&scratch.prefix), last(&scratch.moved));
     for run in lists {
         let Run::List(atoms) = run else { continue };
-        if sum(&after, all, atoms) != Fp::ZERO {
-            continue;
-        }
-        let was = |at: &usize| line.before(*at + 1).minus(line.before(*at));
-        if atoms.iter().map(was).fold(Fp::ZERO, Fp::plus) != Fp::ZERO {
+        if sum(&after, all, atoms) == Fp::ZERO && sum(&moved, all_moved, atoms) != Fp::ZERO {
             let amounts = atoms.iter().map(|at| line.span(*at, *at + 1));
             found(run, amounts.fold(Amounts::default(), Amounts::plus))?;
         }
@@ -283,6 +280,7 @@ fn sum(atoms: &[Fp], all: Fp, listed: &[usize]) -> Fp {
 /// Memory that is used again for every line.
 struct Scratch {
     prefix: Vec<Fp>,
+    moved: Vec<Fp>,
     groups: Groups,
 }
 
@@ -290,8 +288,19 @@ impl Scratch {
     fn new(inner: usize) -> Self {
         Self {
             prefix: Vec::with_capacity(inner + 1),
+            moved: Vec::with_capacity(inner + 1),
             groups: Groups::new(inner + 1),
         }
+    }
+
+    /// Adds up a line, unless nothing of it is new.
+    fn look_at(&mut self, line: &Line<'_>) -> bool {
+        line.sheets.moved.prefixes(line.run, &mut self.moved);
+        let some = self.moved.iter().any(|moved| *moved != Fp::ZERO);
+        if some {
+            line.sheets.after.prefixes(line.run, &mut self.prefix);
+        }
+        some
     }
 }
 
@@ -361,11 +370,10 @@ impl Groups {
     }
 
     /// Adds a place to its group; gives the one before.
-    fn add(&mut self, prefix: &[Fp], place: usize, print: Fp, line: &Line<'_>) -> Option<usize> {
+    fn add(&mut self, prefix: &[Fp], place: usize, print: Fp, moved: &[Fp]) -> Option<usize> {
         let (slot, before) = self.slot(prefix, print);
-        let alike = before.is_none_or(|before| {
-            self.are_alike(before) && line.before(before) == line.before(place)
-        });
+        let alike = before
+            .is_none_or(|before| self.are_alike(before) && moved.get(before) == moved.get(place));
         if let Some(slot) = self.slots.get_mut(slot) {
             *slot = (self.round, place);
         }
@@ -386,26 +394,32 @@ fn in_order<B>(
     scratch: &mut Scratch,
     found: &mut impl FnMut(&Run, Amounts) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
-    let Scratch { prefix, groups } = scratch;
-    line.sheets.after.prefixes(line.run, prefix);
+    if !scratch.look_at(line) {
+        return ControlFlow::Continue(());
+    }
+    let Scratch {
+        prefix,
+        moved,
+        groups,
+    } = scratch;
     groups.clear();
     for (place, print) in prefix.iter().enumerate() {
-        let before = groups.add(prefix, place, *print, line);
+        let before = groups.add(prefix, place, *print, moved);
         if before.is_none() || groups.are_alike(place) {
             continue;
         }
         for from in groups.back(before) {
-            if line.before(from) != line.before(place) {
+            if moved.get(from) != moved.get(place) {
                 found(&Run::Span(from, place), line.span(from, place))?;
             }
         }
     }
-    all_but_an_interval(line, prefix, groups, found)
+    all_but_an_interval(line, (prefix, moved), groups, found)
 }
 
 fn all_but_an_interval<B>(
     line: &Line<'_>,
-    prefix: &[Fp],
+    (prefix, moved): (&[Fp], &[Fp]),
     groups: &Groups,
     found: &mut impl FnMut(&Run, Amounts) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
@@ -417,8 +431,8 @@ fn all_but_an_interval<B>(
             continue;
         };
         let is_new = |to: usize| {
-            let left_out = line.before(to).minus(line.before(from));
-            line.before(whole) != left_out
+            let at = |to: usize| moved.get(to).copied().unwrap_or_default();
+            at(whole) != at(to).minus(at(from))
         };
         if groups.are_alike(latest) && !is_new(latest) {
             continue;

@@ -210,7 +210,7 @@ proptest! {
         for rectangle in rectangles() {
             grid.cut(&covers(&rectangle)).unwrap();
         }
-        let prints = grid.basis.prints();
+        let prints = grid.basis.prints().clone();
         for rectangle in rectangles() {
             let region = grid.region(&covers(&rectangle));
             let inside = |at: &usize| region[*at];
