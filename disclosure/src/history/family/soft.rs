@@ -32,6 +32,9 @@ const MOST_PRODUCTS: usize = 1 << 16;
 /// Families that one release is looked at in.
 const MOST_FAMILIES: usize = 64;
 
+/// No box of a family with alternatives is known by a newer release.
+static NONE_NEWER: BTreeMap<usize, Sums> = BTreeMap::new();
+
 /// What a release restricts in the dimensions of a family.
 pub(super) type Parts = Vec<(Dim, Part)>;
 
@@ -244,6 +247,8 @@ impl<'a> Family<'a> {
                 adds_up: true,
                 mixed: !changed.is_empty(),
                 drifts: &[],
+                newest: &NONE_NEWER,
+                anew: Vec::new(),
             },
             space,
             basis,
@@ -275,7 +280,7 @@ impl<'a> Family<'a> {
     /// What follows with it and did not before.
     fn news(&self, residue: &Residue) -> Option<Conflict> {
         let before = self.basis.prints();
-        let after = self.basis.prints_with(&before, residue);
+        let after = self.basis.prints_with(residue);
         let shapes = self.basis.regions_with(residue).into_iter();
         let mut shapes = shapes.filter(|(region, _)| *region != self.own);
         let found = shapes.find_map(|(region, amounts)| self.verdict(amounts, &region, residue));
@@ -288,7 +293,7 @@ impl<'a> Family<'a> {
             if products > MOST_PRODUCTS {
                 return None;
             }
-            self.products(&runs, &Sheet::of(&before, &after), &mut Vec::new(), residue)
+            self.products(&runs, &Sheet::of(before, &after), &mut Vec::new(), residue)
         })
     }
 
