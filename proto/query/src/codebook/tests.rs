@@ -184,6 +184,6 @@ fn mistakes_of_set_files_name_file_and_line() {
     );
     assert_eq!(
         refuse(Err("cannot be opened, check the path".into())),
-        "codebook.toml:18:8 set.sbp.file: cannot be opened, check the path"
+        "b.toml:18:8 set.sbp.file: cannot be opened, check the path"
     );
 }
