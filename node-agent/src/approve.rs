@@ -278,21 +278,13 @@ fn shown(node: &Node, standing: &Standing<'_>, of: &Asker, now: i64) -> Result<(
 /// Reads the question once more with no use of any column that the project does not name: what it
 /// comes to must be the same.
 fn columns(project: &Project, question: &Question<'_>) -> Result<(), ApproveError> {
-    use quorate_query::codebook::Role;
     let Some(granted) = &project.columns else {
         return Ok(());
     };
-    let mut book = quorate_query::codebook::Codebook::clone(question.codebook());
-    for (name, table) in &mut book.tables {
-        for (column, facts) in &mut table.columns {
-            let named = granted.get(name).is_some_and(|list| list.contains(column));
-            if !named {
-                facts
-                    .roles
-                    .retain(|role| matches!(role, Role::Unit | Role::Key));
-            }
-        }
-    }
+    let book = question.codebook().granting(|table, column| {
+        let columns = granted.get(table);
+        columns.is_some_and(|columns| columns.contains(column))
+    });
     let asked = question.asked();
     let again = asked.request.read(&asked.params, &book);
     match again.is_ok_and(|again| again == *question.typed()) {

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use quorate_evidence::line::Line;
 use quorate_evidence::record::{Event, Record};
-use quorate_evidence::{Consistency, Inclusion, Opening, Seen, Sound, Tampered, line, walk};
+use quorate_evidence::{Consistency, Hash, Inclusion, Opening, Seen, Sound, Tampered, line, walk};
 use quorate_identity::envelope::kind;
 use quorate_identity::{Role, Roster, Signed};
 use quorate_wire::{
@@ -42,6 +42,19 @@ pub struct Ledger {
     pub answered: BTreeMap<String, (u64, i64)>,
     /// Results that say that this node was silent.
     pub silences: Vec<Silence>,
+    /// Single records that were shown, by number.
+    pub records: BTreeMap<u64, Entry>,
+}
+
+/// A record that was shown, and the ledgers that it is shown to be in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it says.
+    pub record: Record,
+    /// Its hash.
+    pub hash: String,
+    /// The root of each of them, by how many records it had.
+    pub places: BTreeMap<u64, Hash>,
 }
 
 /// A result that has nothing of a node that it names.
@@ -64,8 +77,6 @@ pub struct Audit {
     pub ledgers: BTreeMap<String, Ledger>,
     /// Single entries that were shown and opened, in words.
     pub entries: Vec<String>,
-    /// Those entries by node and number, each with its hash.
-    pub records: BTreeMap<String, BTreeMap<u64, (Record, String)>>,
     /// Signed acts of governance that stand in the files; nothing here says that they are genuine.
     pub acts: Vec<Signed>,
 }
@@ -108,9 +119,9 @@ pub enum AuditError {
     NoNode(String),
 }
 
-/// An entry of a proof.
+/// An entry of a proof, as it is written.
 #[derive(Deserialize)]
-struct Entry {
+struct Shown {
     record: String,
     inclusion: Inclusion,
 }
@@ -258,7 +269,10 @@ impl Audit {
     fn add(&mut self, node: &str, seen: Seen, source: &str) {
         let source = source.to_owned();
         let ledger = self.ledgers.entry(node.to_owned()).or_default();
-        ledger.sightings.push(Sighting { seen, source });
+        let sighting = Sighting { seen, source };
+        if !ledger.sightings.contains(&sighting) {
+            ledger.sightings.push(sighting);
+        }
     }
 
     /// An entry must be under the root of the checkpoint beside it.
@@ -269,7 +283,7 @@ impl Audit {
         opening: Option<&Value>,
         checkpoints: &[Signed],
     ) -> Result<(), AuditError> {
-        let shown: Entry = Entry::deserialize(shown).map_err(|why| entry(file, &why))?;
+        let shown: Shown = Shown::deserialize(shown).map_err(|why| entry(file, &why))?;
         let record: Record =
             serde_json::from_str(&shown.record).map_err(|why| entry(file, &why))?;
         let hash = line::hash(&shown.record);
@@ -289,8 +303,17 @@ impl Audit {
         let (node, seq) = (&record.node, record.seq);
         self.entries
             .push(format!("{file}: record {seq} is in the ledger of {node}"));
-        let records = self.records.entry(node.clone()).or_default();
-        records.insert(seq, (record.clone(), hash));
+        let ledger = self.ledgers.entry(node.clone()).or_default();
+        let known = ledger.records.entry(seq).or_insert_with(|| Entry {
+            record: record.clone(),
+            hash: hash.clone(),
+            places: BTreeMap::new(),
+        });
+        if known.hash != hash {
+            let why = format!("record {seq} is another one than elsewhere: {node} has two ledgers");
+            return Err(entry(file, &why));
+        }
+        known.places.insert(shown.inclusion.size, root);
         if let Some(opening) = opening {
             let opening = Opening::deserialize(opening).map_err(|why| entry(file, &why))?;
             opening.check(&record).map_err(|why| entry(file, &why))?;
@@ -327,12 +350,18 @@ fn gather(value: &Value, found: &mut Vec<Signed>) {
     }
 }
 
+/// More contradictions of one ledger need not be told.
+const ENOUGH: usize = 20;
+
 impl Ledger {
     /// What cannot be true of one ledger, each in a sentence; empty if all of it fits.
     #[must_use]
     pub fn contradictions(&self) -> Vec<String> {
         let mut found = Vec::new();
         for (at, one) in self.sightings.iter().enumerate() {
+            if found.len() > ENOUGH {
+                break;
+            }
             for other in self.sightings.iter().skip(at + 1) {
                 found.extend(between(one, other));
             }

@@ -284,8 +284,8 @@ pub(super) struct LedgerProve {
     /// Id of a question: every record of it, from its arrival to what left
     #[arg(long, value_name = "ID", conflicts_with = "record")]
     pub(super) question: Option<String>,
-    /// With the signed acts that its decision rests on: project record, votes, acceptance, approval,
-    /// reviews with their comments
+    /// With the signed acts that its decision rests on and who signed them: project record, votes, acceptance,
+    /// approval, reviews, all with their reasons and comments
     #[arg(long, requires = "question")]
     pub(super) acts: bool,
     /// Size of an earlier ledger that this one continues

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use quorate_evidence::line::{self, Line};
 use quorate_evidence::record::{Event, Record};
 use quorate_evidence::{Sound, walk};
-use quorate_identity::{Signed, SigningKey};
+use quorate_identity::{Signed, SigningKey, digest_text};
 use quorate_wire::{Checkpoint, Payload, QuestionPayload, ResultPayload};
 use serde_json::{Value, json};
 
@@ -101,6 +101,28 @@ impl Whole {
         Ok(govern::behind(&place.state(), &named)?)
     }
 
+    /// The records that tell who signed these acts, and in what part.
+    fn notes(&self, acts: &[Signed]) -> Vec<u64> {
+        let digests: BTreeSet<String> = acts.iter().map(|a| digest_text(&a.digest())).collect();
+        let tells = |seq: &u64| match self.record(*seq) {
+            Ok((_, record, _)) => match record.event {
+                Event::Noted(noted) => !noted.documents.is_disjoint(&digests),
+                _ => false,
+            },
+            Err(_) => false,
+        };
+        (1..=self.sound.head.seq).filter(tells).collect()
+    }
+
+    /// The last decision among these records: what the receipt in the answer leads to.
+    fn decided(&self, seqs: &[u64]) -> Option<u64> {
+        let decision = |seq: &&u64| {
+            let record = self.record(**seq);
+            record.is_ok_and(|(_, record, _)| matches!(record.event, Event::Decided(_)))
+        };
+        seqs.iter().rev().find(decision).copied()
+    }
+
     /// The ledger as it stands, signed; with a size, the proof that it continues the ledger of that
     /// size.
     fn checkpoint(&self, place: &Place, from: Option<u64>, now: i64) -> anyhow::Result<Value> {
@@ -135,24 +157,30 @@ impl Whole {
 /// `ledger prove`: a record with its proof, and the ledger's signed checkpoint.
 pub(super) fn prove(place: &Place, args: &LedgerProve, clock: &Clock) -> anyhow::Result<Done> {
     let whole = Whole::read(place)?;
-    let mut proof = json!({
-        "schema": "quorate.proof/1",
-        "checkpoint": whole.checkpoint(place, args.continues, clock())?,
-    });
-    let seqs: Vec<u64> = match (&args.question, args.record) {
+    let mut seqs: Vec<u64> = match (&args.question, args.record) {
         (Some(question), _) => whole.records_of(question)?,
         (None, seq) => seq.into_iter().collect(),
     };
+    // That the ledger continues the one of the receipt is shown with the records of a question.
+    let from = args.continues.or_else(|| whole.decided(&seqs));
+    let acts = match args.acts {
+        true => whole.acts(place, &seqs)?,
+        false => Vec::new(),
+    };
+    seqs.extend(whole.notes(&acts));
     let entries: Vec<Value> = seqs
         .iter()
         .map(|seq| whole.proven(*seq))
         .collect::<anyhow::Result<_>>()?;
-    if let Some(fields) = proof.as_object_mut() {
-        fields.insert("entries".to_owned(), Value::Array(entries));
-        if args.acts {
-            let acts = whole.acts(place, &seqs)?;
-            fields.insert("acts".to_owned(), serde_json::to_value(acts)?);
-        }
+    let mut proof = json!({
+        "schema": "quorate.proof/1",
+        "checkpoint": whole.checkpoint(place, from, clock())?,
+        "entries": entries,
+    });
+    if args.acts
+        && let Some(fields) = proof.as_object_mut()
+    {
+        fields.insert("acts".to_owned(), serde_json::to_value(acts)?);
     }
     ui::say(&serde_json::to_string_pretty(&proof)?);
     Ok(Done::Well)

@@ -287,7 +287,7 @@ pub struct Close {
 pub struct Approval {
     /// `auto` or `listed`.
     pub by: String,
-    /// Persons who reviewed, where any did.
+    /// Keys of those who reviewed, where any did.
     pub reviewers: Vec<String>,
     /// Release mode: `auto`, `review` or `dual`.
     pub release: String,

@@ -225,7 +225,11 @@ pub fn check(
     Ok(signed.into_iter().cloned().collect())
 }
 
-fn is_about(content: &Approval, asked: &Asked<'_>) -> Result<(), ApprovalError> {
+/// Whether an approval is of this question, for this project: whoever signed it, and whenever.
+///
+/// # Errors
+/// If it is of something else, or a parameter is outside its domain.
+pub fn is_about(content: &Approval, asked: &Asked<'_>) -> Result<(), ApprovalError> {
     let same = content.network.as_str() == asked.network
         && content.project.as_str() == asked.project
         && content.record == asked.record

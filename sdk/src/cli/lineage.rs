@@ -2,51 +2,45 @@
 
 use std::path::Path;
 
-use quorate_identity::Roster;
-
 use super::args::LineageArgs;
 use super::exit::{Exit, Failure};
 use super::trust::{Trust, broken};
 use super::{text, ui, verify};
-use crate::audit::{Audit, Ledger};
+use crate::audit::Audit;
 use crate::lineage::{Lineage, Link, Standing, lineage};
 use crate::render::clean;
-use crate::verify::VerifiedResult;
 
 /// Runs the command.
 pub(crate) fn run(home: &Path, args: &LineageArgs) -> Result<Exit, Failure> {
     let trust = Trust::of(home, &args.trust)?;
-    let verified = verify::believed(&trust, &args.result)?;
-    let roster = trust.newest(&[verified.roster().to_vec()])?;
+    let believed = verify::believe(&trust, &args.result, None)?;
     let mut audit = Audit::default();
-    for path in std::iter::once(&args.result).chain(&args.proofs) {
+    let mut read = |path: &Path, roster| {
         let (name, text) = (path.display().to_string(), text::read_file(path)?);
-        let read = audit.read(&name, &text, &roster);
-        read.map_err(|error| broken(error.to_string()))?;
-    }
-    let lineage = lineage(&verified, &roster, &audit);
-    if lineage.nodes.is_empty() {
-        return Err(broken(
-            "no answer in it carries a receipt: there is nothing to follow",
-        ));
-    }
-    if args.json {
-        let text =
-            serde_json::to_string_pretty(&lineage).map_err(|error| broken(error.to_string()))?;
-        ui::data((text + "\n").as_bytes());
-    } else {
-        let lines = told(&verified, &roster, &lineage, &audit);
-        let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
-        ui::data((lines.join("\n") + "\n").as_bytes());
-    }
-    let one_ledger = |node| {
-        audit
-            .ledgers
-            .get(node)
-            .is_none_or(|l| l.contradictions().is_empty())
+        let read = audit.read(&name, &text, roster);
+        read.map_err(|error| broken(error.to_string()))
     };
-    let sound = lineage.is_sound() && lineage.nodes.keys().all(one_ledger);
-    Ok(if sound {
+    // The result by the roster of its time, what was shown since by the newest.
+    read(&args.result, &believed.roster)?;
+    let newest = believed.newer.as_ref().unwrap_or(&believed.roster);
+    for path in &args.proofs {
+        read(path, newest)?;
+    }
+    let lineage = lineage(&believed.verified, &audit);
+    if lineage.nodes.is_empty() {
+        return Err(broken("no node answered: there is nothing to follow"));
+    }
+    let text = if args.json {
+        let json = serde_json::to_string_pretty(&lineage);
+        json.map_err(|error| broken(error.to_string()))? + "\n"
+    } else {
+        let mut lines = told(&believed, &lineage);
+        lines.extend(verify::afterwards(&believed, &trust));
+        let lines: Vec<String> = lines.iter().map(|line| clean(line)).collect();
+        lines.join("\n") + "\n"
+    };
+    ui::data(text.as_bytes());
+    Ok(if lineage.sound {
         Exit::Answered
     } else {
         Exit::NotVerified
@@ -54,29 +48,23 @@ pub(crate) fn run(home: &Path, args: &LineageArgs) -> Result<Exit, Failure> {
 }
 
 /// The chain for reading.
-fn told(
-    verified: &VerifiedResult,
-    roster: &Roster,
-    lineage: &Lineage,
-    audit: &Audit,
-) -> Vec<String> {
-    let asked = verified.question().payload();
+fn told(believed: &verify::Believed, lineage: &Lineage) -> Vec<String> {
+    let asked = believed.verified.question().payload();
     let mut lines = vec![
         format!(
-            "question {} of {} for {}",
-            asked.question_id, asked.researcher, asked.project
+            "question {} of {} for {}, network {}",
+            asked.question_id, asked.researcher, asked.project, lineage.network
         ),
-        format!("  ✓ meaning  {}", verified.hash()),
+        format!("  ✓ meaning  {}", believed.verified.hash()),
         format!("  ✓ codebook  {}", asked.codebook),
-        format!("  ✓ roster  {}", roster.head().hash),
+        format!("  ✓ roster  {}", believed.roster.head().hash),
     ];
     for (node, links) in &lineage.nodes {
         lines.push(node.clone());
         lines.extend(links.iter().map(line));
-        let wrong = audit.ledgers.get(node).map(Ledger::contradictions);
-        let wrong = wrong.unwrap_or_default();
-        lines.extend(wrong.iter().map(|why| format!("  ✗ ledger  {why}")));
-        if !audit.records.contains_key(node) {
+        let kept = |link: &Link| ["data", "policy"].contains(&link.what);
+        let open = |link: &Link| link.standing == Standing::Named && !kept(link);
+        if links.iter().any(open) || !links.iter().any(|link| link.words.contains("arrived")) {
             lines.push(format!(
                 "  – more of it is with the custodian of {node}: quorate-node ledger prove --question {} --acts",
                 asked.question_id
@@ -94,4 +82,6 @@ fn line(link: &Link) -> String {
         Standing::Broken => "✗",
     };
     format!("  {sign} {}  {}  {}", link.what, link.words, link.digest)
+        .trim_end()
+        .to_owned()
 }

@@ -97,11 +97,6 @@ impl Trust {
         self.profile.as_ref()
     }
 
-    /// Whether a roster was known before any file was looked at.
-    pub(crate) fn knows_a_roster(&self) -> bool {
-        self.known.is_some()
-    }
-
     fn verify(&self, log: &[Signed]) -> Result<Roster, RosterError> {
         Roster::verify(self.network.as_deref(), &self.genesis, log)
     }

@@ -6,6 +6,8 @@ use quorate_evidence::receipt::Checked;
 use quorate_identity::Roster;
 use quorate_query::analyses::Grid;
 use quorate_query::codebook::{self, Codebook};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::args::VerifyArgs;
 use super::exit::{Exit, Failure};
@@ -30,16 +32,24 @@ pub(crate) fn believed(trust: &Trust, file: &Path) -> Result<VerifiedResult, Fai
 }
 
 /// A result with what it was believed by.
-struct Believed {
-    verified: VerifiedResult,
-    roster: Roster,
-    newer: Option<Roster>,
+pub(crate) struct Believed {
+    /// The result.
+    pub(crate) verified: VerifiedResult,
+    /// The roster that it was verified against.
+    pub(crate) roster: Roster,
+    /// The one known now, where that is newer.
+    pub(crate) newer: Option<Roster>,
     /// Whether the question was signed on this machine.
     mine: bool,
 }
 
-fn believe(trust: &Trust, file: &Path, codebook: Option<&Path>) -> Result<Believed, Failure> {
-    let document = read(file)?;
+/// Verifies a saved result.
+pub(crate) fn believe(
+    trust: &Trust,
+    file: &Path,
+    codebook: Option<&Path>,
+) -> Result<Believed, Failure> {
+    let (raw, document) = read(file)?;
     let signed = trust::envelope(document.signed.as_deref().ok_or_else(|| {
         broken("the file holds no signed result, so there is nothing to verify")
     })?)?;
@@ -65,7 +75,7 @@ fn believe(trust: &Trust, file: &Path, codebook: Option<&Path>) -> Result<Believ
         heads::notice(profile, &verified)
             .map_err(|error| Failure::client(crate::client::ClientError::from(error)))?;
     }
-    the_file_says_the_same(&document, &verified)?;
+    the_file_says_the_same(&raw, &document, &verified)?;
     Ok(Believed {
         verified,
         mine: asked.is_some(),
@@ -93,7 +103,8 @@ fn codebooks(
     Ok(codebooks)
 }
 
-fn read(path: &Path) -> Result<Document, Failure> {
+/// A saved result as it is written, and read.
+fn read(path: &Path) -> Result<(Value, Document), Failure> {
     let text = text::read_file(path)?;
     let not_json = |error: serde_json::Error| {
         broken(format!(
@@ -101,46 +112,44 @@ fn read(path: &Path) -> Result<Document, Failure> {
             path.display()
         ))
     };
-    serde_json::from_str(&text).map_err(not_json)
+    let raw: Value = serde_json::from_str(&text).map_err(not_json)?;
+    let document = Document::deserialize(&raw).map_err(not_json)?;
+    Ok((raw, document))
 }
 
-/// What the file shows must be what its signed bytes say.
-fn the_file_says_the_same(document: &Document, verified: &VerifiedResult) -> Result<(), Failure> {
+/// What the file shows must be what its signed bytes say: no more, no less and nothing else. A file of
+/// an earlier release may lack roster and codebook; the words of a problem may differ, its code not.
+fn the_file_says_the_same(
+    raw: &Value,
+    document: &Document,
+    verified: &VerifiedResult,
+) -> Result<(), Failure> {
     let by_site = document
         .all_rows()
         .flat_map(|row| row.cells.values())
         .any(|cell| !cell.sites.is_empty());
     let genuine = report::document(verified, by_site);
-    let code = |document: &Document| {
-        document
-            .problem
-            .as_ref()
-            .map(|problem| problem.code.clone())
+    let told = serde_json::to_value(&genuine).map_err(|error| broken(error.to_string()))?;
+    let code = |document: &Document| document.problem.as_ref().map(|p| p.code.clone());
+    let part = |of: &Value, part: &str| of.get(part).cloned().unwrap_or_default();
+    let same = |name: &str| match name {
+        "problem" => code(document) == code(&genuine),
+        "analysis" => {
+            // Nothing stands in it that was not read.
+            let read = serde_json::to_value(&document.analysis).unwrap_or_default();
+            let (ours, theirs) = (genuine.analysis.as_ref(), document.analysis.as_ref());
+            read == part(raw, name) && analyses_agree(theirs, ours)
+        }
+        "roster" | "codebook" if raw.get(name).is_none() => true,
+        name => part(raw, name) == part(&told, name),
     };
-    let parts = [
-        ("schema", document.schema == genuine.schema),
-        ("status", document.status == genuine.status),
-        ("question", document.question == genuine.question),
-        ("problem", code(document) == code(&genuine)),
-        ("columns", document.columns == genuine.columns),
-        ("rows", document.rows == genuine.rows),
-        ("tables", document.tables == genuine.tables),
-        (
-            "analysis",
-            analyses_agree(document.analysis.as_ref(), genuine.analysis.as_ref()),
-        ),
-        ("nodes", document.nodes == genuine.nodes),
-        ("protection", document.protection == genuine.protection),
-        ("notes", document.notes == genuine.notes),
-        (
-            "codebook",
-            document.codebook.is_none() || document.codebook == genuine.codebook,
-        ),
-    ];
-    match parts.iter().find(|(_, same)| !same) {
+    let fields = [raw, &told].into_iter().filter_map(Value::as_object);
+    let mut names = fields.flat_map(|fields| fields.keys());
+    match names.find(|name| !same(name)) {
         None => Ok(()),
-        Some((part, _)) => Err(broken(format!(
-            "`{part}` in the file is not what was signed"
+        Some(part) => Err(broken(format!(
+            "`{}` in the file is not what was signed",
+            clean(part)
         ))),
     }
 }
@@ -198,8 +207,8 @@ fn story(believed: &Believed, trust: &Trust) -> String {
     let Believed {
         verified,
         roster,
-        newer,
         mine,
+        ..
     } = believed;
     let asked = verified.question().payload();
     let list = |wanted: fn(&Words) -> bool| {
@@ -237,6 +246,10 @@ fn story(believed: &Believed, trust: &Trust) -> String {
     if !verified.receipts().is_empty() {
         tick(receipts(verified));
     }
+    let bare = verified.words().iter().filter(|(name, words)| {
+        matches!(words, Words::Answer(_)) && !verified.receipts().contains_key(*name)
+    });
+    let bare: Vec<String> = bare.map(|(name, _)| clean(name)).collect();
     if !refused.is_empty() {
         tick(format!("refusals signed by their own nodes: {refused}"));
     }
@@ -256,13 +269,10 @@ fn story(believed: &Believed, trust: &Trust) -> String {
             "  – no word from: {silent} (only the coordinator says so)"
         ));
     }
-    if let Some(newer) = newer {
-        lines.extend(revoked_since(verified, newer));
-    } else if !trust.knows_a_roster() {
-        lines.push(
-            "  – the roster is the one that came with the result: keys that were revoked since are not known (--roster FILE)".to_owned(),
-        );
+    if !bare.is_empty() {
+        lines.push(format!("  – no receipt came from: {}", bare.join(", ")));
     }
+    lines.extend(afterwards(believed, trust));
     lines.join("\n") + "\n"
 }
 
@@ -290,18 +300,28 @@ fn receipts(verified: &VerifiedResult) -> String {
     )
 }
 
-/// Keys that spoke in the result and were revoked later.
-fn revoked_since(verified: &VerifiedResult, newer: &Roster) -> Vec<String> {
+/// What became of the keys since: those that spoke in the result and were revoked, if that is known.
+pub(crate) fn afterwards(believed: &Believed, trust: &Trust) -> Vec<String> {
+    let verified = &believed.verified;
+    let Some(newer) = &believed.newer else {
+        let unknown = "  – the roster is the one that came with the result: keys that were revoked since are not known (--roster FILE)";
+        let alone = trust.profile().is_none();
+        return alone.then(|| unknown.to_owned()).into_iter().collect();
+    };
     let finished = verified.result().payload().finished;
-    let speakers = verified
-        .words()
-        .iter()
-        .filter_map(|(name, words)| match words {
-            Words::Answer(answer) => Some((name, answer.signer())),
-            Words::Refusal(refusal) => Some((name, refusal.signer())),
-            Words::Silence => None,
-        });
-    speakers
+    let nodes = verified.words().iter();
+    let nodes = nodes.filter_map(|(name, words)| match words {
+        Words::Answer(answer) => Some((name.as_str(), answer.signer())),
+        Words::Refusal(refusal) => Some((name.as_str(), refusal.signer())),
+        Words::Silence => None,
+    });
+    let asked = verified.question();
+    let others = [
+        (asked.payload().researcher.as_str(), asked.signer()),
+        ("the coordinator", verified.result().signer()),
+    ];
+    nodes
+        .chain(others)
         .filter(|(_, key)| newer.by_key(key, finished).is_err())
         .map(|(name, key)| format!("  ! the key of {} was revoked since: {key}", clean(name)))
         .collect()

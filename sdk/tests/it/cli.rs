@@ -133,7 +133,16 @@ fn a_tampered_file_is_not_verified() {
         bytes[middle] = if bytes[middle] == b'A' { b'B' } else { b'A' };
         document["signed"] = String::from_utf8(bytes).unwrap().into();
     };
-    let changes: [&dyn Fn(&mut Value); 6] = [&value, &status, &text, &shorter, &unsigned, &flipped];
+    let total = |document: &mut Value| document["total"] = 999.into();
+    let note = |document: &mut Value| {
+        document["rows"][0]["cells"]["n"]["remark"] = "exact".into();
+    };
+    let less = |document: &mut Value| {
+        document.as_object_mut().unwrap().remove("nodes");
+    };
+    let changes: [&dyn Fn(&mut Value); 9] = [
+        &value, &status, &text, &shorter, &unsigned, &flipped, &total, &note, &less,
+    ];
     for change in changes {
         let refused = verdict(change);
         expect(&refused, 5);

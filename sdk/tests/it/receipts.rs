@@ -7,6 +7,7 @@ use quorate_evidence::{Receipt, Tree};
 use quorate_identity::{Signed, digest_text};
 use quorate_query::answer::{Cell, NodeTable};
 use quorate_sdk::audit::Audit;
+use quorate_sdk::lineage::{Standing, lineage};
 use quorate_sdk::verify::{Standard, VerifiedResult, VerifyError, verify};
 use quorate_wire::{AnswerPayload, Checkpoint, NodeStatus, sign, tables_digest};
 
@@ -160,6 +161,49 @@ fn a_receipt_that_does_not_lead_to_its_root_is_refused() {
         receipt.root = root;
     });
     assert!(matches!(refused, Err(VerifyError::Receipt { .. })));
+}
+
+/// A decision must name what its kind of decision rests on: what is missing is missed.
+#[test]
+fn what_a_receipt_does_not_name_is_missed() {
+    let world = World::new();
+    let broken = |verified: &VerifiedResult| {
+        let found = lineage(verified, &Audit::default());
+        let links = found.nodes.values().flatten();
+        let links = links.filter(|link| link.standing == Standing::Broken);
+        let words: Vec<String> = links.map(|link| link.words.clone()).collect();
+        assert_eq!(found.sound, words.is_empty());
+        words.join("; ")
+    };
+    let with = |change: &dyn Fn(&mut Statement)| {
+        let told = told(&world, by_sex(Some(100), None), |_, said, _| {
+            said.approval.release = "auto".to_owned();
+            change(said);
+        });
+        broken(&told.unwrap())
+    };
+    assert_eq!(with(&|_| ()), "");
+    let dual = with(&|said| said.approval.release = "dual".to_owned());
+    assert!(dual.contains("fewer reviews"), "{dual}");
+    let never = with(&|said| said.approval.release = "none".to_owned());
+    assert!(never.contains("nothing leaves"), "{never}");
+    let project = with(&|said| said.project_record = digest_text(&[5; 32]));
+    assert!(project.contains("no acceptance"), "{project}");
+    let approval = with(&|said| said.approval.by = "signed".to_owned());
+    assert!(approval.contains("no approval"), "{approval}");
+
+    let asked = world.ask(SEXES);
+    let answer = world.answer("bern", &asked.signed, by_sex(Some(100), None));
+    let signed = sign(&answer, &world.nodes["bern"]);
+    let node = outcome("bern", NodeStatus::Answered, None, Some(signed));
+    let result = world.signed(&world.result(&asked.signed, vec![node]));
+    let standard = Standard {
+        roster: &world.roster,
+        codebooks: std::slice::from_ref(&world.codebook),
+        asked: None,
+    };
+    let bare = broken(&verify(&result, standard).unwrap());
+    assert!(bare.contains("carries none"), "{bare}");
 }
 
 /// A checkpoint of bern's, as a custodian or a witness hands it on.

@@ -7,6 +7,9 @@ use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use quorate_governance::Artefact;
+use quorate_governance::vote::Vote;
+use quorate_identity::{Signed, SigningKey};
 use quorate_testnet::process::Done;
 use serde_json::Value;
 
@@ -39,14 +42,15 @@ pub(super) fn followed(story: &Story, id: &str) {
         "✓ answer",
         "the question of alice arrived",
         "what leaves was decided",
-        "the outcome was stored: answered",
+        "✓ ledger record  ",
+        "the answer was stored",
         "✓ project record  heart-1 version 1, \"Age and sex\": signed by",
-        "✓ vote  dora votes for it",
-        "✓ vote  lena votes for it",
-        "✓ acceptance  accepted for north, release dual",
-        "✓ approval  serial 1 of this question",
-        "✓ review  cleo says: may leave",
-        "✓ review  cyril says: may leave",
+        "✓ vote  votes for it: signed by dora (committee)",
+        "✓ vote  votes for it: signed by lena (committee)",
+        "✓ acceptance  accepted for north, release dual: signed by carla (custodian)",
+        "✓ approval  serial 1 of this question: signed by paul, petra (approver)",
+        "✓ review  these numbers may leave: signed by cleo (checker)",
+        "✓ review  these numbers may leave: signed by cyril (checker)",
         "– policy",
     ] {
         assert!(all.contains(words), "`{words}` is missing in\n{all}");
@@ -69,15 +73,61 @@ pub(super) fn followed(story: &Story, id: &str) {
         let caught = told(story, Some(&bent), 5).stdout;
         assert!(caught.contains('✗'), "act {at}: {caught}");
     }
+    signed_otherwise(story, &proof);
+    shown_otherwise(story, &proof);
+}
+
+/// The same acts, signed by others, by fewer, or by somebody who is nobody here.
+fn signed_otherwise(story: &Story, proof: &Value) {
+    let acts = proof["acts"].as_array().unwrap();
+    let stranger = SigningKey::from_seed(&[88; 32]).unwrap();
+    for (at, act) in acts.iter().enumerate() {
+        let signed: Signed = serde_json::from_value(act.clone()).unwrap();
+        let other = Signed::by(&stranger, &signed.kind, signed.payload.clone());
+        let mut bent = proof.clone();
+        bent["acts"][at] = serde_json::to_value(&other).unwrap();
+        let caught = told(story, Some(&bent), 5).stdout;
+        assert!(caught.contains('✗'), "{}: {caught}", signed.kind);
+        if signed.signatures.len() > 1 {
+            let mut fewer = signed.clone();
+            fewer.signatures.pop();
+            bent["acts"][at] = serde_json::to_value(&fewer).unwrap();
+            told(story, Some(&bent), 5);
+        }
+        bent["acts"][at] = act.clone();
+        let all = bent["acts"].as_array_mut().unwrap();
+        all.push(serde_json::to_value(&other).unwrap());
+        told(story, Some(&bent), 5);
+    }
+    let vote = acts.iter().find(|act| act["kind"] == "vote").unwrap();
+    let vote: Signed = serde_json::from_value(vote.clone()).unwrap();
+    let mut invented: Vote = serde_json::from_slice(&vote.payload).unwrap();
+    invented.voter.key = stranger.key_id().clone();
+    let mut bent = proof.clone();
+    let all = bent["acts"].as_array_mut().unwrap();
+    all.push(serde_json::to_value(invented.sign(&stranger)).unwrap());
+    let claimed = told(story, Some(&bent), 0).stdout;
+    assert!(claimed.contains("– vote"), "only claimed: {claimed}");
+}
+
+/// Records that were altered, left out, or that nothing links to the receipt.
+fn shown_otherwise(story: &Story, proof: &Value) {
     let entries = proof["entries"].as_array().unwrap().len();
     for at in 0..entries {
         let mut bent = proof.clone();
         let record = bent["entries"][at]["record"].as_str().unwrap();
-        let edited = record.replacen("heart-1", "heart-2", 1);
-        let edited = edited.replacen("answered", "refused_", 1);
+        let edited = record.replacen("\"time\":1", "\"time\":2", 1);
         assert_ne!(edited, record);
         bent["entries"][at]["record"] = edited.into();
         told(story, Some(&bent), 5);
+    }
+    let mut bent = proof.clone();
+    let notes = bent["entries"].as_array_mut().unwrap();
+    notes.retain(|entry| !entry["record"].as_str().unwrap().contains("\"noted\""));
+    assert!(notes.len() < entries);
+    let less = told(story, Some(&bent), 0).stdout;
+    for claimed in ["– vote", "– acceptance", "– approval", "– review"] {
+        assert!(less.contains(claimed), "{claimed}: {less}");
     }
     let mut bent = proof.clone();
     let signature = &mut bent["checkpoint"]["signatures"][0]["signature"];
