@@ -10,7 +10,7 @@
 //!
 //! Conditions with alternatives are no boxes: whoever meets one of several is not among those who meet
 //! none, so each is a difference of boxes. They form families over all the columns that they are about,
-//! together with the releases that agree with them elsewhere ([`soft`]).
+//! together with the releases that agree with them elsewhere (`soft`).
 //!
 //! What this rule does not see: combinations across families, which differ in three columns or
 //! more. For these there is H2. What it must not know: who asks, what is shown.

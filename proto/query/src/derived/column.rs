@@ -42,7 +42,7 @@ impl Derived {
                 dates([from, to], codebook)?;
                 Column {
                     required: inputs.iter().all(|input| input.required),
-                    ..whole(-MOST_DAYS, MOST_DAYS, &[30, 90, 365], &[], "d")
+                    ..whole(-MOST_DAYS, MOST_DAYS, &[30, 90, 365, 1825], &[], "d")
                 }
             }
             Self::Years { from, to } => {
