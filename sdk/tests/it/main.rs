@@ -2,6 +2,8 @@
 //! sign, and a coordinator on loopback that can be told to lie or to fall over.
 
 #[cfg(test)]
+mod anybody;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod coordinator;
