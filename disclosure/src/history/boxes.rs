@@ -28,12 +28,15 @@ pub fn differing_columns<'a>(a: &'a Predicate, b: &'a Predicate) -> BTreeSet<&'a
 /// Whether every row of one is a row of the other, by boxes and cohorts alone.
 #[must_use]
 pub fn is_inside(inner: &Predicate, outer: &Predicate) -> bool {
+    let anything = Set::anything();
     let mut boxes = outer.boxes.iter();
-    boxes.all(|(column, set)| set_of(inner, column).is_subset(set))
-        && outer
-            .cohorts
-            .iter()
-            .all(|wide| inner.cohorts.iter().any(|own| implies(own, wide)))
+    boxes.all(|(column, set)| {
+        let own = inner.boxes.get(column).unwrap_or(&anything);
+        own.is_subset(set)
+    }) && outer
+        .cohorts
+        .iter()
+        .all(|wide| inner.cohorts.iter().any(|own| implies(own, wide)))
 }
 
 /// Whether whoever is in one cohort is in the other: who has such a row has one of a wider kind, and

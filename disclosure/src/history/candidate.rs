@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use roaring::RoaringBitmap;
+
 use super::entry::{Facet, Form, Shape};
 use crate::evidence::Contributions;
 
@@ -79,6 +81,11 @@ impl<'a> Addends<'a> {
     /// Persons and what they add; within each list in ascending order of person.
     pub fn iter(&self) -> impl Iterator<Item = (u32, i128)> {
         self.lists().flat_map(Contributions::iter)
+    }
+
+    /// Everybody, list by list.
+    pub fn people(&self) -> impl Iterator<Item = &RoaringBitmap> {
+        self.lists().map(Contributions::people)
     }
 
     /// What one person adds; `None` if the person is not among them.

@@ -133,7 +133,7 @@ pub struct Footprint {
     pub abs: i128,
     /// The largest contributions, largest first, at most [`Footprint::KEPT`].
     pub largest: Vec<(u32, i128)>,
-    /// Some contributions of any size, where these may differ, at most [`Footprint::KEPT`].
+    /// Some contributions of any size, where these may differ, at most [`Footprint::SAMPLED`].
     pub sample: Vec<(u32, i128)>,
     /// What they add, in 256 sums; `None` if that is not known.
     pub spread: Option<Spread>,
@@ -142,6 +142,8 @@ pub struct Footprint {
 impl Footprint {
     /// How many of the largest contributions are kept for later comparisons.
     pub const KEPT: usize = 64;
+    /// How many of any size are.
+    pub const SAMPLED: usize = 512;
 
     /// The footprint of some contributions.
     #[must_use]
@@ -150,7 +152,7 @@ impl Footprint {
             people: contributions.people().clone(),
             abs: contributions.abs_sum(),
             largest: contributions.largest(Self::KEPT),
-            sample: contributions.sample(Self::KEPT),
+            sample: contributions.sample(Self::SAMPLED),
             spread: Spread::of(contributions),
         }
     }
@@ -175,7 +177,7 @@ impl Footprint {
         let by_size = |pair: &(u32, i128)| (Reverse(pair.1.unsigned_abs()), pair.0);
         found.largest.sort_unstable_by_key(by_size);
         found.largest.truncate(Self::KEPT);
-        let every = found.sample.len().div_ceil(Self::KEPT).max(1);
+        let every = found.sample.len().div_ceil(Self::SAMPLED).max(1);
         found.sample = found.sample.into_iter().step_by(every).collect();
         found.spread = spread;
         found

@@ -4,6 +4,8 @@
 //! Of the new sum every contribution is known. Of an earlier one only the sum of sizes and the
 //! largest are: what these do not prove is not assumed. Page: `docs/disclosure/H1s.md`.
 
+use std::cell::OnceCell;
+
 use roaring::RoaringBitmap;
 
 use super::boxes::are_disjoint;
@@ -25,6 +27,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
         contributions,
         enough: enough(view, candidate.clamp),
         kept: view.kept(),
+        dense: OnceCell::new(),
     };
     let others = view.others(candidate, (0, u64::MAX));
     others
@@ -130,6 +133,44 @@ struct New<'a> {
     contributions: &'a Addends<'a>,
     enough: i128,
     kept: usize,
+    dense: OnceCell<Option<Dense>>,
+}
+
+/// What persons add, by their number: of nearly all numbers there is a person.
+struct Dense {
+    first: u32,
+    each: Vec<i64>,
+}
+
+impl Dense {
+    /// Numbers to a person at most.
+    const SPARSE: usize = 8;
+
+    /// `None` where it would take much more room than there are persons, or a number does not fit.
+    fn of(contributions: &Addends<'_>) -> Option<Self> {
+        let people = || contributions.people();
+        let first = people().filter_map(RoaringBitmap::min).min()?;
+        let last = people().filter_map(RoaringBitmap::max).max()?;
+        let persons = people().map(RoaringBitmap::len).sum::<u64>();
+        let places = usize::try_from(last.checked_sub(first)?)
+            .ok()?
+            .checked_add(1)?;
+        if places / Self::SPARSE > usize::try_from(persons).ok()? {
+            return None;
+        }
+        let mut each = vec![0; places];
+        for (person, addend) in contributions.iter() {
+            let place = usize::try_from(person.checked_sub(first)?).ok()?;
+            *each.get_mut(place)? = i64::try_from(addend).ok()?;
+        }
+        Some(Self { first, each })
+    }
+
+    fn get(&self, person: u32) -> i64 {
+        let place = person.checked_sub(self.first).map(usize::try_from);
+        let found = place.and_then(|place| self.each.get(place.ok()?));
+        found.copied().unwrap_or(0)
+    }
 }
 
 impl New<'_> {
@@ -151,14 +192,22 @@ impl New<'_> {
         let more = self.footprint().abs.saturating_sub(other.footprint.abs);
         let target = self.enough.saturating_add(more.max(0));
         let mut left = self.kept_of_new(other);
-        let right = self.kept_of_other(other);
+        let mut right = self.kept_of_other(other);
+        if let Some((only_new, only_other)) = self.by_parts(entry, other) {
+            left.abs = left.abs.max(only_new);
+            right.abs = right.abs.max(only_other);
+        }
         let done = left.is_enough(self.enough) && right.is_enough(self.enough);
         if done {
             return None;
         }
-        if !left.is_enough(target) || !right.differ {
-            // How much is in the new sum alone also says how much is in the earlier one alone.
-            let stop = if right.differ { target } else { i128::MAX };
+        // How much is in the new sum alone also says how much is in the earlier one alone.
+        let stop = match right.differ {
+            true if right.is_enough(self.enough) => self.enough,
+            true => target,
+            false => i128::MAX,
+        };
+        if !left.is_enough(stop) {
             left = self.only_in_new(other, stop);
         }
         if left.whole && left.first.is_none() {
@@ -208,33 +257,36 @@ impl New<'_> {
         known
     }
 
+    /// What those who are in one only certainly add, first of the new sum, then of the other: whoever is in
+    /// both adds the same to both, so of each part of what is added the difference is theirs. `None` where
+    /// that is not so.
+    fn by_parts(&self, entry: &Entry, other: &Facet) -> Option<(i128, i128)> {
+        let alike = self.candidate.same_in_every_box && entry.id.epoch == self.view.epoch;
+        let own = self.footprint().spread.as_ref().filter(|_| alike)?;
+        own.differences(other.footprint.spread.as_ref()?)
+    }
+
     /// The contributions of who is in the new sum only, until they are enough.
     fn only_in_new(&self, other: &Facet, stop: i128) -> Known {
         let mut known = Known::default();
-        let theirs = &other.footprint.people;
-        let own = &self.footprint().people;
-        let few = own.difference_len(theirs).saturating_mul(16) < own.len();
-        if few {
-            let only: RoaringBitmap = own - theirs;
-            for person in only {
-                known.see(self.contributions.of_person(person).unwrap_or(0), self.kept);
-                if known.is_enough(stop) {
-                    return known;
-                }
-            }
-            known.whole = true;
-            return known;
-        }
-        for (person, addend) in self.contributions.iter() {
-            if !theirs.contains(person) {
-                known.see(addend, self.kept);
-                if known.is_enough(stop) {
-                    return known;
-                }
+        let only = &self.footprint().people - &other.footprint.people;
+        for person in &only {
+            known.see(self.adds(person), self.kept);
+            if known.is_enough(stop) {
+                return known;
             }
         }
         known.whole = true;
         known
+    }
+
+    /// What a person of the new sum adds to it.
+    fn adds(&self, person: u32) -> i128 {
+        let dense = self.dense.get_or_init(|| Dense::of(self.contributions));
+        match dense {
+            Some(dense) => dense.get(person).into(),
+            None => self.contributions.of_person(person).unwrap_or(0),
+        }
     }
 
     /// What is certain of who is in the other sum only.

@@ -13,7 +13,7 @@
 use quorate_query::codebook::RowsPer;
 use roaring::RoaringBitmap;
 
-use super::boxes::{differing_columns, partition};
+use super::boxes::{differing_columns, is_inside, partition};
 use super::candidate::FacetCandidate;
 use super::entry::{Entry, Facet, Form, Shape};
 use super::sample::{Signature, lack, weight_minus, weight_plus};
@@ -44,7 +44,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
     let first = all.filter(|(number, ..)| view.shown.is_first(*number));
     let others: Vec<Other<'_>> = first
         .map(|(_, indexed, entry, other)| Other {
-            persons: other.footprint.people.len(),
+            persons: indexed.persons,
             indexed,
             entry,
             facet: other,
@@ -102,9 +102,12 @@ impl New<'_> {
     fn minus(&self, others: &[Other<'_>]) -> Vec<Hit> {
         let k_diff = self.view.k_diff();
         let inside = |other: &&Other<'_>| {
-            !self.plain
-                || (other.indexed.signature.outside(self.signature, k_diff) < k_diff
-                    && !lack(other.people(), self.people(), k_diff))
+            let lacks = || {
+                other.indexed.signature.outside(self.signature, k_diff) >= k_diff
+                    || (!self.is_boxed(other, [&other.facet.shape, &self.facet.shape])
+                        && lack(other.people(), self.people(), k_diff))
+            };
+            !self.plain || !lacks()
         };
         let parts: Vec<&Other<'_>> = others.iter().filter(inside).collect();
         let mut hits = Vec::new();
@@ -124,8 +127,12 @@ impl New<'_> {
         let all: Vec<&Other<'_>> = others.iter().collect();
         let mut hits = Vec::new();
         for b in &all {
-            let lacks = self.signature.outside(&b.indexed.signature, k_diff) >= k_diff;
-            if self.plain && (lacks || lack(self.people(), b.people(), k_diff)) {
+            let lacks = || {
+                self.signature.outside(&b.indexed.signature, k_diff) >= k_diff
+                    || (!self.is_boxed(b, [&self.facet.shape, &b.facet.shape])
+                        && lack(self.people(), b.people(), k_diff))
+            };
+            if self.plain && lacks() {
                 continue;
             }
             let rest = b.persons.saturating_sub(self.persons());
@@ -134,6 +141,17 @@ impl New<'_> {
             }
         }
         hits
+    }
+
+    /// Whether everybody of the first shape is in the second by their boxes alone. One is the candidate's, the
+    /// other that of another facet. Sets need not be compared then.
+    fn is_boxed(&self, other: &Other<'_>, [inner, outer]: [&Shape; 2]) -> bool {
+        let exact = self.exact && other.indexed.exact;
+        exact
+            && other.entry.id.epoch == self.view.epoch
+            && inner.rows == outer.rows
+            && inner.joined.is_superset(&outer.joined)
+            && is_inside(&inner.predicate, &outer.predicate)
     }
 
     fn judge(&self, legs: &Legs<'_, '_>) -> Option<Hit> {

@@ -20,7 +20,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
     let own = facet.footprint.people.len();
     let mut hits = Vec::new();
     for (_, indexed, _, other) in view.others(candidate, (0, u64::MAX)) {
-        let theirs = other.footprint.people.len();
+        let theirs = indexed.persons;
         let (part, whole) = (own.min(theirs), own.max(theirs));
         let limit = view.params.group_share;
         let inside = share(part, whole, limit);

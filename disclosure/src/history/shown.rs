@@ -11,6 +11,8 @@ use super::sample::Signature;
 pub(super) struct Indexed {
     /// Which entry says it.
     pub(super) entry: usize,
+    /// How many persons are in it.
+    pub(super) persons: u64,
     /// Which of its facets it is.
     at: usize,
     /// Who is in it, by sample.
@@ -92,18 +94,20 @@ impl Shown {
             let exact = whole && facet.form != Form::Rows(0);
             let number = self.facets.len();
             let repeat = exact && self.says(facet, &entry.id.epoch).is_some();
+            let persons = facet.footprint.people.len();
             self.facets.push(Indexed {
                 entry: self.entries.len(),
+                persons,
                 at,
                 signature: Signature::of(&facet.footprint.people),
                 exact,
                 repeat,
             });
-            if facet.footprint.people.is_empty() {
+            if persons == 0 {
                 continue;
             }
             let lane = self.lanes.entry(facet.vec).or_default();
-            let place = (facet.footprint.people.len(), number);
+            let place = (persons, number);
             lane.insert(lane.partition_point(|known| *known < place), place);
             if exact {
                 let statement = (facet.vec, facet.shape.clone());

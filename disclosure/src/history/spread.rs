@@ -108,6 +108,22 @@ impl Spread {
         self.traits
     }
 
+    /// At least so much is added by who is in this only, and by who is in the other only, where whoever is in
+    /// both adds the same to both; `None` if somebody may add less than zero, or limits took something off.
+    pub(super) fn differences(&self, other: &Self) -> Option<(i128, i128)> {
+        let traits = [self.traits, other.traits];
+        if traits.iter().any(|traits| traits.signed || traits.limited) {
+            return None;
+        }
+        let (mut more, mut less) = (0_i128, 0_i128);
+        for (own, theirs) in self.sums.iter().zip(&other.sums) {
+            let difference = i128::from(*own).saturating_sub(i128::from(*theirs));
+            more = more.saturating_add(difference.max(0));
+            less = less.saturating_sub(difference.min(0));
+        }
+        Some((more, less))
+    }
+
     /// The same, of contributions that may be less than zero by their bounds.
     #[must_use]
     pub fn signed(mut self, signed: bool) -> Self {

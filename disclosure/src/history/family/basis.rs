@@ -222,14 +222,21 @@ impl Basis {
         let one = |inside: &bool| if *inside { Fp::ONE } else { Fp::ZERO };
         let mut coefs: Vec<Fp> = region.iter().map(one).collect();
         let mut rest = content.into();
-        for row in &self.rows {
-            if region.get(row.pivot) != Some(&true) {
-                continue;
+        let known = |row: &&Row| region.get(row.pivot) == Some(&true);
+        let known: Vec<&Row> = self.rows.iter().filter(known).collect();
+        let mut gathered = vec![0_u64; coefs.len()];
+        // A few rows at a time are added up and then taken off: most of an audit is spent here.
+        for few in known.chunks(Fp::ADDED) {
+            gathered.fill(0);
+            for row in few {
+                for (sum, known) in gathered.iter_mut().zip(&row.coefs) {
+                    Fp::gather(sum, *known);
+                }
+                rest.add(&row.content, Fp::ZERO.minus(Fp::ONE));
             }
-            for (coef, known) in coefs.iter_mut().zip(&row.coefs) {
-                *coef = coef.minus(*known);
+            for (coef, sum) in coefs.iter_mut().zip(&gathered) {
+                *coef = coef.minus(Fp::settled(*sum));
             }
-            rest.add(&row.content, Fp::ZERO.minus(Fp::ONE));
         }
         let (pivot, lead) = coefs
             .iter()

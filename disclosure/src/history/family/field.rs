@@ -40,13 +40,14 @@ impl Fp {
     }
 
     pub(super) fn plus(self, other: Self) -> Self {
-        let sum = self.0 + other.0;
-        Self(if sum >= P { sum - P } else { sum })
+        let sum = self.0.wrapping_add(other.0);
+        // Less the prime it is the smaller number, unless that wraps around.
+        Self(sum.min(sum.wrapping_sub(P)))
     }
 
     pub(super) fn minus(self, other: Self) -> Self {
-        let (less, borrowed) = self.0.overflowing_sub(other.0);
-        Self(if borrowed { less.wrapping_add(P) } else { less })
+        let less = self.0.wrapping_sub(other.0);
+        Self(less.min(less.wrapping_add(P)))
     }
 
     pub(super) fn times(self, other: Self) -> Self {
@@ -54,6 +55,20 @@ impl Fp {
         let low = u64::try_from(product & u128::from(P)).unwrap_or(0);
         let high = u64::try_from(product >> 61).unwrap_or(0);
         Self(low).plus(Self(high))
+    }
+
+    /// As many numbers as can be added up before [`Self::settled`].
+    pub(super) const ADDED: usize = 7;
+
+    /// Adds another without bringing the sum below the prime: not more than [`Self::ADDED`] times.
+    pub(super) fn gather(sum: &mut u64, other: Self) {
+        *sum = sum.wrapping_add(other.0);
+    }
+
+    /// What was gathered.
+    pub(super) fn settled(sum: u64) -> Self {
+        let folded = (sum & P) + (sum >> 61);
+        Self(if folded >= P { folded - P } else { folded })
     }
 
     /// One divided by it; zero has no such number and gives zero.

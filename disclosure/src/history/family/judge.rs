@@ -275,23 +275,15 @@ impl Judge<'_> {
 
     /// R4 to R6 on what the persons of a run add.
     fn judge_sum(&self, size: Fp, persons: u64, region: impl Fn() -> Region) -> Option<Conflict> {
-        let members = || self.members.iter();
-        let largest = members()
-            .filter_map(|m| m.facet.footprint.largest.first())
-            .map(|one| one.1.saturating_abs())
-            .max()
-            .unwrap_or(0);
+        let largest = largest(self.members.iter().map(|member| member.facet));
         let size = i128::from(size.least());
-        // A residue that stands for more than it can hold says nothing about sizes.
-        let known = largest < i128::from(1_u64 << 56);
         let one_each = i128::from(persons);
-        let alike = size % one_each == 0 && size / one_each <= largest;
-        if known && !alike && !self.dominates(size, largest, largest) {
-            return None;
+        match first_sight(size, one_each, largest, self.params) {
+            Sight::Nothing => return None,
+            Sight::Unknown => return Some(dominated(0, 1)),
+            Sight::Closer => {}
         }
-        if !known {
-            return Some(dominated(0, 1));
-        }
+        let alike = are_alike(size, one_each, largest);
         let top = Top::of(self.persons_of(&region()), &self.members);
         let (first, second) = top.two();
         if self.dominates(size, first, second) {
@@ -301,13 +293,8 @@ impl Judge<'_> {
         (alike && top.may_all_be(size / one_each)).then(|| dominated(0, 1))
     }
 
-    /// R4 (p%) and R5 (n, k) with the two largest, or bounds above them.
     fn dominates(&self, size: i128, first: i128, second: i128) -> bool {
-        let (p, share) = (i128::from(self.params.p_pct), i128::from(self.params.nk.1));
-        let two = first.saturating_add(second);
-        let hundred = |x: i128| x.saturating_mul(100);
-        hundred(size.saturating_sub(two)) < p.saturating_mul(first)
-            || hundred(two) >= share.saturating_mul(size)
+        dominates(self.params, size, first, second)
     }
 
     /// The persons of a run that follows: those whose releases are those of a place in it.
@@ -352,6 +339,60 @@ pub(super) fn by_newest(sums: &Sums, newest: &BTreeMap<usize, Sums>) -> Sums {
     let newer = |(known, times): (usize, Fp)| Some((newest.get(&known)?, times));
     let newer = sums.releases().filter_map(newer);
     newer.fold(sums.clone(), |all, (more, times)| all.with(more, times))
+}
+
+/// The largest size of what anybody adds to these.
+pub(super) fn largest<'a>(facets: impl Iterator<Item = &'a Facet>) -> i128 {
+    let each = facets.filter_map(|facet| facet.footprint.largest.first());
+    each.map(|one| one.1.saturating_abs()).max().unwrap_or(0)
+}
+
+/// Whether a sum over a run that follows may be told, whoever of the family is in it and whatever its
+/// shape: neither of few, nor dominated by two who add the largest number, nor perhaps of one number each.
+pub(super) fn is_plainly_safe(amounts: Amounts, largest: i128, params: &ReleaseParams) -> bool {
+    let (persons, size) = (amounts.persons.least(), amounts.size.least());
+    let seen = || first_sight(size.into(), persons.into(), largest, params);
+    persons >= threshold(params) && seen() == Sight::Nothing
+}
+
+/// What a sum of sizes says at first sight.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// Nobody can dominate it, and its persons do not add the same.
+    Nothing,
+    /// A residue that stands for more than it can hold says nothing about sizes.
+    Unknown,
+    /// It depends on who is in it.
+    Closer,
+}
+
+fn first_sight(size: i128, persons: i128, largest: i128, params: &ReleaseParams) -> Sight {
+    if largest >= i128::from(1_u64 << 56) {
+        return Sight::Unknown;
+    }
+    let closer = are_alike(size, persons, largest) || dominates(params, size, largest, largest);
+    if closer {
+        Sight::Closer
+    } else {
+        Sight::Nothing
+    }
+}
+
+/// Whether so many persons may all add the same, which is at most so large.
+fn are_alike(size: i128, persons: i128, largest: i128) -> bool {
+    let even = size.checked_rem(persons) == Some(0);
+    even && size
+        .checked_div(persons)
+        .is_some_and(|each| each <= largest)
+}
+
+/// R4 (p%) and R5 (n, k) with the two largest, or bounds above them.
+fn dominates(params: &ReleaseParams, size: i128, first: i128, second: i128) -> bool {
+    let (p, share) = (i128::from(params.p_pct), i128::from(params.nk.1));
+    let two = first.saturating_add(second);
+    let hundred = |x: i128| x.saturating_mul(100);
+    hundred(size.saturating_sub(two)) < p.saturating_mul(first)
+        || hundred(two) >= share.saturating_mul(size)
 }
 
 fn threshold(params: &ReleaseParams) -> u64 {

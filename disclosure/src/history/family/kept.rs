@@ -11,7 +11,7 @@ use super::axis::{Atom, Axis};
 use super::basis::{Amounts, Content, Prints, Residue, Sums};
 use super::field::Fp;
 use super::grid::{Covers, Grid, TooLarge};
-use super::judge::{Judge, Member, by_newest, judge_count};
+use super::judge::{Judge, Member, by_newest, is_plainly_safe, judge_count, largest};
 use super::search;
 use super::{Conflict, Setting};
 use crate::Statistic;
@@ -146,6 +146,7 @@ impl Kept {
             moves: newest.is_some(),
             drift: drift.as_ref(),
             judge: OnceCell::new(),
+            largest: OnceCell::new(),
         };
         let (Some(residue), Some(after)) = (residue, prints) else {
             let drifts = || family.drifts(drift.as_ref()?);
@@ -206,6 +207,7 @@ struct Family<'a> {
     drift: Option<&'a Sums>,
     /// Made when something follows that must be judged: most releases add nothing of the kind.
     judge: OnceCell<Judge<'a>>,
+    largest: OnceCell<i128>,
 }
 
 impl<'a> Family<'a> {
@@ -245,10 +247,22 @@ impl<'a> Family<'a> {
         region: impl Fn() -> Vec<bool>,
         sums: impl Fn(&[bool]) -> Option<Sums>,
     ) -> Option<Conflict> {
-        match self.facet.form.is_count() && !self.of_rows && !self.mixed {
-            true => judge_count(amounts, self.setting.params),
+        let params = self.setting.params;
+        match self.facet.form.is_count() {
+            _ if self.of_rows || self.mixed => self.judge().judge(amounts, region, sums),
+            true => judge_count(amounts, params),
+            false if is_plainly_safe(amounts, self.largest(), params) => None,
             false => self.judge().judge(amounts, region, sums),
         }
+    }
+
+    /// The largest size of what anybody adds to a release of the family.
+    fn largest(&self) -> i128 {
+        *self.largest.get_or_init(|| {
+            let numbers = self.members.iter().map(|member| member.0);
+            let others = numbers.filter_map(|number| self.setting.releases.facet(number));
+            largest(others.chain([self.facet]))
+        })
     }
 
     fn others(&self) -> impl Iterator<Item = Member<'a>> {

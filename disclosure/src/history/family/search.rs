@@ -318,6 +318,7 @@ struct Groups {
 
 impl Groups {
     fn new(places: usize) -> Self {
+        // a power of two, so that the next slot is found without a division
         let size = (places * 2).next_power_of_two().max(2);
         Self {
             slots: vec![(0, 0); size],
@@ -350,7 +351,7 @@ impl Groups {
                 }
                 _ => return (slot, None),
             }
-            slot = (slot + 1) % self.slots.len();
+            slot = (slot + 1) & (self.slots.len() - 1);
         }
     }
 
