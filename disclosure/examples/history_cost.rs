@@ -1,7 +1,7 @@
 //! Prints what a decision costs beside a long history.
 //!
-//! `cargo run --release -p quorate-disclosure --example history_cost -- 1000000 2000 200`: persons,
-//! releases, timed cells.
+//! `cargo run --release -p quorate-disclosure --example history_cost -- 1000000 2000 200 10000`: persons,
+//! releases, timed cells, and persons whose data change when half of the releases are out (none if left out).
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ fn main() {
         persons: next(100_000),
         releases: usize::try_from(next(200)).unwrap_or(200),
         cells: usize::try_from(next(50)).unwrap_or(50),
+        changed: next(0),
         seed: 1,
     };
     let mut times: Vec<Duration> = Vec::new();

@@ -46,6 +46,8 @@ pub struct Size {
     pub releases: usize,
     /// Decisions that are timed.
     pub cells: usize,
+    /// Persons whose data change when half of the releases are out; with none there is one state of the data.
+    pub changed: u32,
     /// Where the invention starts from.
     pub seed: u64,
 }
@@ -65,14 +67,13 @@ pub fn history_cost(size: Size, mut timed: impl FnMut(&mut dyn FnMut())) -> Opti
     let codebook = quorate_query::codebook::read(BOOK, "cost.toml").ok()?;
     let mut world = World::of(&codebook, size);
     let mut history = History::new();
-    history.begin_epoch("e".to_owned(), RoaringBitmap::new());
-    // Withheld cells do not count, and there may not be so many cells at all.
-    for _ in 0..size.releases.saturating_mul(4) {
-        if history.entries().len() >= size.releases {
-            break;
-        }
-        world.decide(&mut history, true, &mut |work| work())?;
+    history.begin_epoch(world.epoch.to_owned(), RoaringBitmap::new());
+    if size.changed > 0 {
+        world.fill(&mut history, size.releases / 2)?;
+        let changed = world.change(size.changed.min(size.persons));
+        history.begin_epoch(world.epoch.to_owned(), changed);
     }
+    world.fill(&mut history, size.releases)?;
     let mut tried = Tried {
         entries: history.entries().len(),
         released: 0,
@@ -90,6 +91,7 @@ struct World<'a> {
     /// Persons by column and value.
     with: Vec<Vec<RoaringBitmap>>,
     incomes: Vec<i128>,
+    epoch: &'static str,
 }
 
 impl<'a> World<'a> {
@@ -99,6 +101,7 @@ impl<'a> World<'a> {
             state: size.seed.wrapping_mul(2).wrapping_add(1),
             with: Vec::new(),
             incomes: Vec::new(),
+            epoch: "first",
         };
         for (_, values) in COLUMNS {
             let none = RoaringBitmap::new;
@@ -118,6 +121,38 @@ impl<'a> World<'a> {
             world.incomes.push(income.min(200_000));
         }
         world
+    }
+
+    /// Decides until so many releases are in. Withheld cells do not count, and there may not be so many cells
+    /// at all.
+    fn fill(&mut self, history: &mut History, releases: usize) -> Option<()> {
+        for _ in 0..releases.saturating_mul(4) {
+            if history.entries().len() >= releases {
+                break;
+            }
+            self.decide(history, true, &mut |work| work())?;
+        }
+        Some(())
+    }
+
+    /// Another state of the data, in which so many persons have other values.
+    fn change(&mut self, persons: u32) -> RoaringBitmap {
+        let everybody = u32::try_from(self.incomes.len()).unwrap_or(u32::MAX);
+        let mut changed = RoaringBitmap::new();
+        while changed.len() < persons.into() {
+            changed.insert(self.below(everybody));
+        }
+        for (at, (_, values)) in COLUMNS.iter().enumerate() {
+            let news: Vec<u32> = changed.iter().map(|_| self.below(*values)).collect();
+            let with = self.with.get_mut(at).map(Vec::as_mut_slice);
+            for (value, people) in (0..*values).zip(with.unwrap_or_default()) {
+                *people -= &changed;
+                let here = changed.iter().zip(&news).filter(|(_, new)| **new == value);
+                people.extend(here.map(|(person, _)| person));
+            }
+        }
+        self.epoch = "second";
+        changed
     }
 
     /// The next number below a limit: xorshift, no secret.
@@ -174,7 +209,7 @@ impl<'a> World<'a> {
             nobody: &nobody,
             evidence: &evidence,
             params: &params,
-            epoch: "e",
+            epoch: self.epoch,
             project: "p",
             core: false,
             noise: None,
@@ -265,6 +300,7 @@ mod tests {
             persons: 3000,
             releases: 12,
             cells: 6,
+            changed: 0,
             seed: 7,
         };
         let mut timed = 0;
@@ -275,5 +311,29 @@ mod tests {
         let tried = tried.unwrap();
         assert_eq!((timed, tried.entries), (6, 12));
         assert!(tried.released > 0);
+    }
+    #[test]
+    fn a_trial_in_two_states_of_the_data_moves_whom_it_says() {
+        let size = Size {
+            persons: 3000,
+            releases: 12,
+            cells: 6,
+            changed: 200,
+            seed: 7,
+        };
+        let tried = history_cost(size, |work| work()).unwrap();
+        assert_eq!(tried.entries, 12);
+        let codebook = quorate_query::codebook::read(BOOK, "cost.toml").unwrap();
+        let mut world = World::of(&codebook, size);
+        let before = world.with.clone();
+        let changed = world.change(200);
+        assert_eq!(changed.len(), 200);
+        for (column, earlier) in world.with.iter().zip(&before) {
+            let everybody = column.iter().map(RoaringBitmap::len).sum::<u64>();
+            assert_eq!(everybody, 3000, "everybody has one value");
+            let mut moved = column.iter().zip(earlier).map(|(now, then)| now - then);
+            assert!(moved.all(|moved| moved.is_subset(&changed)));
+        }
+        assert_ne!(world.with, before);
     }
 }

@@ -11,6 +11,7 @@ use roaring::RoaringBitmap;
 use super::boxes::are_disjoint;
 use super::candidate::{Addends, FacetCandidate};
 use super::entry::{Entry, Facet, Footprint};
+use super::sample::Signature;
 use super::view::{Hit, Near, View};
 use crate::Statistic;
 use crate::rules::dominance::Top;
@@ -31,8 +32,8 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
     };
     let others = view.others(candidate, (0, u64::MAX));
     others
-        .filter_map(|(_, _, entry, other)| {
-            let mut hit = new.against(entry, other)?;
+        .filter_map(|(_, indexed, entry, other)| {
+            let mut hit = new.against(&indexed.signature, entry, other)?;
             hit.why = format!("{}, {}", hit.why, entry.name());
             Some(hit)
         })
@@ -101,22 +102,28 @@ fn kept_outside(one: &Footprint, other: &Footprint, kept: usize) -> Known {
     for (_, addend) in one.largest.iter().filter(outside) {
         known.see(*addend, kept);
     }
+    let least = one.largest.last().map_or(0, |(_, addend)| addend.saturating_abs());
     for (person, addend) in one.sample.iter().filter(outside) {
         known.compare(*addend);
-        if one.largest.iter().all(|(known, _)| known != person) {
+        // who is among the largest is not added up twice
+        let smaller = addend.saturating_abs() < least;
+        if smaller || one.largest.iter().all(|(known, _)| known != person) {
             known.abs = known.abs.saturating_add(addend.saturating_abs());
         }
     }
     known
 }
 
-/// Whether what is kept of those who are in one and not in the other shows already that nobody
+/// One of so many of the sample is looked at first.
+const AT_FIRST: usize = 8;
+
+/// Whether some of what is kept of those who are in one and not in the other shows already that nobody
 /// dominates what they add.
 fn is_kept_enough(one: &Footprint, other: &Footprint, enough: i128) -> bool {
     let mut known = Known::default();
     let outside = |(person, _): &&(u32, i128)| !other.people.contains(*person);
     let mut largest = one.largest.iter().filter(outside);
-    let mut more = one.sample.iter().filter(outside);
+    let mut more = one.sample.iter().step_by(AT_FIRST).filter(outside);
     // who is among the largest is not added up twice
     largest.any(|(_, addend)| {
         known.see(*addend, 0);
@@ -178,16 +185,21 @@ impl New<'_> {
         &self.candidate.facet.footprint
     }
 
-    fn against(&self, entry: &Entry, other: &Facet) -> Option<Hit> {
+    fn against(&self, sample: &Signature, entry: &Entry, other: &Facet) -> Option<Hit> {
         if self.candidate.facet.form != other.form {
             return self.between_bounds(other);
         }
         let (own, theirs) = (self.footprint(), &other.footprint);
-        if is_kept_enough(own, theirs, self.enough) && is_kept_enough(theirs, own, self.enough) {
-            return None;
-        }
-        if other.footprint.people.is_subset(&self.footprint().people) {
+        // Where nobody of the sample of persons is outside, what is kept of them shows nothing either.
+        let mine = self.view.signature(&own.people);
+        let [inside, around] = [sample.outside(mine, 1) == 0, mine.outside(sample, 1) == 0];
+        if inside && theirs.people.is_subset(&own.people) {
             return self.judge_more(other);
+        }
+        let kept_enough =
+            || is_kept_enough(own, theirs, self.enough) && is_kept_enough(theirs, own, self.enough);
+        if !inside && !around && kept_enough() {
+            return None;
         }
         let more = self.footprint().abs.saturating_sub(other.footprint.abs);
         let target = self.enough.saturating_add(more.max(0));

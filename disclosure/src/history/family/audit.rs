@@ -389,7 +389,9 @@ impl FamilyAudit {
     fn states(&self, base: &Base, pair: Pair) -> Vec<States> {
         let members = self.members(base, pair).into_iter();
         let known = members.filter_map(|number| self.known_in(base, number));
-        let epochs: BTreeSet<usize> = known.map(|known| known.epoch).collect();
+        let mut epochs: Vec<usize> = known.map(|known| known.epoch).collect();
+        epochs.dedup();
+        let epochs: BTreeSet<usize> = epochs.into_iter().collect();
         let mut earlier = epochs.range(..self.present).rev();
         let (before, more) = (earlier.next(), earlier.next().is_some());
         // Where the data are again what they were, others are of later states.

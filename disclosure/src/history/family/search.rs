@@ -282,6 +282,7 @@ struct Scratch {
     prefix: Vec<Fp>,
     moved: Vec<Fp>,
     groups: Groups,
+    sieve: Sieve,
 }
 
 impl Scratch {
@@ -290,6 +291,7 @@ impl Scratch {
             prefix: Vec::with_capacity(inner + 1),
             moved: Vec::with_capacity(inner + 1),
             groups: Groups::new(inner + 1),
+            sieve: Sieve::new(inner + 1),
         }
     }
 
@@ -302,6 +304,58 @@ impl Scratch {
         }
         some
     }
+}
+
+/// A bit for every print of a line: by far the most lines have no two prints that enclose anything, which
+/// is seen by bits that were never set.
+struct Sieve {
+    bits: Vec<u64>,
+    shift: u32,
+}
+
+impl Sieve {
+    fn new(places: usize) -> Self {
+        // so many bits that two prints seldom share one
+        let size = (places * places * 2).next_power_of_two().clamp(64, 1 << 16);
+        Self {
+            bits: vec![0; size / 64],
+            shift: 64 - size.trailing_zeros(),
+        }
+    }
+
+    fn bit(&self, print: Fp) -> (usize, u64) {
+        let hash = spread(print) >> self.shift;
+        (usize::try_from(hash / 64).unwrap_or(0), 1 << (hash % 64))
+    }
+
+    fn has(&self, print: Fp) -> bool {
+        let (at, bit) = self.bit(print);
+        self.bits.get(at).is_some_and(|word| word & bit != 0)
+    }
+
+    /// Whether two of these may be the same, or differ by the last; if not, it is certain.
+    fn may_pair(&mut self, prefix: &[Fp]) -> bool {
+        self.bits.fill(0);
+        for print in prefix {
+            let (at, bit) = self.bit(*print);
+            let Some(word) = self.bits.get_mut(at) else {
+                return true;
+            };
+            if *word & bit != 0 {
+                return true;
+            }
+            *word |= bit;
+        }
+        let all = prefix.last().copied().unwrap_or_default();
+        let inner = prefix.iter().skip(1);
+        let mut inner = inner.take(prefix.len().saturating_sub(2));
+        inner.any(|print| self.has(print.plus(all)))
+    }
+}
+
+/// Fibonacci hashing spreads neighbouring numbers over the first bits.
+fn spread(print: Fp) -> u64 {
+    print.least().wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Places of a line by their prefix: a small hash table, and a chain through each group.
@@ -339,8 +393,7 @@ impl Groups {
 
     /// The slot of a print: that of its group, or a free one.
     fn slot(&self, prefix: &[Fp], print: Fp) -> (usize, Option<usize>) {
-        // Fibonacci hashing spreads neighbouring numbers.
-        let hash = print.least().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift;
+        let hash = spread(print) >> self.shift;
         let mut slot = usize::try_from(hash).unwrap_or(0);
         loop {
             match self.slots.get(slot) {
@@ -402,7 +455,11 @@ fn in_order<B>(
         prefix,
         moved,
         groups,
+        sieve,
     } = scratch;
+    if !sieve.may_pair(prefix) {
+        return ControlFlow::Continue(());
+    }
     groups.clear();
     for (place, print) in prefix.iter().enumerate() {
         let before = groups.add(prefix, place, *print, moved);
