@@ -78,6 +78,9 @@ impl Known {
         self.seen = self.seen.saturating_add(1);
         self.abs = self.abs.saturating_add(size);
         self.compare(addend);
+        if self.largest.len() >= kept && self.largest.last().is_none_or(|least| *least >= size) {
+            return;
+        }
         let at = self.largest.partition_point(|known| *known >= size);
         if at < kept {
             self.largest.insert(at, size);
@@ -102,7 +105,10 @@ fn kept_outside(one: &Footprint, other: &Footprint, kept: usize) -> Known {
     for (_, addend) in one.largest.iter().filter(outside) {
         known.see(*addend, kept);
     }
-    let least = one.largest.last().map_or(0, |(_, addend)| addend.saturating_abs());
+    let least = one
+        .largest
+        .last()
+        .map_or(0, |(_, addend)| addend.saturating_abs());
     for (person, addend) in one.sample.iter().filter(outside) {
         known.compare(*addend);
         // who is among the largest is not added up twice
@@ -201,11 +207,10 @@ impl New<'_> {
         if !inside && !around && kept_enough() {
             return None;
         }
-        let more = self.footprint().abs.saturating_sub(other.footprint.abs);
-        let target = self.enough.saturating_add(more.max(0));
         let mut left = self.kept_of_new(other);
         let mut right = self.kept_of_other(other);
-        if let Some((only_new, only_other)) = self.by_parts(entry, other) {
+        let moved = self.moved(entry, other);
+        if let Some((only_new, only_other)) = self.by_parts(moved, other) {
             left.abs = left.abs.max(only_new);
             right.abs = right.abs.max(only_other);
         }
@@ -213,12 +218,7 @@ impl New<'_> {
         if done {
             return None;
         }
-        // How much is in the new sum alone also says how much is in the earlier one alone.
-        let stop = match right.differ {
-            true if right.is_enough(self.enough) => self.enough,
-            true => target,
-            false => i128::MAX,
-        };
+        let stop = self.stop(&right, moved, other);
         if !left.is_enough(stop) {
             left = self.only_in_new(other, stop);
         }
@@ -230,7 +230,36 @@ impl New<'_> {
         if right.is_enough(self.enough) {
             return None;
         }
-        self.judge(&self.only_in_other(entry, other, right, &left))
+        self.judge(&self.only_in_other(moved, other, right, &left))
+    }
+
+    /// How much of who is in the new sum only must be seen. How much is in the new sum alone also says how much is
+    /// in the earlier one alone.
+    fn stop(&self, right: &Known, moved: Option<i128>, other: &Facet) -> i128 {
+        match (right.differ, moved) {
+            (true, Some(moved)) if !right.is_enough(self.enough) && self.may_show(moved, other) => {
+                let more = self.footprint().abs.saturating_sub(other.footprint.abs);
+                let unsure = self.candidate.clamp.saturating_mul(moved);
+                let more = more.saturating_add(unsure).max(0);
+                self.enough.saturating_add(more)
+            }
+            // whether two differ is known of everybody only
+            (false, Some(0)) => i128::MAX,
+            _ => self.enough,
+        }
+    }
+
+    /// Whether who is in the earlier sum only can be shown to add enough, where so many in both may add something
+    /// else now.
+    fn may_show(&self, moved: i128, other: &Facet) -> bool {
+        let only = other
+            .footprint
+            .people
+            .difference_len(&self.footprint().people);
+        let most = i128::from(only)
+            .saturating_sub(moved)
+            .saturating_mul(self.candidate.clamp);
+        moved == 0 || most >= self.enough
     }
 
     /// Sums of one column within two bounds differ by what lies between these, of the few who have
@@ -270,12 +299,13 @@ impl New<'_> {
     }
 
     /// What those who are in one only certainly add, first of the new sum, then of the other: whoever is in
-    /// both adds the same to both, so of each part of what is added the difference is theirs. `None` where
-    /// that is not so.
-    fn by_parts(&self, entry: &Entry, other: &Facet) -> Option<(i128, i128)> {
-        let alike = self.candidate.same_in_every_box && entry.id.epoch == self.view.epoch;
-        let own = self.footprint().spread.as_ref().filter(|_| alike)?;
-        own.differences(other.footprint.spread.as_ref()?)
+    /// both adds the same to both, but for those whose data have changed, so of each part of what is added the
+    /// difference is theirs. `None` where that is not so.
+    fn by_parts(&self, moved: Option<i128>, other: &Facet) -> Option<(i128, i128)> {
+        let unsure = self.candidate.clamp.saturating_mul(moved?);
+        let own = self.footprint().spread.as_ref()?;
+        let (more, less) = own.differences(other.footprint.spread.as_ref()?)?;
+        Some((more.saturating_sub(unsure), less.saturating_sub(unsure)))
     }
 
     /// The contributions of who is in the new sum only, until they are enough.
@@ -302,7 +332,13 @@ impl New<'_> {
     }
 
     /// What is certain of who is in the other sum only.
-    fn only_in_other(&self, entry: &Entry, other: &Facet, kept: Known, left: &Known) -> Known {
+    fn only_in_other(
+        &self,
+        moved: Option<i128>,
+        other: &Facet,
+        kept: Known,
+        left: &Known,
+    ) -> Known {
         let least = other.footprint.largest.last();
         let least = least.map_or(0, |(_, addend)| addend.saturating_abs());
         let (theirs, own) = (&other.footprint.people, &self.footprint().people);
@@ -313,7 +349,6 @@ impl New<'_> {
             return known;
         }
         let persons = i128::from(persons);
-        let moved = self.moved(entry, other);
         if let Some(moved) = moved {
             // A person in both adds the same to both, unless their data have changed.
             let in_both = self.footprint().abs.saturating_sub(left.abs);
@@ -342,12 +377,14 @@ impl New<'_> {
         if !self.candidate.same_in_every_box {
             return None;
         }
-        let both: RoaringBitmap = &other.footprint.people & &self.footprint().people;
+        if entry.id.epoch == self.view.epoch {
+            return Some(0);
+        }
+        let (own, theirs) = (&self.footprint().people, &other.footprint.people);
         let changed = self.view.changed.get(&entry.id.epoch);
         let moved = match changed.and_then(|changed| changed.perhaps.as_ref()) {
-            _ if entry.id.epoch == self.view.epoch => 0,
-            Some(perhaps) => both.intersection_len(perhaps),
-            None => both.len(),
+            Some(perhaps) => (perhaps & own).intersection_len(theirs),
+            None => own.intersection_len(theirs),
         };
         Some(i128::from(moved))
     }

@@ -219,6 +219,32 @@ mod tests {
             prop_assert_eq!(support(&terms, u64::MAX), truth(&adds, &times));
         }
 
+        /// What is proven of those who are in one of two sums only is never more than what they add, and all of it
+        /// where everybody has a place of their own.
+        #[test]
+        fn differences_are_never_above_the_truth(
+            adds in prop::collection::btree_map((0_u32..6, 0_u32..3), 0_i64..9, 0..14),
+            places in prop::collection::btree_map(0_u32..256, 0_i64..9, 0..40),
+            inside in prop::collection::vec(0_u32..3, 40),
+        ) {
+            let close = adds.iter().map(|((low, high), add)| (low + 256 * high, *add));
+            let apart = places.iter().map(|(person, add)| (*person, *add));
+            for (adds, exact) in [(close.collect::<Vec<_>>(), false), (apart.collect(), true)] {
+                let side = |wanted: u32| -> BTreeMap<u32, i64> {
+                    let both = adds.iter().zip(&inside);
+                    both.filter(|(_, of)| **of == 2 || **of == wanted).map(|(pair, _)| *pair).collect()
+                };
+                let only = |wanted: u32| -> i128 {
+                    let both = adds.iter().zip(&inside).filter(|(_, of)| **of == wanted);
+                    both.map(|((_, add), _)| i128::from(*add)).sum()
+                };
+                let (one, other) = (side(0), side(1));
+                let (more, less) = spread(&one).differences(&spread(&other)).unwrap();
+                prop_assert!(more <= only(0) && less <= only(1));
+                prop_assert!(!exact || (more, less) == (only(0), only(1)));
+            }
+        }
+
         #[test]
         fn both_ways_to_count_persons_agree(people in prop::collection::btree_set(0..999_u32, 0..60)) {
             let people: RoaringBitmap = people.into_iter().chain([7]).collect();
@@ -256,6 +282,11 @@ mod tests {
         assert!(of(vec![(1, 5), (2, -1)]).traits().signed);
         assert!(of(vec![(1, 5)]).signed(true).traits().signed);
         let limited = Contributions::of(vec![(1, 5)]).unwrap().limited(true);
-        assert!(Spread::of(&limited).unwrap().traits().limited);
+        let limited = Spread::of(&limited).unwrap();
+        assert!(limited.traits().limited);
+        let plain = of(vec![(1, 3)]);
+        assert_eq!(plain.differences(&limited), None);
+        assert_eq!(plain.differences(&of(vec![(1, 5), (2, -1)])), None);
+        assert_eq!(plain.differences(&of(vec![(2, 4)])), Some((3, 4)));
     }
 }

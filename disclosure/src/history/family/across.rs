@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::Conflict;
-use super::judge::{Judge, Member, covers};
+use super::judge::{Judge, Member};
 use crate::history::Spread;
 use crate::history::spread::support;
 
@@ -31,7 +31,8 @@ impl<'j> Pair<'j> {
 
     /// Which places are in the first only.
     fn left(self) -> Vec<bool> {
-        let both = self.more.region.iter().zip(&self.less.region);
+        let less = self.less.extent.places();
+        let both = self.more.extent.places().iter().zip(less);
         both.map(|(more, less)| *more && !*less).collect()
     }
 }
@@ -87,14 +88,14 @@ impl<'a> Judge<'a> {
 /// The box of each pair was told in two states of the data, which do not say the same: pairs of releases
 /// that were there before, and those of the new one.
 fn drifts<'j>(own: &'j Member<'j>, others: &'j [Member<'j>]) -> (Vec<Pair<'j>>, Vec<Pair<'j>>) {
-    let mut told: BTreeMap<&[bool], Vec<&'j Member<'j>>> = BTreeMap::new();
+    let mut told: BTreeMap<[&[bool]; 2], Vec<&'j Member<'j>>> = BTreeMap::new();
     let (mut earlier, mut news) = (Vec::new(), Vec::new());
     for more in others {
-        let same = told.entry(&more.region).or_default();
+        let same = told.entry(more.extent.key()).or_default();
         earlier.extend(same.iter().map(|less| Pair { more, less }));
         same.push(more);
     }
-    let same = told.get(own.region.as_slice());
+    let same = told.get(&own.extent.key());
     news.extend(
         same.into_iter()
             .flatten()
@@ -110,8 +111,8 @@ fn drifts<'j>(own: &'j Member<'j>, others: &'j [Member<'j>]) -> (Vec<Pair<'j>>, 
 fn nested<'j>(one: &'j Member<'j>, others: &'j [Member<'j>]) -> Vec<Pair<'j>> {
     let pair = |other: &'j Member<'j>| {
         let (inner, outer) = (
-            covers(&one.region, &other.region),
-            covers(&other.region, &one.region),
+            other.extent.is_within(&one.extent),
+            one.extent.is_within(&other.extent),
         );
         match (inner, outer) {
             (true, false) => Some(Pair {

@@ -6,6 +6,7 @@ use quorate_query::codebook::Codebook;
 
 use super::axis::{Atom, Axis};
 use super::basis::{Amounts, Basis, Content, Prints, Residue};
+use super::extent::{Sides, product};
 use super::place::{Dim, Part};
 use crate::history::{bound, in_form};
 
@@ -43,6 +44,8 @@ pub(super) struct Grid {
     dims: Dims,
     /// What the definition of a derived column says of who has a value.
     ties: [Option<Tie>; 2],
+    /// What each release that was taken in covers: not to be worked out again.
+    taken: Vec<Sides>,
 }
 
 /// A column that has a value of nobody outside a cohort.
@@ -111,6 +114,7 @@ impl Grid {
             basis: Basis::new(width),
             dims,
             ties,
+            taken: Vec::new(),
         };
         grid.know_the_impossible();
         grid
@@ -127,6 +131,9 @@ impl Grid {
                 .flat_map(|old| (0..width).map(move |at| old * width + at));
             self.basis.split(&places.collect::<Vec<_>>());
             self.axes[0] = axis;
+            self.taken
+                .iter_mut()
+                .for_each(|sides| widen(&mut sides[0], &origin));
             self.know_the_impossible();
         }
         if let Some((axis, origin)) = second.part.as_ref().and_then(|p| self.axes[1].cut(p)) {
@@ -136,6 +143,9 @@ impl Grid {
                 (0..height).flat_map(|line| origin.iter().map(move |old| line * width + old));
             self.basis.split(&places.collect::<Vec<_>>());
             self.axes[1] = axis;
+            self.taken
+                .iter_mut()
+                .for_each(|sides| widen(&mut sides[1], &origin));
             self.know_the_impossible();
         }
         Ok(())
@@ -152,24 +162,21 @@ impl Grid {
 
     /// The places that a release covers.
     pub(super) fn region(&self, covers: &Covers) -> Vec<bool> {
-        let [first, second] = self.sides(covers);
-        let line = |inside: &bool| {
-            let inside = *inside;
-            second
-                .iter()
-                .map(move |also| inside && *also)
-                .collect::<Vec<bool>>()
-        };
-        first.iter().flat_map(line).collect()
+        product(&self.sides(covers))
     }
 
     /// The atoms of either dimension that a release covers.
-    pub(super) fn sides(&self, covers: &Covers) -> [Vec<bool>; 2] {
+    pub(super) fn sides(&self, covers: &Covers) -> Sides {
         let ([a, b], [x, y]) = (&self.axes, covers);
         [
             a.inside(x.part.as_ref(), x.present),
             b.inside(y.part.as_ref(), y.present),
         ]
+    }
+
+    /// What each release that was taken in covers, in their order.
+    pub(super) fn taken(&self) -> &[Sides] {
+        &self.taken
     }
 
     /// Takes in a release; cuts where it must. Whether its region did not follow before.
@@ -179,7 +186,9 @@ impl Grid {
         content: impl Into<Content>,
     ) -> Result<bool, TooLarge> {
         self.cut(covers)?;
-        let residue = self.residue(covers, content);
+        let sides = self.sides(covers);
+        let residue = self.basis.residue(&product(&sides), content);
+        self.taken.push(sides);
         let is_new = residue.is_some();
         if let Some(residue) = residue {
             self.basis.insert(residue);
@@ -199,6 +208,7 @@ impl Grid {
             basis: Basis::new(self.basis.width()),
             dims: self.dims.clone(),
             ties: self.ties.clone(),
+            taken: Vec::new(),
         };
         nothing.know_the_impossible();
         (nothing.basis.prints().clone(), self.basis.prints().clone())
@@ -277,6 +287,12 @@ impl Grid {
 /// Whether nobody can be in one cohort and not in the other, because one lies within the other.
 fn torn_apart(a: &Dim, in_a: bool, b: &Dim, in_b: bool) -> bool {
     (in_a && !in_b && a.is_within(b)) || (in_b && !in_a && b.is_within(a))
+}
+
+/// What is covered of atoms that were cut: `origin` says of which one each is a part.
+fn widen(side: &mut Vec<bool>, origin: &[usize]) {
+    let inside = |old: &usize| side.get(*old) == Some(&true);
+    *side = origin.iter().map(inside).collect();
 }
 
 fn check(height: usize, width: usize) -> Result<(), TooLarge> {

@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 
 use super::Conflict;
 use super::basis::{Amounts, Sums};
+use super::extent::{Extent, covers};
 use super::field::Fp;
 use crate::Statistic;
 use crate::history::spread::support;
@@ -18,7 +19,7 @@ use crate::history::{Facet, Form, Spread};
 #[derive(Clone)]
 pub(super) struct Member<'a> {
     pub(super) facet: &'a Facet,
-    pub(super) region: Vec<bool>,
+    pub(super) extent: Extent<'a>,
 }
 
 /// Which places a run covers.
@@ -247,25 +248,28 @@ impl Judge<'_> {
     /// At least so many persons have rows in a run: those of a release within it, or those of a
     /// release around it who are in no release beside it, if what is beside it is covered.
     fn surely_in(&self, run: &Region) -> u64 {
-        let within = self.members.iter().filter(|m| covers(run, &m.region));
+        let within = self
+            .members
+            .iter()
+            .filter(|m| covers(run, m.extent.places()));
         let within = within.map(|m| m.facet.footprint.people.len()).max();
         let beside: Vec<&Member<'_>> = self
             .members
             .iter()
-            .filter(|m| !meet(&m.region, run))
+            .filter(|m| !meet(m.extent.places(), run))
             .collect();
         let mut covered = run.clone();
         let mut people = RoaringBitmap::new();
         for member in beside {
             people |= &member.facet.footprint.people;
-            for (place, inside) in covered.iter_mut().zip(&member.region) {
+            for (place, inside) in covered.iter_mut().zip(member.extent.places()) {
                 *place |= inside;
             }
         }
         let around = self
             .members
             .iter()
-            .filter(|m| covers(&m.region, run) && covers(&covered, &m.region));
+            .filter(|m| covers(m.extent.places(), run) && covers(&covered, m.extent.places()));
         let around = around.map(|m| {
             let all = &m.facet.footprint.people;
             all.len() - all.intersection_len(&people)
@@ -299,13 +303,19 @@ impl Judge<'_> {
 
     /// The persons of a run that follows: those whose releases are those of a place in it.
     fn persons_of(&self, run: &Region) -> RoaringBitmap {
-        let mut around = self.members.iter().filter(|m| covers(&m.region, run));
+        let mut around = self
+            .members
+            .iter()
+            .filter(|m| covers(m.extent.places(), run));
         let everybody = || {
             let people = self.members.iter().map(|m| &m.facet.footprint.people);
             people.fold(RoaringBitmap::new(), |all, some| all | some)
         };
         let (people, places) = match around.next() {
-            Some(one) => (one.facet.footprint.people.clone(), one.region.clone()),
+            Some(one) => (
+                one.facet.footprint.people.clone(),
+                one.extent.places().to_vec(),
+            ),
             None => (everybody(), vec![true; run.len()]),
         };
         let mut found = RoaringBitmap::new();
@@ -322,7 +332,7 @@ impl Judge<'_> {
                 continue;
             };
             let split = |wanted: bool| -> Vec<bool> {
-                let both = places.iter().zip(&member.region);
+                let both = places.iter().zip(member.extent.places());
                 both.map(|(place, inside)| *place && *inside == wanted)
                     .collect()
             };
@@ -339,6 +349,11 @@ pub(super) fn by_newest(sums: &Sums, newest: &BTreeMap<usize, Sums>) -> Sums {
     let newer = |(known, times): (usize, Fp)| Some((newest.get(&known)?, times));
     let newer = sums.releases().filter_map(newer);
     newer.fold(sums.clone(), |all, (more, times)| all.with(more, times))
+}
+
+/// Whether a run has enough persons.
+pub(super) fn is_many(amounts: Amounts, params: &ReleaseParams) -> bool {
+    amounts.persons.least() >= threshold(params)
 }
 
 /// The largest size of what anybody adds to these.
@@ -503,14 +518,6 @@ fn dominated(value: i128, threshold: i128) -> Conflict {
         why: "with earlier answers it would show a group whose sum one or two persons make up"
             .to_owned(),
     }
-}
-
-/// Whether the second region lies within the first.
-pub(super) fn covers(outer: &[bool], inner: &[bool]) -> bool {
-    outer
-        .iter()
-        .zip(inner)
-        .all(|(outer, inner)| *outer || !*inner)
 }
 
 fn meet(a: &[bool], b: &[bool]) -> bool {

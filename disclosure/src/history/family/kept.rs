@@ -9,9 +9,10 @@ use roaring::RoaringBitmap;
 
 use super::axis::{Atom, Axis};
 use super::basis::{Amounts, Content, Prints, Residue, Sums};
+use super::extent::{Extent, Sides, product};
 use super::field::Fp;
 use super::grid::{Covers, Grid, TooLarge};
-use super::judge::{Judge, Member, by_newest, is_plainly_safe, judge_count, largest};
+use super::judge::{Judge, Member, by_newest, is_many, is_plainly_safe, judge_count, largest};
 use super::search;
 use super::{Conflict, Setting};
 use crate::Statistic;
@@ -124,7 +125,8 @@ impl Kept {
             .as_ref()
             .map(|residue| grid.basis.prints_with(residue));
         let grid = &*grid;
-        let own = grid.region(new);
+        let own_sides = grid.sides(new);
+        let own = product(&own_sides);
         let follows = residue.is_none();
         let drift = follows.then(|| grid.basis.surplus(&own, content.clone()));
         let drift = drift.flatten();
@@ -135,6 +137,7 @@ impl Kept {
         let family = Family {
             grid,
             own,
+            own_sides: &own_sides,
             members: &self.members,
             facet,
             setting,
@@ -153,7 +156,6 @@ impl Kept {
             let found = family.repeats(content).or_else(drifts);
             return found.or_else(|| family.across());
         };
-        let own_sides = grid.sides(new);
         let found = search::search(&grid.axes, grid.basis.prints(), &after, |found| {
             let runs = [found.first, found.second];
             if is_told(&grid.axes, &runs) || is_exactly(&own_sides, &runs) {
@@ -193,6 +195,7 @@ struct Family<'a> {
     grid: &'a Grid,
     /// What the new release covers.
     own: Vec<bool>,
+    own_sides: &'a Sides,
     members: &'a [(usize, Covers)],
     facet: &'a Facet,
     setting: &'a Setting<'a>,
@@ -215,7 +218,7 @@ impl<'a> Family<'a> {
         self.judge.get_or_init(|| {
             let own = Member {
                 facet: self.facet,
-                region: self.own.clone(),
+                extent: Extent::of(self.own_sides),
             };
             let members: Vec<Member<'a>> = self.others().chain([own]).collect();
             Judge {
@@ -249,11 +252,18 @@ impl<'a> Family<'a> {
     ) -> Option<Conflict> {
         let params = self.setting.params;
         match self.facet.form.is_count() {
+            _ if self.is_surely_many(amounts) => None,
             _ if self.of_rows || self.mixed => self.judge().judge(amounts, region, sums),
             true => judge_count(amounts, params),
             false if is_plainly_safe(amounts, self.largest(), params) => None,
             false => self.judge().judge(amounts, region, sums),
         }
+    }
+
+    /// Whether enough persons are counted who are surely where they were, whatever else changed.
+    fn is_surely_many(&self, amounts: Amounts) -> bool {
+        let counted = self.mixed && !self.of_rows && self.facet.form == Form::Persons;
+        counted && is_many(amounts, self.setting.params)
     }
 
     /// The largest size of what anybody adds to a release of the family.
@@ -266,10 +276,11 @@ impl<'a> Family<'a> {
     }
 
     fn others(&self) -> impl Iterator<Item = Member<'a>> {
-        self.members.iter().filter_map(|(number, covers)| {
+        let taken = self.members.iter().zip(self.grid.taken());
+        taken.filter_map(|((number, _), sides)| {
             let facet = self.setting.releases.facet(*number)?;
-            let region = self.grid.region(covers);
-            Some(Member { facet, region })
+            let extent = Extent::of(sides);
+            Some(Member { facet, extent })
         })
     }
 
@@ -289,7 +300,7 @@ impl<'a> Family<'a> {
     /// of other states of the data, what it says more than what follows must not rest on a few either.
     fn repeats(&self, content: Content) -> Option<Conflict> {
         let adds_up = self.adds_up() && !self.mixed;
-        if adds_up || self.others().any(|other| other.region == self.own) {
+        if adds_up || self.grid.taken().contains(self.own_sides) {
             return None;
         }
         let surplus = self.grid.basis.surplus(&self.own, content)?;

@@ -21,6 +21,7 @@ mod across;
 mod audit;
 mod axis;
 mod basis;
+mod extent;
 mod field;
 mod grid;
 mod judge;

@@ -13,6 +13,7 @@ use roaring::RoaringBitmap;
 
 use super::axis::{Atom, Axis};
 use super::basis::{Amounts, Basis, Prints, Residue, Sums};
+use super::extent::Extent;
 use super::field::Fp;
 use super::grid::TooLarge;
 use super::judge::{Judge, Member, judge_count};
@@ -228,12 +229,13 @@ impl<'a> Family<'a> {
             if let Some(residue) = basis.residue(&region, content) {
                 basis.insert(residue);
             }
-            members.push(Member { facet, region });
+            let extent = Extent::Places(region);
+            members.push(Member { facet, extent });
         }
         let own = space.region(own.iter().cloned());
         members.push(Member {
             facet,
-            region: own.clone(),
+            extent: Extent::Places(own.clone()),
         });
         let mut numbers: Vec<usize> = others.iter().map(|other| other.number).collect();
         numbers.sort_unstable();
