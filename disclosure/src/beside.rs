@@ -5,11 +5,18 @@
 
 use std::borrow::Cow;
 
+use num_rational::BigRational;
+use num_traits::Zero;
 use quorate_query::codebook::ColumnRef;
+use quorate_query::measure::facts::limits;
+use quorate_query::question::Set;
 
 use crate::evidence::{Contributions, Products};
 use crate::facets::Subject;
-use crate::history::{Across, Addends, DECIMALS, FacetCandidate, Footprint, derived_vec, sources};
+use crate::history::{
+    Across, Addends, DECIMALS, FacetCandidate, Footprint, Shape, derived_vec, sources,
+};
+use crate::twins::numbers;
 
 impl<'a> Subject<'_, 'a> {
     /// A plain sum of products as one that may be all but another: of a derived column in the unit of
@@ -42,6 +49,59 @@ impl<'a> Subject<'_, 'a> {
         }
         plain.across.short = 0;
         plain.across.related = self.sources_of_product((left, right));
+    }
+
+    /// Sums of single columns, over the persons of a product, that the product comes near to: where one
+    /// column is much the same for all, the product is all but a multiple of the other. They are compared
+    /// as if they had left too.
+    pub(crate) fn factors(
+        &self,
+        (left, right): (&ColumnRef, &ColumnRef),
+        present: &Shape,
+        found: &'a Products,
+    ) -> Vec<FacetCandidate<'a>> {
+        let [of_left, of_right] = &found.factors;
+        let beside = |other: &ColumnRef, column: &ColumnRef, totals: &'a Contributions| {
+            let much_the_same = self.is_narrow(other);
+            much_the_same
+                .then(|| self.factor(column, present, totals))
+                .flatten()
+        };
+        let both = [beside(right, left, of_left), beside(left, right, of_right)];
+        both.into_iter().flatten().collect()
+    }
+
+    /// The sum of one column of a product.
+    fn factor(
+        &self,
+        column: &ColumnRef,
+        present: &Shape,
+        totals: &'a Contributions,
+    ) -> Option<FacetCandidate<'a>> {
+        let (bounds, _) = limits(column, &self.shape.predicate, self.codebook)?;
+        let scale = self.codebook.column(column)?.ty.scale()?;
+        let (column, totals) = match self.rows_of_frame(column, bounds) {
+            Some((name, most)) => (name, Cow::Owned(numbers(totals, most)?)),
+            None => (column, Cow::Borrowed(totals)),
+        };
+        Some(self.sum_over(column, present.clone(), totals, (bounds, scale)))
+    }
+
+    /// Whether by its bounds or a condition a column may be much the same for all: what the codebook and
+    /// the question say decides, not the data.
+    fn is_narrow(&self, column: &ColumnRef) -> bool {
+        let boxed = self.shape.predicate.boxes.get(column);
+        if boxed.is_some_and(|set| *set != Set::not_null()) {
+            return true;
+        }
+        let Some(((low, high), _)) = limits(column, &self.shape.predicate, self.codebook) else {
+            return true;
+        };
+        let (low, high) = (low.to_rational(), high.to_rational());
+        // The least size is at least half of the largest.
+        let twice = |x: &BigRational| x + x;
+        (low > BigRational::zero() && twice(&low) >= high)
+            || (high < BigRational::zero() && twice(&high) <= low)
     }
 
     /// Sums of the columns of the codebook that two columns are or come from, and of their products.

@@ -75,6 +75,8 @@ pub struct Products {
     pub plain: Contributions,
     /// Their products about the middle values of these persons (the lower, of an even number).
     pub middle: Contributions,
+    /// Their values of either column, each at its own scale.
+    pub factors: [Contributions; 2],
     /// Digits after the point of both columns together.
     pub scale: u32,
 }
@@ -105,6 +107,10 @@ impl Products {
             centred: about(centres)?,
             plain: about((0, 0))?,
             middle: about(middles)?,
+            factors: [
+                Contributions::of(pairs.iter().map(|pair| (pair.0, pair.1)).collect())?,
+                Contributions::of(pairs.iter().map(|pair| (pair.0, pair.2)).collect())?,
+            ],
             scale,
         })
     }

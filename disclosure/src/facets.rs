@@ -119,24 +119,12 @@ impl<'a> Subject<'_, 'a> {
     ) -> FacetCandidate<'a> {
         let present = self.narrowed(column, &Set::not_null());
         let (low, high) = self.facts.bounds.unwrap_or((Number::ZERO, Number::ZERO));
-        let at_scale = |n: &Number| {
-            n.at_scale(found.scale)
-                .map_or(i128::MAX, i128::saturating_abs)
-        };
-        let clamp = at_scale(&low).max(at_scale(&high));
-        let clamp = clamp.saturating_mul(self.max_rows().map_or(1, i128::from));
         // Who has no rows has no number of them.
         let numbers = rows.and_then(|rows| match rows.contributions.as_ref()? {
             Addends::Of(each) => Some(each.clone()),
             Addends::Apart(_) => None,
         });
         let totals = numbers.unwrap_or(Cow::Borrowed(&found.totals));
-        let (totals, clamp) = self.in_units(column, found.scale, totals, clamp);
-        let mut footprint = Footprint::of(&totals);
-        let spread = footprint.spread.take();
-        footprint.spread = spread.map(|spread| spread.signed(low < Number::ZERO));
-        let form = Form::Sum(self.sum_vec(column, Some((low, high, found.scale))));
-        let first_vec = self.first_sum_vec(column, (low, high));
         let also = match rows {
             Some(rows) => vec![Statement {
                 vec: rows.facet.vec,
@@ -145,6 +133,32 @@ impl<'a> Subject<'_, 'a> {
             }],
             None => self.twins(column, &present),
         };
+        FacetCandidate {
+            across: Across {
+                also,
+                ..self.across(column, found.scale)
+            },
+            ..self.sum_over(column, present, totals, ((low, high), found.scale))
+        }
+    }
+
+    /// The sum of a column over the persons of a shape, within its bounds and at a scale.
+    pub(crate) fn sum_over(
+        &self,
+        column: &ColumnRef,
+        present: Shape,
+        totals: Cow<'a, Contributions>,
+        ((low, high), scale): ((Number, Number), u32),
+    ) -> FacetCandidate<'a> {
+        let at_scale = |n: &Number| n.at_scale(scale).map_or(i128::MAX, i128::saturating_abs);
+        let clamp = at_scale(&low).max(at_scale(&high));
+        let clamp = clamp.saturating_mul(self.max_rows().map_or(1, i128::from));
+        let (totals, clamp) = self.in_units(column, scale, totals, clamp);
+        let mut footprint = Footprint::of(&totals);
+        let spread = footprint.spread.take();
+        footprint.spread = spread.map(|spread| spread.signed(low < Number::ZERO));
+        let form = Form::Sum(self.sum_vec(column, Some((low, high, scale))));
+        let first_vec = self.first_sum_vec(column, (low, high));
         FacetCandidate {
             facet: Facet {
                 vec: self.sum_vec(column, None),
@@ -158,10 +172,7 @@ impl<'a> Subject<'_, 'a> {
             clamp,
             same_in_every_box: self.max_rows().is_none(),
             exact: true,
-            across: Across {
-                also,
-                ..self.across(column, found.scale)
-            },
+            across: self.across(column, scale),
         }
     }
 
@@ -237,7 +248,8 @@ impl<'a> Subject<'_, 'a> {
     }
 
     /// The sum about the centres, which is what leaves; the plain sum, which follows from it and the
-    /// means of both columns; and how many persons have both.
+    /// means of both columns; sums of single columns that these come near to; and how many persons have
+    /// both.
     fn products(
         &self,
         (left, right): (&ColumnRef, &ColumnRef),
@@ -273,6 +285,7 @@ impl<'a> Subject<'_, 'a> {
         if let Some(plain) = all.last_mut() {
             self.beside_derived(plain, (left, right), found);
         }
+        all.extend(self.factors((left, right), &present, found));
         all.push(self.persons(present, found.centred.people().clone()));
         all
     }

@@ -89,7 +89,7 @@ impl<'b> Framed<'b> {
 
 /// Numbers of rows, at most so many, of those who have some: limits may have taken rows off whoever has
 /// that many.
-fn numbers(totals: &Contributions, most: i128) -> Option<Contributions> {
+pub(crate) fn numbers(totals: &Contributions, most: i128) -> Option<Contributions> {
     let some = totals.iter().filter(|(_, number)| *number != 0);
     let limited = totals.iter().any(|(_, number)| number >= most);
     let found = Contributions::of(some.collect()).ok()?;
@@ -97,6 +97,21 @@ fn numbers(totals: &Contributions, most: i128) -> Option<Contributions> {
 }
 
 impl<'a> Subject<'_, 'a> {
+    /// Of a column of persons' numbers of rows, the one that is missing where there are none, and how many
+    /// rows of a person count.
+    pub(crate) fn rows_of_frame<'c>(
+        &'c self,
+        column: &'c ColumnRef,
+        bounds: (Number, Number),
+    ) -> Option<(&'c ColumnRef, i128)> {
+        let framed = Framed::of(column, self.codebook)?;
+        let whole = self.codebook.column(framed.name)?.bounds;
+        let counts = *framed.of == Aggregate::Rows
+            && self.shape.rows == self.codebook.unit.table
+            && whole == Some(bounds);
+        counts.then(|| (framed.name, framed.frame.most_rows(self.codebook).into()))
+    }
+
     /// Where persons' numbers of rows are added up: the column that is that number, missing where there
     /// is none, and the number of rows, which the sum is.
     pub(crate) fn as_rows<'c>(
@@ -105,13 +120,7 @@ impl<'a> Subject<'_, 'a> {
         found: &'a Moments,
     ) -> Option<(&'c ColumnRef, FacetCandidate<'a>)> {
         let framed = Framed::of(column, self.codebook)?;
-        let whole = self.codebook.column(framed.name)?.bounds;
-        if *framed.of != Aggregate::Rows
-            || self.shape.rows != self.codebook.unit.table
-            || self.facts.bounds != whole
-        {
-            return None;
-        }
+        self.rows_of_frame(column, self.facts.bounds?)?;
         let max = framed.frame.most_rows(self.codebook);
         let each = numbers(&found.totals, max.into())?;
         let asked = framed.rows(self.shape, self.codebook);

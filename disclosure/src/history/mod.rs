@@ -23,6 +23,7 @@ mod recall;
 mod same;
 mod sample;
 mod shown;
+mod span;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -52,7 +53,7 @@ use view::{Rule, View};
 
 /// The rules about earlier releases, in order; the first that finds something is the reason.
 /// Beside them there is the family audit (H2f), which keeps state of its own.
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     Rule {
         find: r7_pairs::find,
     },
@@ -61,6 +62,7 @@ const RULES: [Rule; 7] = [
     Rule {
         find: derived::find,
     },
+    Rule { find: span::find },
     Rule { find: h2::find },
     Rule { find: h2s::find },
     Rule {

@@ -6,29 +6,29 @@ const P: u64 = (1 << 61) - 1;
 
 /// A number modulo the prime, always below it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Fp(u64);
+pub(in crate::history) struct Fp(u64);
 
 impl Fp {
-    pub(super) const ZERO: Self = Self(0);
-    pub(super) const ONE: Self = Self(1);
+    pub(in crate::history) const ZERO: Self = Self(0);
+    pub(in crate::history) const ONE: Self = Self(1);
 
     /// A whole number.
-    pub(super) fn of(number: i128) -> Self {
+    pub(in crate::history) fn of(number: i128) -> Self {
         Self(u64::try_from(number.rem_euclid(i128::from(P))).unwrap_or(0))
     }
 
     /// The least whole number that it stands for.
-    pub(super) fn least(self) -> u64 {
+    pub(in crate::history) fn least(self) -> u64 {
         self.0
     }
 
     /// The size of the whole number nearest to zero that it stands for.
-    pub(super) fn size(self) -> u64 {
+    pub(in crate::history) fn size(self) -> u64 {
         self.0.min(P.saturating_sub(self.0))
     }
 
     /// A fixed weight for the n-th place, as if drawn at random; never zero.
-    pub(super) fn weight(place: usize) -> Self {
+    pub(in crate::history) fn weight(place: usize) -> Self {
         // The finaliser of SplitMix64 mixes the bits of a counter.
         let mut z = u64::try_from(place)
             .unwrap_or(0)
@@ -39,18 +39,18 @@ impl Fp {
         Self((z ^ (z >> 31)) % (P - 1) + 1)
     }
 
-    pub(super) fn plus(self, other: Self) -> Self {
+    pub(in crate::history) fn plus(self, other: Self) -> Self {
         let sum = self.0.wrapping_add(other.0);
         // Less the prime it is the smaller number, unless that wraps around.
         Self(sum.min(sum.wrapping_sub(P)))
     }
 
-    pub(super) fn minus(self, other: Self) -> Self {
+    pub(in crate::history) fn minus(self, other: Self) -> Self {
         let less = self.0.wrapping_sub(other.0);
         Self(less.min(less.wrapping_add(P)))
     }
 
-    pub(super) fn times(self, other: Self) -> Self {
+    pub(in crate::history) fn times(self, other: Self) -> Self {
         let product = u128::from(self.0) * u128::from(other.0);
         let low = u64::try_from(product & u128::from(P)).unwrap_or(0);
         let high = u64::try_from(product >> 61).unwrap_or(0);
@@ -58,21 +58,21 @@ impl Fp {
     }
 
     /// As many numbers as can be added up before [`Self::settled`].
-    pub(super) const ADDED: usize = 7;
+    pub(in crate::history) const ADDED: usize = 7;
 
     /// Adds another without bringing the sum below the prime: not more than [`Self::ADDED`] times.
-    pub(super) fn gather(sum: &mut u64, other: Self) {
+    pub(in crate::history) fn gather(sum: &mut u64, other: Self) {
         *sum = sum.wrapping_add(other.0);
     }
 
     /// What was gathered.
-    pub(super) fn settled(sum: u64) -> Self {
+    pub(in crate::history) fn settled(sum: u64) -> Self {
         let folded = (sum & P) + (sum >> 61);
         Self(if folded >= P { folded - P } else { folded })
     }
 
     /// One divided by it; zero has no such number and gives zero.
-    pub(super) fn inverse(self) -> Self {
+    pub(in crate::history) fn inverse(self) -> Self {
         // Fermat: x^(p-2) is the inverse of x.
         let (mut result, mut square, mut exponent) = (Self::ONE, self, P - 2);
         while exponent > 0 {

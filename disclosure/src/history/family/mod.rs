@@ -22,7 +22,7 @@ mod audit;
 mod axis;
 mod basis;
 mod extent;
-mod field;
+pub(in crate::history) mod field;
 mod grid;
 mod judge;
 mod kept;

@@ -172,3 +172,56 @@ fn values_that_were_not_kept_are_not_taken_for_different() {
     other.facet.footprint.spread = None;
     assert_eq!(ask(&mut history, other), ["H1s"]);
 }
+
+/// Numbers of sixty persons that have nothing to do with those of another seed.
+fn scattered(seed: u32) -> Adds {
+    let of = |id: u32| (id * id * (seed + 3) + id * 29 * seed + seed * seed) % 997;
+    (0..60).map(|id| (id, 10 + i128::from(of(id)))).collect()
+}
+
+/// Four columns of which one is, but for some persons, what the others make up.
+#[test]
+fn four_columns_leave_nobody_alone() {
+    let [first, second, third] = [1, 2, 5].map(scattered);
+    for (more, withheld) in [(0, true), (1, true), (7, true), (20, false)] {
+        let own: Adds = (0..60)
+            .map(|id| {
+                let made = first[&id] + second[&id] - 3 * third[&id];
+                let other = i128::from(id * 41 % 31 + 1);
+                (id, made + if id < more { 50 * other } else { 0 })
+            })
+            .collect();
+        let mut history = history();
+        for (column, adds) in [(1, &first), (2, &second), (3, &third)] {
+            assert_eq!(ask(&mut history, candidate(column, adds)), [""; 0]);
+        }
+        let found = ask(&mut history, candidate(4, &own));
+        assert_eq!(!found.is_empty(), withheld, "{more}: {found:?}");
+        assert!(found.iter().all(|rule| *rule == "H1s"));
+    }
+}
+
+/// A column of everybody, and another of two halves of them.
+#[test]
+fn halves_of_one_column_are_put_together_beside_another() {
+    let half = |lower: bool, sql: &str, adds: &Adds| {
+        let adds = adds.iter().filter(|(id, _)| (**id < 30) == lower);
+        let mut found = candidate(2, &adds.map(|(id, add)| (*id, *add)).collect());
+        found.facet.shape = shape(sql);
+        found
+    };
+    for (more, withheld) in [(1, true), (40, false)] {
+        let mut second = scattered(4);
+        let whole = second.clone();
+        for id in 0..more {
+            *second.get_mut(&id).unwrap() += 5 + i128::from(id * 17 % 23);
+        }
+        let mut history = history();
+        assert_eq!(ask(&mut history, candidate(1, &whole)), [""; 0]);
+        let one = half(true, "SELECT count(*) FROM person WHERE town = 0", &second);
+        assert_eq!(ask(&mut history, one), [""; 0]);
+        let other = half(false, "SELECT count(*) FROM person WHERE town = 1", &second);
+        let found = ask(&mut history, other);
+        assert_eq!(!found.is_empty(), withheld, "{more}: {found:?}");
+    }
+}

@@ -126,3 +126,21 @@ fn few_persons_have_a_budget() {
         rules(&found)
     );
 }
+
+/// Of persons of one band the product with age is all but a multiple of the other column.
+#[test]
+fn a_product_with_a_column_of_one_band_stands_for_the_other() {
+    for (condition, shown) in [(None, "nnn"), (Some("age < 65"), "nn-")] {
+        let mut people = towns(44, 33_000);
+        people.retain(|id, _| *id < 103);
+        for person in people.values_mut() {
+            person[2] = person[2].min(64);
+        }
+        let mut node = Node::of(people);
+        let narrowed = condition.map_or(String::new(), |condition| format!(" AND {condition}"));
+        let others = format!("SELECT avg(income) FROM person WHERE town = 0{narrowed}");
+        assert!(matches!(node.one(&others), Cell::Value(_)));
+        let found = node.ask_of(&correlation(condition));
+        assert_eq!(pattern(&found), shown, "{condition:?}: {:?}", rules(&found));
+    }
+}

@@ -17,6 +17,7 @@ use super::group::argument;
 use super::literal;
 use super::scope::{Scope, bare};
 use crate::codebook::ColumnRef;
+use crate::domain::is_value_counts;
 use crate::measure::facts::{is_never_missing, limits};
 use crate::measure::products::{centre, too_fine};
 use crate::number::Number;
@@ -310,7 +311,13 @@ impl<M: FnMut(Measure) -> usize> Terms<'_, '_, '_, '_, M> {
                 square,
             ));
         }
-        if let Some(message) = too_fine(left, right, self.ctx.codebook()) {
+        let codebook = self.ctx.codebook();
+        let few = |name: &ColumnRef| codebook.column(name).is_some_and(is_value_counts);
+        if few(left) || few(right) {
+            let message = "a column of few values is not multiplied: its product is a sum over those who have one of them. Put it into GROUP BY, or write a condition on it";
+            return Err(self.ctx.refuse("V501", self.sql, message));
+        }
+        if let Some(message) = too_fine(left, right, codebook) {
             return Err(self.ctx.refuse("V501", self.sql, message));
         }
         let (a, b) = (self.centre(left)?, self.centre(right)?);
