@@ -12,6 +12,7 @@ use super::boxes::are_disjoint;
 use super::candidate::{Addends, FacetCandidate};
 use super::entry::{Entry, Facet, Footprint};
 use super::sample::Signature;
+use super::spread::Spread;
 use super::view::{Hit, Near, View};
 use crate::Statistic;
 use crate::rules::dominance::Top;
@@ -33,11 +34,42 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
     let others = view.others(candidate, (0, u64::MAX));
     others
         .filter_map(|(_, indexed, entry, other)| {
-            let mut hit = new.against(&indexed.signature, entry, other)?;
+            let hit = new.against(&indexed.signature, entry, other);
+            let mut hit = hit.or_else(|| new.of_another_state(entry, other))?;
             hit.why = format!("{}, {}", hit.why, entry.name());
             Some(hit)
         })
         .collect()
+}
+
+/// R4 and R5 of what releases of several states of the data come to, each with its factor, by the parts of
+/// their spreads: who is in all of them may have another value now, and one person who makes up a sum makes
+/// up a part of it. Nothing if no part is other than zero.
+pub(super) fn dominated_part(view: &View<'_>, terms: &[(i64, &Spread)]) -> Option<Statistic> {
+    let sum = |at: usize| {
+        terms.iter().fold(0_i128, |sum, (times, spread)| {
+            let here = spread.sums().get(at).copied().unwrap_or(0);
+            sum.saturating_add(i128::from(here).saturating_mul(i128::from(*times)))
+        })
+    };
+    let mut sizes: Vec<i128> = (0..Spread::PLACES)
+        .map(|at| sum(at).saturating_abs())
+        .collect();
+    sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
+    let all = sizes
+        .iter()
+        .fold(0_i128, |all, size| all.saturating_add(*size));
+    let top = |n: usize| Top {
+        all,
+        largest: sizes.iter().take(n).copied().collect(),
+    };
+    let (n, share) = view.params.nk;
+    let judged = [
+        r4_p_percent::statistic(&top(2), view.params.p_pct),
+        r5_dominance::statistic(&top(usize::try_from(n).unwrap_or(usize::MAX)), share),
+    ];
+    let missed = judged.into_iter().flatten().find(Statistic::misses);
+    missed.filter(|_| all > 0)
 }
 
 /// A sum of sizes from which on nobody can dominate, whoever they are.
@@ -262,6 +294,22 @@ impl New<'_> {
         moved == 0 || most >= self.enough
     }
 
+    /// A sum of another state of the data: of those who are in both the values may have changed.
+    fn of_another_state(&self, entry: &Entry, other: &Facet) -> Option<Hit> {
+        if entry.id.epoch == self.view.epoch || self.candidate.facet.form != other.form {
+            return None;
+        }
+        let (own, theirs) = (self.footprint(), &other.footprint);
+        let apart = own.abs.saturating_sub(theirs.abs).saturating_abs();
+        // One person may change from one bound to the other.
+        if apart >= enough(self.view, self.candidate.clamp.saturating_mul(2)) {
+            return None;
+        }
+        let spreads = own.spread.as_ref().zip(theirs.spread.as_ref());
+        let (now, then) = spreads?;
+        dominated_part(self.view, &[(1, now), (-1, then)]).map(|found| hit(Some(found)))
+    }
+
     /// Sums of one column within two bounds differ by what lies between these, of the few who have
     /// so much: only where nobody can be in both does it not matter.
     fn between_bounds(&self, other: &Facet) -> Option<Hit> {
@@ -405,11 +453,15 @@ impl New<'_> {
         let missed = judged
             .into_iter()
             .find(|found| found.as_ref().is_none_or(Statistic::misses))?;
-        Some(Hit {
-            rule: "H1s",
-            why: "the difference from an earlier sum is dominated by one or two".to_owned(),
-            statistic: missed,
-            near: Near::No,
-        })
+        Some(hit(missed))
+    }
+}
+
+fn hit(statistic: Option<Statistic>) -> Hit {
+    Hit {
+        rule: "H1s",
+        why: "the difference from an earlier sum is dominated by one or two".to_owned(),
+        statistic,
+        near: Near::No,
     }
 }

@@ -12,7 +12,7 @@ use roaring::RoaringBitmap;
 
 use super::candidate::{Addends, FacetCandidate};
 use super::entry::Facet;
-use super::h1s::enough;
+use super::h1s::{dominated_part, enough};
 use super::sample::{Signature, weight_minus, weight_plus};
 use super::view::{Hit, Near, View};
 use crate::Statistic;
@@ -43,6 +43,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
         .map(|(_, indexed, entry, facet)| Other {
             signature: &indexed.signature,
             facet,
+            is_older: entry.id.epoch != view.epoch,
             is_within: view
                 .within
                 .is_some_and(|(first, vec)| indexed.entry >= first && entry.id.vec == vec),
@@ -57,6 +58,8 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
 struct Other<'a> {
     signature: &'a Signature,
     facet: &'a Facet,
+    /// Whether it is of another state of the data.
+    is_older: bool,
     /// Whether it is of the table that the candidate is a sum of.
     is_within: bool,
     name: String,
@@ -78,6 +81,8 @@ struct Legs<'a> {
     plus: bool,
     a: &'a Facet,
     b: &'a Facet,
+    /// Whether one of the earlier ones is of another state of the data.
+    older: bool,
 }
 
 impl New<'_> {
@@ -96,6 +101,7 @@ impl New<'_> {
                     plus,
                     a: a.facet,
                     b: b.facet,
+                    older: a.is_older || b.is_older,
                 };
                 if (a.is_within && b.is_within) || std::ptr::eq(a.facet, b.facet) {
                     continue;
@@ -140,6 +146,10 @@ impl New<'_> {
         if sampled < k_diff && weight(k_diff) < k_diff {
             return None;
         }
+        // Who is in sums that even out may have another value now.
+        if let Some(statistic) = self.changed(legs) {
+            return Some(statistic);
+        }
         let mut rest = Rest::default();
         for (person, own) in self.contributions.iter() {
             let times = legs.coefficient(person, true);
@@ -153,6 +163,21 @@ impl New<'_> {
         let least = self.outside(legs, weight(u64::MAX), &mut rest);
         rest.abs = rest.abs.max(least);
         rest.judge(self.view)
+    }
+
+    /// Of several states of the data: what their parts miss.
+    fn changed(&self, legs: Legs<'_>) -> Option<Statistic> {
+        if !legs.older {
+            return None;
+        }
+        let sign = if legs.plus { 1 } else { -1 };
+        let facets = [(1, self.facet), (sign, legs.a), (-1, legs.b)];
+        let terms = facets.into_iter().map(|(times, facet)| {
+            let spread = facet.footprint.spread.as_ref();
+            spread.map(|spread| (times, spread))
+        });
+        let terms: Option<Vec<_>> = terms.collect();
+        dominated_part(self.view, &terms?)
     }
 
     /// What is known of who is in an earlier sum only; gives the least that all sizes add up to.

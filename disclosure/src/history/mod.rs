@@ -11,6 +11,7 @@ mod changes;
 mod derived;
 mod entry;
 pub mod family;
+mod few;
 mod h1;
 mod h1s;
 mod h2;
@@ -25,6 +26,7 @@ mod sample;
 mod shown;
 mod span;
 mod spread;
+mod states;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -53,7 +55,7 @@ use view::{Rule, View};
 
 /// The rules about earlier releases, in order; the first that finds something is the reason.
 /// Beside them there is the family audit (H2f), which keeps state of its own.
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     Rule {
         find: r7_pairs::find,
     },
@@ -68,6 +70,7 @@ const RULES: [Rule; 8] = [
     Rule {
         find: changes::find,
     },
+    Rule { find: states::find },
 ];
 
 /// How many releases of a family a finding names.

@@ -28,7 +28,7 @@ pub(crate) fn run(home: &Path, args: &AuditArgs) -> Result<Exit, Failure> {
         let pair = given.split_once('=');
         let (node, file) =
             pair.ok_or_else(|| Failure::new(Exit::Usage, format!("`{given}`: write NODE=FILE")))?;
-        let ledger = text::read_file(Path::new(file))?;
+        let ledger = text::read_ledger(Path::new(file))?;
         let read = audit.read_ledger(node, ledger.as_bytes(), &roster, clock::now());
         read.map_err(|error| broken(error.to_string()))?;
     }

@@ -8,7 +8,7 @@ use super::trust::{Trust, broken};
 use super::{text, ui, verify};
 use crate::audit::Audit;
 use crate::lineage::{Lineage, Link, Standing, lineage};
-use crate::render::clean;
+use crate::render::{clean, printable_json};
 
 /// Runs the command.
 pub(crate) fn run(home: &Path, args: &LineageArgs) -> Result<Exit, Failure> {
@@ -32,7 +32,8 @@ pub(crate) fn run(home: &Path, args: &LineageArgs) -> Result<Exit, Failure> {
     }
     let text = if args.json {
         let json = serde_json::to_string_pretty(&lineage);
-        json.map_err(|error| broken(error.to_string()))? + "\n"
+        let json = json.map_err(|error| broken(error.to_string()))?;
+        printable_json(&json) + "\n"
     } else {
         let mut lines = told(&believed, &lineage);
         lines.extend(verify::afterwards(&believed, &trust));

@@ -17,6 +17,10 @@ use crate::profile::{Profile, ProfileError};
 
 /// Larger texts are refused before they are read.
 const TEXT_LIMIT: u64 = 1024 * 1024;
+/// So many bytes a file may have: results, proofs, rosters and codebooks are far smaller.
+const FILE_LIMIT: u64 = 64 << 20;
+/// So many bytes a whole ledger may have: about a million records.
+const LEDGER_LIMIT: u64 = 1 << 30;
 
 /// The SQL text and its parameters.
 pub(crate) fn question(args: &TextArgs) -> Result<(String, Params), Failure> {
@@ -88,11 +92,39 @@ pub(crate) fn of_cohort(mut request: Request, args: &CohortArgs) -> Result<Reque
 
 /// Reads a file, and names it where that fails.
 pub(crate) fn read_file(path: &Path) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(Exit::Failed, format!("{}: {}", path.display(), why(&error)))
-    };
-    std::fs::read_to_string(path).map_err(failed)
+    read_within(path, FILE_LIMIT)
 }
+
+/// Reads a whole ledger.
+pub(crate) fn read_ledger(path: &Path) -> Result<String, Failure> {
+    read_within(path, LEDGER_LIMIT)
+}
+
+/// Reads a file of at most so many bytes. What is longer is never held in memory, and a device that never
+/// ends is left after as many.
+fn read_within(path: &Path, limit: u64) -> Result<String, Failure> {
+    let failed = |why: String| Failure::new(Exit::Failed, format!("{}: {why}", path.display()));
+    let cannot = |error: std::io::Error| failed(why(&error));
+    let too_long = || failed(format!("it has more than {limit} bytes; {LARGER}"));
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    let known = file.metadata();
+    if known.is_ok_and(|known| known.is_file() && known.len() > limit) {
+        return Err(too_long());
+    }
+    let mut bytes = Vec::new();
+    let mut within = file.take(limit.saturating_add(1));
+    within.read_to_end(&mut bytes).map_err(cannot)?;
+    if u64::try_from(bytes.len()).is_ok_and(|read| read > limit) {
+        return Err(too_long());
+    }
+    String::from_utf8(bytes).map_err(|_not_text| failed(NOT_TEXT.to_owned()))
+}
+
+/// What to do about a file that is too long.
+const LARGER: &str =
+    "no file that this command reads is so long, so check that it is the one you meant";
+/// Why a file of other bytes could not be read.
+const NOT_TEXT: &str = "it is not text in UTF-8";
 
 /// Why a file could not be read, in words.
 fn why(error: &std::io::Error) -> String {
@@ -101,7 +133,7 @@ fn why(error: &std::io::Error) -> String {
         ErrorKind::NotFound => "there is no such file".to_owned(),
         ErrorKind::PermissionDenied => "you may not read it".to_owned(),
         ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        ErrorKind::InvalidData => "it is not text in UTF-8".to_owned(),
+        ErrorKind::InvalidData => NOT_TEXT.to_owned(),
         _ => error.to_string(),
     }
 }
@@ -112,7 +144,7 @@ pub(crate) fn codebook_file(path: &Path) -> Result<(String, Codebook), Failure> 
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let load = |name: &str| {
         let file = folder.join(name);
-        std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))
+        read_file(&file).map_err(|failure| failure.to_string())
     };
     let name = path.display().to_string();
     let whole = codebook::inline_sets(&text, &name, load)
@@ -187,4 +219,39 @@ pub(crate) fn home(option: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let folder = platform
         .ok_or_else(|| Failure::usage("no home folder: set QUORATE_HOME or use --home DIR"))?;
     Ok(folder.join("quorate"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_to_its_last_byte_and_no_further() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        for (text, wanted) in [
+            (b"0123456789".as_slice(), Ok("0123456789")),
+            (b"0123456789a", Err("ledger: it has more than 10 bytes")),
+            (b"012345678\xc3", Err("ledger: it is not text in UTF-8")),
+            // What is too long is not read, so it is not said what it would have been.
+            (
+                b"012345678\xc3\xa4",
+                Err("ledger: it has more than 10 bytes"),
+            ),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let read = read_within(&path, 10).map_err(|failure| failure.to_string());
+            match wanted {
+                Ok(text) => assert_eq!(read, Ok(text.to_owned())),
+                Err(why) => assert!(
+                    read.as_ref().is_err_and(|said| said.contains(why)),
+                    "{read:?}"
+                ),
+            }
+        }
+        let missing = read_within(&folder.path().join("missing"), 10);
+        assert!(missing.is_err_and(|why| why.to_string().contains("there is no such file")));
+        let folder = read_within(folder.path(), 10);
+        assert!(folder.is_err_and(|why| why.to_string().contains("it is a folder")));
+    }
 }

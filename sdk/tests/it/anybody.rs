@@ -98,3 +98,43 @@ fn a_roster_beside_the_result_is_the_same_history() {
     expect(&with(&forged), 5);
     expect(&with(&network.file("absent.log")), 1);
 }
+
+/// Files from elsewhere are held in memory only if they can be what they are said to be.
+#[test]
+fn files_that_are_too_long_are_refused_by_name() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let stranger = |args: &[&str]| quorate(elsewhere.path(), args);
+    let key = SigningKey::from_seed(&[7; 32]).unwrap();
+    let genesis = ["--genesis", key.key_id().as_str()];
+    // A file with nothing in it takes no room, however long it is.
+    let long = |name: &str, bytes: u64| {
+        let path = elsewhere.path().join(name);
+        std::fs::File::create(&path)
+            .unwrap()
+            .set_len(bytes)
+            .unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (result, short) = (long("result.json", (64 << 20) + 1), long("short.json", 10));
+    for args in [
+        vec!["verify", result.as_str()],
+        vec!["lineage", result.as_str()],
+        vec!["audit", result.as_str()],
+        vec!["audit", "--roster", result.as_str(), short.as_str()],
+    ] {
+        let told = stranger(&[args.as_slice(), &genesis].concat());
+        expect(&told, 1);
+        let named = err(&told).contains("result.json: it has more than 67108864 bytes");
+        assert!(named, "{args:?}: {}", err(&told));
+        assert_eq!(out(&told), "");
+    }
+    #[cfg(unix)]
+    {
+        let told = stranger(&[["verify", "/dev/zero"].as_slice(), &genesis].concat());
+        assert!(
+            err(&told).contains("/dev/zero: it has more than"),
+            "{}",
+            err(&told)
+        );
+    }
+}

@@ -18,6 +18,7 @@ use quorate_query::value::Scalar;
 use super::clinic::{COLUMNS, EVENT_COLUMNS, Victim};
 use super::house::Ask;
 use super::infer::Infer;
+use super::moves::{self, Move};
 
 /// One attack.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ pub enum Step {
     RefreshVictim,
     /// A new extract in which so many others have changed.
     RefreshOthers(usize),
+    /// A new extract in which some others are what is written.
+    RefreshMoved(Vec<Move>),
     /// The node stops and starts.
     Restart,
     /// The state folder as it was after that step comes back from a backup.
@@ -225,7 +228,7 @@ fn victim(section: &Section<'_>) -> Option<[Victim; 2]> {
 }
 
 /// A value as it is written in a file of data; an empty text is missing.
-fn written(value: &Value<'_>) -> Option<String> {
+pub(super) fn written(value: &Value<'_>) -> Option<String> {
     if let Some(text) = value.as_str() {
         return Some(text.to_owned());
     }
@@ -255,6 +258,9 @@ fn step(section: &Section<'_>) -> Option<Step> {
             }
         };
     }
+    if section.has("moves") {
+        return moves::read(section).map(Step::RefreshMoved);
+    }
     if section.has("restart") {
         return section.need::<bool>("restart").map(|_| Step::Restart);
     }
@@ -277,7 +283,9 @@ fn step(section: &Section<'_>) -> Option<Step> {
     if let Some(name) = section.get::<String>("codebook") {
         return Some(Step::Codebook(name));
     }
-    section.mistake_here("write one of ask, analyse, refresh, restart, restore, policy, codebook");
+    section.mistake_here(
+        "write one of ask, analyse, refresh, moves, restart, restore, policy, codebook",
+    );
     None
 }
 

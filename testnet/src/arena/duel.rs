@@ -77,6 +77,10 @@ pub fn play(attack: &Attack, side: usize, protected: bool, tries: Tries) -> Resu
                 world = world.with_changes(*others, attack.seed).next();
                 house.refresh(world.files())?;
             }
+            Step::RefreshMoved(moves) => {
+                world = world.with_moves(moves).next();
+                house.refresh(world.files())?;
+            }
             Step::Restart => house.restart()?,
             Step::Restore(number) => house.restore(*number)?,
             Step::Policy(release) => house.set_release(release)?,
@@ -103,6 +107,7 @@ pub fn worlds_at(attack: &Attack, step: usize) -> Result<[Clinic; 2]> {
             world = match step {
                 Step::RefreshVictim => world.with(victim(side)?).next(),
                 Step::RefreshOthers(others) => world.with_changes(*others, attack.seed).next(),
+                Step::RefreshMoved(moves) => world.with_moves(moves).next(),
                 _ => world,
             };
         }
@@ -322,9 +327,13 @@ fn repeats(attack: &Attack, bout: &Bout, steps: &BTreeSet<usize>) -> BTreeSet<St
     };
     let refreshed = |step: &usize| {
         let earlier = attack.steps.iter().take(*step);
-        earlier
-            .into_iter()
-            .any(|step| matches!(step, Step::RefreshVictim | Step::RefreshOthers(_)))
+        let mut earlier = earlier.into_iter();
+        earlier.any(|step| {
+            matches!(
+                step,
+                Step::RefreshVictim | Step::RefreshOthers(_) | Step::RefreshMoved(_)
+            )
+        })
     };
     let again = steps.iter().filter(again);
     let rule = again.map(|step| if refreshed(step) { "H5" } else { "H0" });

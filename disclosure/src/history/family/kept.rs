@@ -314,7 +314,7 @@ impl<'a> Family<'a> {
             return None;
         }
         if self.drifts.len() >= MOST_DRIFTS {
-            return Some(TooLarge { atoms: 0 }.conflict());
+            return Some(full());
         }
         let (nothing, all) = self.grid.prints_of_all();
         let sides = self.grid.axes.clone();
@@ -369,6 +369,22 @@ impl<'a> Family<'a> {
             let sums = |region: &[bool]| grid.basis.sums_with(region, residue);
             self.verdict(amounts, || region.clone(), sums)
         })
+    }
+}
+
+/// Why a family with as many drifts as it can compare tells nothing that would need comparing.
+fn full() -> Conflict {
+    let most = i128::try_from(MOST_DRIFTS).unwrap_or(i128::MAX);
+    Conflict {
+        among: Vec::new(),
+        statistic: Statistic {
+            name: "family_drifts",
+            value: -most,
+            threshold: 1 - most,
+        },
+        why:
+            "so many boxes of this family were told anew in later data that no more can be compared"
+                .to_owned(),
     }
 }
 

@@ -11,6 +11,7 @@ mod same;
 mod several;
 mod shapes;
 mod soft;
+mod states;
 mod sums;
 mod walks;
 

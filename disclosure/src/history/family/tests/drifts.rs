@@ -10,6 +10,8 @@ use quorate_query::question::Values;
 use roaring::RoaringBitmap;
 
 use super::*;
+use crate::history::Spread;
+use crate::history::family::basis::Sums;
 use crate::history::family::field::Fp;
 use crate::history::family::grid::{Cover, Covers, Dims, Grid};
 use crate::history::family::kept::Kept;
@@ -459,4 +461,36 @@ fn games_tell_boxes_twice_and_withhold() {
         twice > 50 && within > 50 && not > 10,
         "{twice} {within} {not}"
     );
+}
+
+/// A family that holds as many drifts as it can compare tells a box anew only if nothing has changed in it; a
+/// box that does not follow is told.
+#[test]
+fn a_family_that_is_full_tells_no_box_anew() {
+    let before: Vec<usize> = (0..60).map(|id| id / 30).collect();
+    let mut after = before.clone();
+    after[..12].fill(2);
+    let states = [before, after];
+    let worlds = states.each_ref().map(|state| World::new(persons(state)));
+    let facet = |of: &Box2, state: usize| worlds[state].facet(shape(of), None);
+    let (town, other) = (one_cell(0), one_cell(1));
+    let told = vec![facet(&town, 0)];
+    let setting = Setting {
+        codebook: codebook(),
+        params: &codebook().release,
+        releases: &told,
+    };
+    let mut family = family(changed(&states));
+    family.admit(0, covers(&town), &told[0]);
+    let mut asks = |of: &Box2, state: usize, drifts: usize| {
+        let elsewhere = Spread::of_persons(&(100..140).collect());
+        family.drifts = vec![Sums::of(&elsewhere); drifts];
+        let found = family.conflict(&covers(of), &facet(of, state), &setting);
+        found.map(|conflict| conflict.statistic.name)
+    };
+    for (drifts, full) in [(255, None), (256, Some("family_drifts"))] {
+        assert_eq!(asks(&town, 1, drifts), full, "{drifts}");
+        assert_eq!(asks(&town, 0, drifts), None);
+        assert_eq!(asks(&other, 1, drifts), None);
+    }
 }
