@@ -12,7 +12,7 @@ use quorate_query::answer::Cell;
 use quorate_query::codebook::{ColumnRef, RowsPer};
 use quorate_query::question::Set;
 use quorate_query::value::Scalar;
-use roaring::MultiOps;
+use roaring::{MultiOps, RoaringBitmap};
 use sha2::{Digest, Sha256};
 
 use crate::decide::{Draft, Listed, withheld};
@@ -147,13 +147,16 @@ fn fixed(key: &[Scalar], varying: &[usize]) -> Vec<Scalar> {
     kept.map(|(_, value)| value.clone()).collect()
 }
 
-/// What facets of which nobody is in two add up to: nothing is looked at person by person.
+/// What facets of which nobody is in two add up to: nothing is looked at person by person. `people` is
+/// everybody in them, where that is known.
 fn apart<'a>(
     all: &[&FacetCandidate<'a>],
     is_sum: bool,
+    people: Option<&RoaringBitmap>,
 ) -> Option<(Footprint, Option<Addends<'a>>)> {
     let footprints = || all.iter().map(|one| &one.facet.footprint);
-    let people = footprints().map(|footprint| &footprint.people).union();
+    let people = people.cloned();
+    let people = people.unwrap_or_else(|| footprints().map(|one| &one.people).union());
     let persons: u64 = footprints().map(|one| one.people.len()).sum();
     if persons != people.len() {
         return None;
@@ -221,8 +224,17 @@ impl Margin {
         if self.cells.len() < 2 {
             return None;
         }
-        let each = 0..first.facets.len();
-        let facets: Vec<_> = each.filter_map(|at| self.sum(draft, at)).collect();
+        let mut facets: Vec<FacetCandidate<'a>> = Vec::with_capacity(first.facets.len());
+        for at in 0..first.facets.len() {
+            // Facets of one cell mostly are about the same persons.
+            let whole = match at.checked_sub(1).filter(|_| facets.len() == at) {
+                Some(before) if self.are_same(draft, before, at) => facets.last(),
+                _ => None,
+            };
+            let people = whole.map(|whole| &whole.facet.footprint.people);
+            let sum = self.sum(draft, at, people);
+            facets.extend(sum);
+        }
         // What is no statement of its form says so itself; the others of its measure may be exact.
         let says_so = |facet: &FacetCandidate<'_>| facet.facet.form == Form::Rows(0);
         let exact = facets.iter().all(|facet| facet.exact || says_so(facet));
@@ -235,6 +247,15 @@ impl Margin {
             facets: facets.iter().map(|facet| facet.facet.clone()).collect(),
         };
         Some((entry, facets))
+    }
+
+    /// Whether two facets of each cell are about the same persons.
+    fn are_same(&self, draft: &Draft<'_, '_>, one: usize, other: usize) -> bool {
+        let same = |cell: &Listed<'_>| {
+            let (one, other) = (cell.facets.get(one)?, cell.facets.get(other)?);
+            Some(one.facet.footprint.people == other.facet.footprint.people)
+        };
+        self.listed(draft).all(|(_, cell)| same(cell) == Some(true))
     }
 
     /// The union of cells is known by the cells.
@@ -278,8 +299,14 @@ impl Margin {
     }
 
     /// One facet of all listed cells together, in the smallest box around them. Numbers of persons
-    /// add up to more than their union where somebody may be in several cells.
-    fn sum<'a>(&self, draft: &Draft<'_, 'a>, at: usize) -> Option<FacetCandidate<'a>> {
+    /// add up to more than their union where somebody may be in several cells. `people` is everybody in
+    /// the cells, where that is known.
+    fn sum<'a>(
+        &self,
+        draft: &Draft<'_, 'a>,
+        at: usize,
+        people: Option<&RoaringBitmap>,
+    ) -> Option<FacetCandidate<'a>> {
         let all: Vec<&FacetCandidate<'a>> = self
             .listed(draft)
             .filter_map(|(_, cell)| cell.facets.get(at))
@@ -296,7 +323,7 @@ impl Margin {
         let is_known = |one: &&FacetCandidate<'_>| one.contributions.is_some() || persons(one);
         let known = all.iter().all(is_known);
         let is_sum = !first.facet.form.is_count();
-        let (mut footprint, contributions) = match apart(&all, is_sum) {
+        let (mut footprint, contributions) = match apart(&all, is_sum, people) {
             Some(found) => found,
             None => together(&all, one_each, is_sum)?,
         };

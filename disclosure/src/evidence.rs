@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use quorate_query::value::Scalar;
 use roaring::{MultiOps, RoaringBitmap};
 
+use crate::digest::{Digest, Ready};
 use crate::walk;
 
 /// Where there are more than so many numbers to a person, persons are not added up by place.
@@ -189,6 +190,7 @@ pub struct Contributions {
     low: i128,
     high: i128,
     limited: bool,
+    ready: Ready,
 }
 
 /// What each adds, in ascending order of person. Of the three the first that can hold it, so that
@@ -274,6 +276,7 @@ impl Contributions {
             low: i128::from(n.min(1)),
             high: i128::from(n.min(1)),
             limited: false,
+            ready: Ready::default(),
         }
     }
 
@@ -316,17 +319,10 @@ impl Contributions {
         if usize::try_from(people.len()) != Ok(each.len()) {
             return Err(Overflow);
         }
-        let (mut sum, mut abs, mut nonzero) = (0_i128, 0_i128, 0_u64);
-        let first = each.first().copied().unwrap_or(0);
-        let (mut low, mut high) = (first, first);
-        // 2^32 persons at most, each below 2^63: both sums stay far below 2^127
-        for addend in &each {
-            sum += i128::from(*addend);
-            abs += i128::from(addend.unsigned_abs());
-            nonzero += u64::from(*addend != 0);
-            low = low.min(*addend);
-            high = high.max(*addend);
-        }
+        let low = each.iter().copied().min().unwrap_or(0);
+        let high = each.iter().copied().max().unwrap_or(0);
+        let (sum, abs) = sum_and_size(&each, low, high);
+        let nonzero = each.iter().filter(|addend| **addend != 0).count();
         Ok(Self {
             people,
             each: match (low, high) {
@@ -336,11 +332,26 @@ impl Contributions {
             },
             sum,
             abs,
-            nonzero,
+            nonzero: u64::try_from(nonzero).map_err(|_| Overflow)?,
             low: low.into(),
             high: high.into(),
             limited: false,
+            ready: Ready::default(),
         })
+    }
+
+    /// The same, with what comparisons look at made at once.
+    #[must_use]
+    pub fn digested(self) -> Self {
+        if self.ready.get().is_none() {
+            self.ready.set(Digest::of(&self));
+        }
+        self
+    }
+
+    /// What comparisons look at, if it was made.
+    pub(crate) fn digest(&self) -> Option<&Digest> {
+        self.ready.get()
     }
 
     /// What persons add to several sums, added up.
@@ -489,6 +500,9 @@ impl Contributions {
     /// The `n` largest by size, largest first; ties by person.
     #[must_use]
     pub fn largest(&self, n: usize) -> Vec<(u32, i128)> {
+        if let Some(digest) = self.digest().filter(|_| n <= Digest::KEPT) {
+            return digest.largest.iter().take(n).copied().collect();
+        }
         let ranks = match &self.each {
             Each::One => return self.iter().take(n).collect(),
             Each::Small(each) => largest(each, n, |addend| addend.unsigned_abs()),
@@ -500,6 +514,9 @@ impl Contributions {
     /// At most `n` persons and what they add, evenly through the persons; none where all add one.
     #[must_use]
     pub fn sample(&self, n: usize) -> Vec<(u32, i128)> {
+        if let Some(digest) = self.digest().filter(|_| n == Digest::SAMPLED) {
+            return digest.sample.clone();
+        }
         let persons = usize::try_from(self.persons()).unwrap_or(usize::MAX);
         if self.each == Each::One || n == 0 {
             return Vec::new();
@@ -522,6 +539,26 @@ impl Contributions {
     pub fn extremes(&self) -> Option<(i128, i128)> {
         (!self.people.is_empty()).then_some((self.low, self.high))
     }
+}
+
+/// The sum of some numbers and that of their sizes, given the least and the greatest: in 64 bits where
+/// that many of the largest size fit. There are at most 2^32, each below 2^63, so 128 bits are enough.
+fn sum_and_size(each: &[i64], low: i64, high: i64) -> (i128, i128) {
+    let most = low.unsigned_abs().max(high.unsigned_abs());
+    let all = u64::try_from(each.len()).ok();
+    let all = all.and_then(|n| i64::try_from(n.checked_mul(most)?).ok());
+    if all.is_none() {
+        return each.iter().fold((0, 0), |(sum, abs), addend| {
+            let size = i128::from(addend.unsigned_abs());
+            (sum + i128::from(*addend), abs + size)
+        });
+    }
+    let sum: i64 = each.iter().copied().fold(0, i64::wrapping_add);
+    if low >= 0 {
+        return (sum.into(), sum.into());
+    }
+    let sizes = each.iter().map(|addend| addend.unsigned_abs());
+    (sum.into(), sizes.fold(0, u64::wrapping_add).into())
 }
 
 /// The places of the `n` largest by size, largest first; ties by place.

@@ -399,7 +399,7 @@ impl<'a> Subject<'_, 'a> {
             _ => Form::Persons,
         };
         let footprint = match counted.is_one_each() && !counted.is_limited() {
-            true => self.footprint(counted.people().clone()),
+            true => self.footprint_of(counted),
             false => Footprint::of(counted),
         };
         FacetCandidate {
@@ -425,6 +425,15 @@ impl<'a> Subject<'_, 'a> {
             exact: true,
             across: Across::default(),
         }
+    }
+
+    /// The footprint of one each, which others of the cell will mostly have too.
+    fn footprint_of(&self, counted: &Contributions) -> Footprint {
+        if counted.digest().is_none() {
+            return self.footprint(counted.people().clone());
+        }
+        let found = Footprint::of(counted);
+        self.counted.borrow_mut().insert(found).clone()
     }
 
     /// The footprint of one each, which is known if the same persons were counted just before.

@@ -10,6 +10,7 @@ mod beside;
 mod closure;
 pub mod cost;
 mod decide;
+mod digest;
 pub mod evidence;
 mod facets;
 pub mod history;

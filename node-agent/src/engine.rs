@@ -26,7 +26,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::measure::{Fold, FoldError, Layout, Sorted};
+use crate::measure::{Fold, FoldError, Layout, Merged, Share, Sorted};
 use crate::policy::Limits;
 
 /// Stack of an engine thread: planning recurses.
@@ -225,8 +225,8 @@ impl<T> Drop for Aborting<T> {
     }
 }
 
-/// Every partition folds its own rows, in parallel; then the folds become one, of which each thread
-/// makes persons of its share of the cells.
+/// Every partition folds its own rows, in parallel; then each thread puts its share of the persons in
+/// order, and makes evidence of its share of the cells.
 async fn evidence(state: &SessionState, task: Task) -> Result<Evidence, Fault> {
     let plan = state.create_physical_plan(&task.plan).await?;
     let context = Arc::new(TaskContext::from(state));
@@ -234,26 +234,44 @@ async fn evidence(state: &SessionState, task: Task) -> Result<Evidence, Fault> {
     for rows in execute_stream_partitioned(plan, Arc::clone(&context))? {
         folding.spawn(fold(rows, task.layout.clone(), Arc::clone(&context)));
     }
-    let (mut folds, mut memory) = (Vec::new(), Vec::new());
-    while let Some(done) = folding.join_next().await {
-        let (fold, held) = done.map_err(|error| Fault::Internal(error.to_string()))??;
-        folds.push(fold);
-        memory.push(held);
-    }
+    let (folds, memory): (Vec<Fold>, Vec<MemoryReservation>) =
+        all(folding).await?.into_iter().unzip();
     let mut evidence = Evidence::default();
-    if let Some(rows) = Sorted::merged(folds)? {
-        let (rows, tasks) = (Arc::new(rows), state.config().target_partitions().max(1));
+    if let Some(merged) = Merged::of(folds)? {
+        let tasks = state.config().target_partitions().max(1);
+        let (shares, rows) = merged.shares(tasks);
+        let mut ordering = JoinSet::new();
+        for share in shares {
+            ordering.spawn(ordered(share));
+        }
+        let rows = Arc::new(rows.with(all(ordering).await?));
         let mut counting = JoinSet::new();
         for first in 0..tasks {
             counting.spawn(cells(Arc::clone(&rows), first, tasks));
         }
-        while let Some(done) = counting.join_next().await {
-            let found = done.map_err(|error| Fault::Internal(error.to_string()))??;
+        for found in all(counting).await? {
             evidence.cells.extend(found.cells);
         }
     }
     drop(memory);
     Ok(evidence)
+}
+
+/// What all tasks come to, in the order in which they end.
+async fn all<T: 'static>(mut tasks: JoinSet<Result<T, Fault>>) -> Result<Vec<T>, Fault> {
+    let mut found = Vec::with_capacity(tasks.len());
+    while let Some(done) = tasks.join_next().await {
+        found.push(done.map_err(|error| Fault::Internal(error.to_string()))??);
+    }
+    Ok(found)
+}
+
+/// A share of the rows, in order.
+async fn ordered(mut share: Share) -> Result<Share, Fault> {
+    while share.order_next()? {
+        tokio::task::yield_now().await;
+    }
+    Ok(share)
 }
 
 /// The evidence of every so many-th cell.
@@ -271,7 +289,7 @@ async fn fold(
     mut rows: SendableRecordBatchStream,
     layout: Layout,
     context: Arc<TaskContext>,
-) -> Result<(Sorted, MemoryReservation), Fault> {
+) -> Result<(Fold, MemoryReservation), Fault> {
     let memory = MemoryConsumer::new("evidence").register(context.memory_pool());
     let mut fold = Fold::new(layout);
     while let Some(batch) = rows.next().await {
@@ -279,7 +297,7 @@ async fn fold(
         memory.try_resize(fold.bytes())?;
         tokio::task::yield_now().await;
     }
-    Ok((fold.sorted()?, memory))
+    Ok((fold, memory))
 }
 
 fn stopped() -> Fault {

@@ -8,6 +8,7 @@ use quorate_query::question::Predicate;
 use roaring::RoaringBitmap;
 
 use super::spread::Spread;
+use crate::digest::Digest;
 use crate::evidence::Contributions;
 
 /// What a release is known by, within a population.
@@ -141,9 +142,9 @@ pub struct Footprint {
 
 impl Footprint {
     /// How many of the largest contributions are kept for later comparisons.
-    pub const KEPT: usize = 64;
+    pub const KEPT: usize = Digest::KEPT;
     /// How many of any size are.
-    pub const SAMPLED: usize = 512;
+    pub const SAMPLED: usize = Digest::SAMPLED;
 
     /// The footprint of some contributions.
     #[must_use]

@@ -4,8 +4,8 @@
 
 use roaring::RoaringBitmap;
 
+use crate::digest;
 use crate::evidence::Contributions;
-use crate::walk;
 
 /// The sums of what some persons add, by the last byte of their number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,39 +25,15 @@ pub struct Traits {
 
 impl Spread {
     /// How many sums there are.
-    pub const PLACES: usize = 256;
+    pub const PLACES: usize = digest::PLACES;
 
     /// What these add; `None` if it does not fit.
     #[must_use]
     pub fn of(contributions: &Contributions) -> Option<Self> {
-        if contributions.is_one_each() {
-            let mut found = Self::of_persons(contributions.people());
-            found.traits.limited = contributions.is_limited();
-            return Some(found);
-        }
-        let mut sums = vec![0_i64; Self::PLACES].into_boxed_slice();
-        let mut fits = true;
-        let mut add = |person: u32, addend: Option<i64>| {
-            let sum = sums.get_mut(usize::from(place(person)));
-            let sum = sum.zip(addend).map(|(sum, more)| {
-                let (total, over) = sum.overflowing_add(more);
-                *sum = total;
-                over
-            });
-            fits &= sum == Some(false);
+        let sums = match contributions.digest() {
+            Some(digest) => digest.sums.clone()?,
+            None => digest::sums(contributions)?,
         };
-        match contributions.small() {
-            Some(each) => {
-                let mut each = each.iter().copied();
-                walk::each(contributions.people(), |person| add(person, each.next()));
-            }
-            None => contributions
-                .iter()
-                .for_each(|(person, addend)| add(person, addend.try_into().ok())),
-        }
-        if !fits {
-            return None;
-        }
         let traits = Traits {
             signed: contributions.sum() != contributions.abs_sum(),
             limited: contributions.is_limited(),
@@ -65,16 +41,11 @@ impl Spread {
         Some(Self { sums, traits })
     }
 
-    /// One each. This is quicker than [`Self::of`] by far.
+    /// One each.
     #[must_use]
     pub fn of_persons(people: &RoaringBitmap) -> Self {
-        let mut sums = vec![0_i64; Self::PLACES].into_boxed_slice();
-        walk::each(people, |person| {
-            if let Some(sum) = sums.get_mut(usize::from(place(person))) {
-                *sum = sum.wrapping_add(1);
-            }
-        });
         let traits = Traits::default();
+        let sums = digest::ones(people);
         Self { sums, traits }
     }
 
@@ -130,11 +101,6 @@ impl Spread {
         self.traits.signed |= signed;
         self
     }
-}
-
-fn place(person: u32) -> u8 {
-    let [.., last] = person.to_be_bytes();
-    last
 }
 
 /// At least so many persons add something to a sum of multiples; counting ends at `enough`.

@@ -47,7 +47,8 @@ struct Column {
 
 /// Numbers given to values as they come.
 struct Numbers<K> {
-    near: Vec<Option<u32>>,
+    /// One more than the number; 0 of a value that was not met.
+    near: Vec<u32>,
     far: HashMap<K, u32>,
     last: Option<(K, u32)>,
 }
@@ -71,28 +72,43 @@ impl<K: Copy + Eq + std::hash::Hash> Numbers<K> {
         place: Option<usize>,
         new: impl FnOnce() -> Result<u32, E>,
     ) -> Result<u32, E> {
+        match place {
+            Some(place) => match self.known(place) {
+                Some(number) => Ok(number),
+                None => self.meet(place, new()?),
+            },
+            None => self.of_far(value, new),
+        }
+    }
+
+    /// The number of a value that is near.
+    #[inline]
+    fn known(&self, place: usize) -> Option<u32> {
+        self.near.get(place)?.checked_sub(1)
+    }
+
+    #[cold]
+    fn meet<E>(&mut self, place: usize, number: u32) -> Result<u32, E> {
+        if place >= self.near.len() {
+            self.near.resize(place.saturating_add(1), 0);
+        }
+        if let Some(slot) = self.near.get_mut(place) {
+            *slot = number.saturating_add(1);
+        }
+        Ok(number)
+    }
+
+    fn of_far<E>(&mut self, value: K, new: impl FnOnce() -> Result<u32, E>) -> Result<u32, E> {
         if let Some((_, number)) = self.last.filter(|(last, _)| *last == value) {
             return Ok(number);
         }
-        let number = match place {
-            Some(place) => {
-                if place >= self.near.len() {
-                    self.near.resize(place + 1, None);
-                }
-                match self.near.get_mut(place) {
-                    Some(Some(number)) => *number,
-                    Some(slot) => *slot.insert(new()?),
-                    None => new()?,
-                }
+        let number = match self.far.get(&value) {
+            Some(number) => *number,
+            None => {
+                let number = new()?;
+                self.far.insert(value, number);
+                number
             }
-            None => match self.far.get(&value) {
-                Some(number) => *number,
-                None => {
-                    let number = new()?;
-                    self.far.insert(value, number);
-                    number
-                }
-            },
         };
         self.last = Some((value, number));
         Ok(number)
@@ -231,16 +247,20 @@ impl Column {
         values: impl Iterator<Item = i64>,
         scalar: impl Fn(i64) -> Scalar,
     ) -> Result<Vec<u32>, FoldError> {
-        let number = |(row, value): (usize, i64)| {
-            if key.is_null(row) {
-                return self.missing();
+        let nulls = key.nulls().filter(|nulls| nulls.null_count() > 0);
+        let mut numbers = Vec::with_capacity(key.len());
+        for (row, value) in values.enumerate() {
+            if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+                numbers.push(self.missing()?);
+                continue;
             }
             let place = value.checked_add(NEAR).filter(|at| *at <= 8 * NEAR);
             let place = place.and_then(|at| usize::try_from(at).ok());
-            let values = &mut self.values;
-            self.ints.of(value, place, || list(values, scalar(value)))
-        };
-        values.enumerate().map(number).collect()
+            let known = &mut self.values;
+            let number = self.ints.of(value, place, || list(known, scalar(value)));
+            numbers.push(number?);
+        }
+        Ok(numbers)
     }
 
     fn wide(

@@ -11,8 +11,8 @@ use quorate_query::measure::moments;
 use roaring::RoaringBitmap;
 
 use super::fold::FoldError;
+use super::group::Told;
 use super::layout::{Counted, Part};
-use super::tally::Tally;
 
 /// With more bytes of places to a person than this, persons are told one by one.
 const APART: usize = 4;
@@ -68,7 +68,7 @@ impl People {
             (Counted::Rows, Some(rows)) => {
                 contributions(self.people.clone(), rows.clone())?.limited(self.limited)
             }
-            _ => Contributions::ones(self.people.clone()),
+            _ => Contributions::ones(self.people.clone()).digested(),
         };
         Ok(MeasureEvidence::Count(counted))
     }
@@ -87,132 +87,194 @@ impl People {
         })
     }
 
-    /// The evidence of one measure of this cell. The tally's rows are in order of person.
+    /// The evidence of one measure of this cell.
     pub(super) fn measure(
         &self,
         part: &Part,
-        tally: &Tally,
-        cell: usize,
+        mut told: Told<'_>,
         max_rows: Option<u64>,
     ) -> Result<MeasureEvidence, FoldError> {
-        match (part, tally) {
-            (Part::All { of }, Tally::All) => self.evidence(*of),
-            (Part::Present { of, .. }, Tally::Present(rows)) => {
-                let rows = rows.get(cell).map_or(&[][..], Vec::as_slice);
-                Self::of(rows, max_rows)?.evidence(*of)
-            }
-            (
-                Part::Moments {
-                    scale, low, high, ..
-                },
-                Tally::Values(rows),
-            ) => {
-                let rows = rows.get(cell).map_or(&[][..], Vec::as_slice);
+        let persons = told.persons.as_ref();
+        match part {
+            Part::All { of } => self.evidence(*of),
+            Part::Present { of, .. } => Self::of(persons, max_rows)?.evidence(*of),
+            Part::Moments {
+                scale, low, high, ..
+            } => {
+                let values = told.values.pop().unwrap_or_default();
                 let bounds = (*low.min(high), *low.max(high));
                 let found = match max_rows {
-                    None => self.of_values(rows, *scale)?,
-                    Some(max_rows) => of_totals(rows, *scale, bounds, max_rows)?,
+                    None => self.of_values(persons, values, *scale)?,
+                    Some(max_rows) => of_totals(persons, &values, *scale, bounds, max_rows)?,
                 };
                 Ok(MeasureEvidence::Moments(found))
             }
-            (Part::Values { domain, .. }, Tally::Values(rows)) => {
-                let rows = rows.get(cell).map_or(&[][..], Vec::as_slice);
-                let found = of_domain(rows, domain, max_rows.unwrap_or(1))?;
+            Part::Values { domain, .. } => {
+                let values = told.values.pop().unwrap_or_default();
+                let found = of_domain(persons, &values, domain, max_rows.unwrap_or(1))?;
                 Ok(MeasureEvidence::Values(found))
             }
-            (Part::Products { centres, scale, .. }, Tally::Pairs(rows)) => {
-                let rows = rows.get(cell).map_or(&[][..], Vec::as_slice);
+            Part::Products { centres, scale, .. } => {
+                let (right, left) = (told.values.pop(), told.values.pop());
+                let both = left.iter().flatten().zip(right.iter().flatten());
                 // only of tables with one row per person
-                let one_each = max_rows.is_none() && rows.is_sorted_by(|a, b| a.0 < b.0);
-                let pair = |row: &(u32, i64, i64)| (row.0, row.1.into(), row.2.into());
-                let pairs: Vec<(u32, i128, i128)> = rows.iter().map(pair).collect();
+                let one_each = max_rows.is_none() && persons.is_sorted_by(|a, b| a < b);
+                let pairs = persons.iter().zip(both);
+                let pairs: Vec<(u32, i128, i128)> = pairs
+                    .map(|(person, (x, y))| (*person, (*x).into(), (*y).into()))
+                    .collect();
                 let found = Products::of(&pairs, (centres[0], centres[1]), *scale);
                 match found {
                     Ok(found) if one_each => Ok(MeasureEvidence::Products(Box::new(found))),
                     _ => Err(FoldError::Shape),
                 }
             }
-            _ => Err(FoldError::Shape),
         }
     }
 
     /// Unit tables: one value a person. Where as many have one as are in the cell, these are they.
-    fn of_values(&self, rows: &[(u32, i64)], scale: u32) -> Result<Moments, FoldError> {
-        // within the bounds that `fits` has checked, no sum of squares leaves its type
-        let squares = rows.iter().map(|row| i128::from(row.1) * i128::from(row.1));
-        let everybody = self.rows.is_none() && self.people.len() == many(rows.len())?;
+    fn of_values(
+        &self,
+        persons: &[u32],
+        values: Vec<i64>,
+        scale: u32,
+    ) -> Result<Moments, FoldError> {
+        let everybody = self.rows.is_none() && self.people.len() == many(persons.len())?;
         let people = match everybody {
             true => self.people.clone(),
-            false => bitmap(rows, |row| row.0)?,
+            false => bitmap(persons, |person| *person)?,
         };
+        let squares = squares(&values);
         Ok(Moments {
-            totals: contributions(people, rows.iter().map(|row| row.1).collect())?,
-            rows: many(rows.len())?,
+            totals: contributions(people, values)?,
+            rows: many(persons.len())?,
             each: None,
-            squares: squares.sum(),
+            squares,
             scale,
         })
     }
 }
 
+/// Numbers below this have squares of which [`AT_ONCE`] add up to less than 2^63.
+const SMALL: u64 = 1 << 25;
+/// So many squares are added up in 64 bits.
+const AT_ONCE: usize = 1 << 12;
+
+/// The sum of squares. Within the bounds that `fits` has checked, it does not leave its type.
+fn squares(values: &[i64]) -> i128 {
+    let each = |chunk: &[i64]| -> i128 {
+        let large = |value: &i64| value.unsigned_abs() >= SMALL;
+        if chunk.iter().any(large) {
+            let squares = chunk.iter().map(|value| i128::from(*value));
+            return squares.map(|value| value * value).sum();
+        }
+        let squares = chunk.iter().map(|value| value.wrapping_mul(*value));
+        squares.fold(0_i64, i64::wrapping_add).into()
+    };
+    values.chunks(AT_ONCE).map(each).sum()
+}
+
 /// Event tables: a person's total over the rows with a value.
 fn of_totals(
-    rows: &[(u32, i64)],
+    persons: &[u32],
+    values: &[i64],
     scale: u32,
     bounds: (i128, i128),
     max_rows: u64,
 ) -> Result<Moments, FoldError> {
+    if persons.len() != values.len() {
+        return Err(FoldError::Shape);
+    }
     let square = |n: i128| n.checked_mul(n).ok_or(FoldError::TooMany);
     let most_square = square(bounds.0)?.max(square(bounds.1)?);
     let most = u32::try_from(max_rows).unwrap_or(u32::MAX);
-    let (mut persons, mut totals, mut each) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut counted, mut squares) = (0_u64, 0_i128);
+    // A value beyond the bounds may be evened out by another row, and not in each part.
+    let beyond = |value: &i64| !(bounds.0..=bounds.1).contains(&(*value).into());
+    let (mut people, mut totals, mut each) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut counted, mut squared) = (0_u64, 0_i128);
     let (mut fewer, mut limited) = (false, false);
-    for person in rows.chunk_by(|a, b| a.0 == b.0) {
-        let all = many(person.len())?;
+    let mut rest = values;
+    for rows in persons.chunk_by(|a, b| a == b) {
+        let own;
+        (own, rest) = rest.split_at_checked(rows.len()).ok_or(FoldError::Shape)?;
+        let all = many(rows.len())?;
         let n = all.min(max_rows);
-        // A value beyond the bounds may be evened out by another row, and not in each part.
-        let beyond = |(_, value): &(u32, i64)| !(bounds.0..=bounds.1).contains(&(*value).into());
-        fewer |= n < all;
-        limited |= n < all || person.iter().any(beyond);
-        let (mut sum, mut of_squares) = (0_i128, 0_i128);
-        for (_, value) in person {
-            sum += i128::from(*value);
-            of_squares += i128::from(*value) * i128::from(*value);
-        }
-        let total = moments::clamp_total(sum, n, most, bounds).ok_or(FoldError::TooMany)?;
-        let limit = most_square
-            .checked_mul(n.into())
-            .ok_or(FoldError::TooMany)?;
-        persons.extend(person.first().map(|row| row.0));
-        totals.push(i64::try_from(total).map_err(|_| FoldError::TooMany)?);
+        let (total, of_squares) = match small(own) {
+            Some((sum, of_squares)) => (i128::from(sum), i128::from(of_squares)),
+            None => sums(own),
+        };
+        let outside = own.iter().any(beyond);
+        people.extend(rows.first());
         each.push(i64::try_from(n).map_err(|_| FoldError::TooMany)?);
         counted += n;
-        squares += of_squares.min(limit);
+        if n == all && !outside {
+            // what counts is all there is
+            totals.push(i64::try_from(total).map_err(|_| FoldError::TooMany)?);
+            squared += of_squares;
+            continue;
+        }
+        fewer |= n < all;
+        limited = true;
+        let total = moments::clamp_total(total, n, most, bounds).ok_or(FoldError::TooMany)?;
+        let limit = most_square.checked_mul(n.into());
+        totals.push(i64::try_from(total).map_err(|_| FoldError::TooMany)?);
+        squared += of_squares.min(limit.ok_or(FoldError::TooMany)?);
     }
-    let people = bitmap(&persons, |person| *person)?;
+    let people = bitmap(&people, |person| *person)?;
     Ok(Moments {
         each: Some(contributions(people.clone(), each)?.limited(fewer)),
         totals: contributions(people, totals)?.limited(limited),
         rows: counted,
-        squares,
+        squares: squared,
         scale,
     })
 }
 
+/// The sum of some numbers and that of their squares.
+fn sums(values: &[i64]) -> (i128, i128) {
+    let (mut sum, mut squares) = (0_i128, 0_i128);
+    for value in values {
+        sum += i128::from(*value);
+        squares += i128::from(*value) * i128::from(*value);
+    }
+    (sum, squares)
+}
+
+/// The same of not too many small numbers, in 64 bits.
+fn small(values: &[i64]) -> Option<(i64, i64)> {
+    let (mut sum, mut squares, mut sizes) = (0_i64, 0_i64, 0_u64);
+    for value in values {
+        sum = sum.wrapping_add(*value);
+        squares = squares.wrapping_add(value.wrapping_mul(*value));
+        sizes |= value.unsigned_abs();
+    }
+    (sizes < SMALL && values.len() <= AT_ONCE).then_some((sum, squares))
+}
+
 /// Rows at each value of a small domain. The first values count first, up to `max_rows` in all, so
 /// that the order of rows does not matter.
-fn of_domain(rows: &[(u32, i64)], domain: &[i128], max_rows: u64) -> Result<Values, FoldError> {
+fn of_domain(
+    persons: &[u32],
+    values: &[i64],
+    domain: &[i128],
+    max_rows: u64,
+) -> Result<Values, FoldError> {
+    if persons.len() != values.len() {
+        return Err(FoldError::Shape);
+    }
     let mut found = no_values(domain.len());
     let mut with: Vec<Vec<u32>> = vec![Vec::new(); domain.len()];
     let (mut any, mut nonzero) = (Vec::new(), Vec::new());
     let mut at: Vec<u64> = vec![0; domain.len()];
-    for rows in rows.chunk_by(|a, b| a.0 == b.0) {
-        let Some((person, _)) = rows.first() else {
+    let mut rest = values;
+    for rows in persons.chunk_by(|a, b| a == b) {
+        let own;
+        (own, rest) = rest.split_at_checked(rows.len()).ok_or(FoldError::Shape)?;
+        let Some(person) = rows.first() else {
             continue;
         };
         at.fill(0);
-        for (_, value) in rows {
+        for value in own {
             let place = domain.binary_search(&i128::from(*value)).ok();
             if let Some(n) = place.and_then(|place| at.get_mut(place)) {
                 *n += 1;
@@ -312,7 +374,8 @@ fn bitmap<T>(rows: &[T], person: impl Fn(&T) -> u32) -> Result<RoaringBitmap, Fo
 }
 
 fn contributions(people: RoaringBitmap, each: Vec<i64>) -> Result<Contributions, FoldError> {
-    Contributions::in_order(people, each).map_err(|_| FoldError::Shape)
+    let found = Contributions::in_order(people, each);
+    Ok(found.map_err(|_| FoldError::Shape)?.digested())
 }
 
 fn many(rows: usize) -> Result<u64, FoldError> {
@@ -324,7 +387,8 @@ mod tests {
     use super::*;
 
     fn totals(rows: &[(u32, i64)]) -> Contributions {
-        of_totals(rows, 0, (0, 100), 2).unwrap().totals
+        let (persons, values): (Vec<u32>, Vec<i64>) = rows.iter().copied().unzip();
+        of_totals(&persons, &values, 0, (0, 100), 2).unwrap().totals
     }
 
     #[test]

@@ -1,18 +1,21 @@
-//! Folds the engine's batches into evidence. Rows are sorted into cells as they come; when all are
-//! there, each cell's rows become persons. Unit and event tables meet in the same sums.
+//! Folds the engine's batches into evidence. Rows are laid apart by runs of persons as they come; each
+//! run is then put in order of cell and person, and each cell's rows become persons. Unit and event
+//! tables meet in the same sums.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::UInt32Type;
 use quorate_disclosure::evidence::CellEvidence;
 use quorate_query::value::Scalar;
 
+use super::block::{Block, Read, scatter};
 use super::cells::Cells;
 use super::contribution::People;
 use super::fit::MAX_PERSONS;
-use super::layout::Layout;
-use super::tally::{Tally, append, merge, of_cell, sort};
+use super::group::{Group, told};
+use super::layout::{Layout, Part};
 
 /// The fold stopped. None of this can happen to a plan that was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,9 +35,8 @@ pub enum FoldError {
 pub struct Fold {
     layout: Layout,
     cells: Cells,
-    /// The person of every row, by cell.
-    people: Vec<Vec<u32>>,
-    tallies: Vec<Tally>,
+    /// Rows by run of persons.
+    blocks: BTreeMap<u32, Block>,
     rows: u64,
 }
 
@@ -43,10 +45,9 @@ impl Fold {
     #[must_use]
     pub fn new(layout: Layout) -> Self {
         Self {
-            cells: Cells::default(),
-            people: Vec::new(),
-            tallies: layout.parts.iter().map(Tally::new).collect(),
             layout,
+            cells: Cells::default(),
+            blocks: BTreeMap::new(),
             rows: 0,
         }
     }
@@ -60,97 +61,143 @@ impl Fold {
         let keys = keys.ok_or(FoldError::Shape)?;
         let cells = self.cells.of(keys, batch.num_rows())?;
         let persons = persons(batch, self.layout.person())?;
-        let count = self.cells.len();
         self.rows += u64::try_from(persons.len()).map_err(|_| FoldError::TooMany)?;
         if self.rows > MAX_PERSONS {
             return Err(FoldError::TooMany);
         }
-        self.people.resize_with(count, Vec::new);
-        if self.layout.keys == 0 {
-            if let Some(people) = self.people.first_mut() {
-                people.extend_from_slice(persons);
-            }
-        } else {
-            for (cell, person) in cells.iter().zip(persons) {
-                of_cell(&mut self.people, *cell)?.push(*person);
-            }
-        }
-        for (part, tally) in self.layout.parts.iter().zip(&mut self.tallies) {
-            tally.push(part, batch, (&cells, count), persons)?;
-        }
-        Ok(())
+        let parts = self.layout.parts.iter();
+        let reads = parts.map(|part| Read::of(part, batch));
+        let reads: Vec<Read<'_>> = reads.collect::<Result<_, _>>()?;
+        scatter(&mut self.blocks, &cells, persons, &reads)
     }
 
-    /// Bytes that the rows may take.
+    /// Bytes that the rows may take, with room to grow and to be put in order.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let row: usize = 12 + self.tallies.iter().map(Tally::bytes).sum::<usize>();
+        let part = |part: &Part| match part {
+            Part::All { .. } => 0,
+            Part::Present { .. } => 12,
+            Part::Moments { .. } | Part::Values { .. } => 36,
+            Part::Products { .. } => 72,
+        };
+        let row: usize = 32 + self.layout.parts.iter().map(part).sum::<usize>();
         usize::try_from(self.rows).map_or(usize::MAX, |rows| rows.saturating_mul(row))
     }
+}
 
-    /// Puts the rows of each cell in order of person: the heavy part of what is left to do.
+/// The rows of several folds of one question.
+pub struct Merged {
+    layout: Layout,
+    keys: Vec<Vec<Scalar>>,
+    runs: BTreeMap<u32, Vec<Piece>>,
+}
+
+/// Rows of one fold, and which cell of all each of its cells is, if not the same.
+struct Piece {
+    block: Block,
+    to: Option<Arc<[u32]>>,
+}
+
+/// The rows of some runs of persons, which one thread puts in order.
+pub struct Share {
+    runs: std::vec::IntoIter<(u32, Vec<Piece>)>,
+    cells: usize,
+    ordered: Vec<(u32, Group)>,
+}
+
+impl Merged {
+    /// The rows of several folds as one.
     ///
     /// # Errors
     /// If there are too many groups.
-    pub fn sorted(mut self) -> Result<Sorted, FoldError> {
-        self.tallies.iter_mut().for_each(Tally::sort);
-        for (cell, people) in self.people.iter_mut().enumerate() {
-            // where every row has a value, the values are in the order that is looked for
-            let mut tallies = self.tallies.iter();
-            if !people.is_sorted() && !tallies.any(|tally| tally.tells(cell, people)) {
-                sort(people, |person| *person);
-            }
-        }
-        Ok(Sorted {
-            keys: self.cells.keys()?,
-            layout: self.layout,
-            people: self.people,
-            tallies: self.tallies,
-        })
-    }
-}
-
-/// The rows of a fold, each cell in order of person.
-pub struct Sorted {
-    layout: Layout,
-    keys: Vec<Vec<Scalar>>,
-    people: Vec<Vec<u32>>,
-    tallies: Vec<Tally>,
-}
-
-impl Sorted {
-    /// The rows of several folds of one question as one.
-    ///
-    /// # Errors
-    /// If they are of different questions.
-    pub fn merged(folds: Vec<Self>) -> Result<Option<Self>, FoldError> {
-        let mut folds = folds.into_iter();
-        let Some(mut all) = folds.next() else {
+    pub fn of(folds: Vec<Fold>) -> Result<Option<Self>, FoldError> {
+        let Some(layout) = folds.first().map(|fold| fold.layout.clone()) else {
             return Ok(None);
         };
-        let keys = all.keys.iter().cloned();
-        let mut cells: BTreeMap<Vec<Scalar>, u32> = keys.zip(0..).collect();
+        let mut cells: BTreeMap<Vec<Scalar>, u32> = BTreeMap::new();
+        let (mut keys, mut runs) = (Vec::new(), BTreeMap::<u32, Vec<Piece>>::new());
         for fold in folds {
-            let mut to = Vec::with_capacity(fold.keys.len());
-            for key in fold.keys {
-                let next = u32::try_from(all.keys.len()).map_err(|_| FoldError::TooManyCells)?;
+            let mut to = Vec::new();
+            for key in fold.cells.keys()? {
+                let next = u32::try_from(keys.len()).map_err(|_| FoldError::TooManyCells)?;
                 let cell = *cells.entry(key.clone()).or_insert(next);
                 if cell == next {
-                    all.keys.push(key);
+                    keys.push(key);
                 }
                 to.push(cell);
             }
-            let count = all.keys.len();
-            append(&mut all.people, fold.people, &to, count)?;
-            for (here, there) in all.tallies.iter_mut().zip(fold.tallies) {
-                here.merge(there, &to, count)?;
+            let same = to.iter().zip(0..).all(|(cell, own)| *cell == own);
+            let to: Option<Arc<[u32]>> = (!same).then(|| to.into());
+            for (run, block) in fold.blocks {
+                let to = to.clone();
+                runs.entry(run).or_default().push(Piece { block, to });
             }
         }
-        for rows in &mut all.people {
-            merge(rows, |person| *person);
+        Ok(Some(Self { layout, keys, runs }))
+    }
+
+    /// The rows in so many shares, and what takes them in again once they are in order.
+    #[must_use]
+    pub fn shares(self, shares: usize) -> (Vec<Share>, Sorted) {
+        let shares = shares.max(1);
+        let cells = self.keys.len();
+        let mut all: Vec<Vec<(u32, Vec<Piece>)>> = Vec::new();
+        all.resize_with(shares, Vec::new);
+        for (at, run) in self.runs.into_iter().enumerate() {
+            if let Some(share) = all.get_mut(at % shares) {
+                share.push(run);
+            }
         }
-        all.tallies.iter_mut().for_each(Tally::merged);
-        Ok(Some(all))
+        let share = |runs: Vec<(u32, Vec<Piece>)>| Share {
+            ordered: Vec::with_capacity(runs.len()),
+            runs: runs.into_iter(),
+            cells,
+        };
+        let all = all.into_iter().map(share).collect();
+        let sorted = Sorted {
+            layout: self.layout,
+            keys: self.keys,
+            groups: Vec::new(),
+        };
+        (all, sorted)
+    }
+}
+
+impl Share {
+    /// Puts the rows of the next run in order; false if there is none.
+    ///
+    /// # Errors
+    /// If the folds are of different questions.
+    pub fn order_next(&mut self) -> Result<bool, FoldError> {
+        let Some((run, pieces)) = self.runs.next() else {
+            return Ok(false);
+        };
+        let mut all = Block::default();
+        for piece in pieces {
+            all.append(piece.block, piece.to.as_deref())?;
+        }
+        self.ordered.push((run, Group::of(all, self.cells)?));
+        Ok(true)
+    }
+}
+
+/// The rows of all, in order of person and cell.
+pub struct Sorted {
+    layout: Layout,
+    keys: Vec<Vec<Scalar>>,
+    /// By run of persons, ascending.
+    groups: Vec<Group>,
+}
+
+impl Sorted {
+    /// Takes in all shares once they are in order.
+    #[must_use]
+    pub fn with(mut self, shares: Vec<Share>) -> Self {
+        let runs = shares.into_iter().flat_map(|share| share.ordered);
+        let mut runs: Vec<(u32, Group)> = runs.collect();
+        runs.sort_unstable_by_key(|(run, _)| *run);
+        self.groups = runs.into_iter().map(|(_, group)| group).collect();
+        self
     }
 
     /// How many cells there are.
@@ -164,13 +211,19 @@ impl Sorted {
     /// # Errors
     /// If a sum does not fit, or a unit table has two rows of one person.
     pub fn cell(&self, cell: usize) -> Result<Option<(Vec<Scalar>, CellEvidence)>, FoldError> {
-        let (Some(key), Some(rows)) = (self.keys.get(cell), self.people.get(cell)) else {
+        let Some(key) = self.keys.get(cell) else {
             return Ok(None);
         };
+        let cell = u32::try_from(cell).map_err(|_| FoldError::TooManyCells)?;
         let max_rows = self.layout.max_rows;
-        let people = People::of(rows, max_rows)?;
-        let measures = self.layout.parts.iter().zip(&self.tallies);
-        let measures = measures.map(|(part, tally)| people.measure(part, tally, cell, max_rows));
+        let rows = self.groups.iter().map(|group| group.persons(cell));
+        let rows = rows.collect::<Vec<_>>().concat();
+        let people = People::of(&rows, max_rows)?;
+        let measures = self.layout.parts.iter().enumerate();
+        let measures = measures.map(|(at, part)| {
+            let told = told(&self.groups, at, cell, &rows);
+            people.measure(part, told, max_rows)
+        });
         let measures = measures.collect::<Result<_, _>>()?;
         Ok(Some((key.clone(), people.cell(measures)?)))
     }

@@ -4,16 +4,19 @@
 //! only in whole numbers that were proven to fit, so the result does not depend on the order of rows. It must not
 //! know rules of release, policies or how anything is sent.
 
+mod block;
 mod cells;
 mod contribution;
 mod fit;
 mod fold;
+mod group;
+#[cfg(test)]
+mod laws;
 mod layout;
-mod tally;
 
 pub use contribution::nobody;
 pub use fit::{MAX_PERSONS, TooWide, fits};
-pub use fold::{Fold, FoldError, Sorted};
+pub use fold::{Fold, FoldError, Merged, Share, Sorted};
 pub use layout::{Counted, Layout, Part};
 
 /// More groups than this are not kept in memory; far above every result limit.

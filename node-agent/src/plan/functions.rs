@@ -74,6 +74,9 @@ impl Function {
             }
             (Self::Band { .. }, DataType::Int64) => {
                 let ints = array.as_primitive_opt::<Int64Type>()?;
+                if let Some(bands) = self.edges(ints.len()) {
+                    return Some(Arc::new(bands.of(ints)));
+                }
                 Some(Arc::new(Int64Array::from_iter(ints.iter().map(|v| {
                     i64::try_from(self.on_mantissa(i128::from(v?))?).ok()
                 }))))
@@ -101,11 +104,49 @@ impl Function {
         }
     }
 
+    /// The lower edge of every whole number within the bounds, if these are few beside so many rows.
+    fn edges(self, rows: usize) -> Option<Edges> {
+        let Self::Band {
+            bounds: Some((low, high)),
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let (least, most) = (i64::try_from(low).ok()?, i64::try_from(high).ok()?);
+        let few = usize::try_from(most.checked_sub(least)?).ok()? < rows / 8;
+        let edge = |value: i64| i64::try_from(self.on_mantissa(value.into())?).ok();
+        let edges = few.then(|| (least..=most).map(edge).collect::<Option<Vec<i64>>>())??;
+        (!edges.is_empty()).then_some(Edges { least, most, edges })
+    }
+
     fn output(self, input: &DataType) -> DataType {
         match self {
             Self::Band { .. } | Self::Period { .. } => input.clone(),
             Self::Mantissa | Self::Clamp { .. } => MANTISSA,
         }
+    }
+}
+
+/// The band of every value within bounds, looked up by place.
+struct Edges {
+    least: i64,
+    most: i64,
+    edges: Vec<i64>,
+}
+
+impl Edges {
+    fn of(&self, ints: &Int64Array) -> Int64Array {
+        ints.unary(|value| {
+            let place = value
+                .max(self.least)
+                .min(self.most)
+                .wrapping_sub(self.least);
+            let edge = usize::try_from(place).ok();
+            let edge = edge.and_then(|place| self.edges.get(place));
+            // of a value within the bounds there is one
+            edge.copied().unwrap_or(self.least)
+        })
     }
 }
 
@@ -199,6 +240,38 @@ mod tests {
         let out = free.apply(&extreme).unwrap();
         let out: Vec<_> = out.as_primitive::<Int64Type>().iter().collect();
         assert_eq!(out, vec![None, Some(i64::MAX - 7)]);
+    }
+
+    /// Looked up by place, or worked out one by one: the same.
+    #[test]
+    fn bands_within_few_values_are_looked_up() {
+        let values = (-300..300_i64).chain([i64::MIN, i64::MAX]);
+        let values: Vec<Option<i64>> = values.map(|v| (v % 7 != 0).then_some(v)).collect();
+        let input: ArrayRef = Arc::new(Int64Array::from(values.clone()));
+        for (low, high, width) in [(-7, 12, 5), (0, 60, 10), (3, 3, 2), (-20, -1, 100)] {
+            let band = Function::Band {
+                bounds: Some((low, high)),
+                width,
+            };
+            assert!(band.edges(values.len()).is_some());
+            let out = band.apply(&input).unwrap();
+            let out: Vec<_> = out.as_primitive::<Int64Type>().iter().collect();
+            let plain = |v: &Option<i64>| {
+                let edge = band.on_mantissa(i128::from((*v)?))?;
+                i64::try_from(edge).ok()
+            };
+            assert_eq!(out, values.iter().map(plain).collect::<Vec<_>>());
+        }
+        let wide = Function::Band {
+            bounds: Some((0, 1000)),
+            width: 5,
+        };
+        assert!(wide.edges(values.len()).is_none());
+        let turned = Function::Band {
+            bounds: Some((5, 0)),
+            width: 5,
+        };
+        assert!(turned.edges(values.len()).is_none());
     }
 
     #[test]
