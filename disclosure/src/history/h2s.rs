@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use roaring::RoaringBitmap;
 
 use super::candidate::{Addends, FacetCandidate};
-use super::entry::Facet;
+use super::entry::{Entry, Facet};
 use super::h1s::{dominated_part, enough};
 use super::sample::{Signature, weight_minus, weight_plus};
 use super::view::{Hit, Near, View};
@@ -47,7 +47,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
             is_within: view
                 .within
                 .is_some_and(|(first, vec)| indexed.entry >= first && entry.id.vec == vec),
-            name: entry.name(),
+            entry,
         })
         .collect();
     others.sort_by_key(|other| other.facet.footprint.abs);
@@ -62,7 +62,7 @@ struct Other<'a> {
     is_older: bool,
     /// Whether it is of the table that the candidate is a sum of.
     is_within: bool,
-    name: String,
+    entry: &'a Entry,
 }
 
 struct New<'a> {
@@ -112,7 +112,7 @@ impl New<'_> {
                     false => self.signature.minus([x, y], k_diff),
                 };
                 if let Some(statistic) = self.missed(legs, sampled) {
-                    hits.push(hit(statistic, [&a.name, &b.name]));
+                    hits.push(hit(statistic, [&a.entry.name(), &b.entry.name()]));
                 }
             }
         }

@@ -32,8 +32,8 @@ const MOST_NUMBERS: usize = 1 << 24;
 /// choice, never given twice among the facets that are in at a time (an index will do; held facets
 /// free theirs with `roll_back`). Facets are looked up at the next `audit`, not before.
 ///
-/// Reduced bases are built when a family is first asked about and kept across questions. `add`
-/// carries them on by one row; `hold` does so on a copy that `roll_back` throws away, at the cost
+/// Reduced bases are built when a family is first asked about and kept across questions, for each codebook
+/// and each state of the data that is asked about. `add` carries them on by one row; `hold` does so on a copy that `roll_back` throws away, at the cost
 /// of copying the families of the held facets once a question. `begin_epoch` forgets all bases.
 #[derive(Default)]
 pub struct FamilyAudit {
@@ -51,7 +51,9 @@ pub struct FamilyAudit {
     /// Families as they were before anything was held; `None` if not kept then.
     before: BTreeMap<(Base, Name), Option<Kept>>,
     numbers: usize,
-    codebook: String,
+    /// Digests of the codebooks that bases were cut by, and which of them is asked by.
+    codebooks: Vec<String>,
+    codebook: usize,
     /// Whether any release ever had alternatives: if none has, nothing is looked for.
     alternatives: bool,
 }
@@ -77,8 +79,15 @@ struct Shelf {
     kept: BTreeMap<Name, Kept>,
 }
 
-/// A family on a shelf.
-type Name = (Pair, States);
+/// A family on a shelf: of which state of the data it is asked, and by which codebook's domains it is cut. A
+/// custodian's datasets take turns in both.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    pair: Pair,
+    states: States,
+    present: usize,
+    codebook: usize,
+}
 
 impl FamilyAudit {
     /// Nothing released yet.
@@ -97,10 +106,7 @@ impl FamilyAudit {
     /// From here on the epoch with which so many had begun is asked about: the latest one, unless the data
     /// are again what they were.
     pub fn stand_in(&mut self, begun: usize) {
-        if self.present != begun {
-            self.present = begun;
-            self.forget();
-        }
+        self.present = begun;
     }
 
     /// Takes in a facet for the rest of this question.
@@ -193,7 +199,7 @@ impl FamilyAudit {
                 }
                 let mut states = self.states(&removal.base, pair).into_iter();
                 let conflict = states.find_map(|states| {
-                    let name = (pair, states);
+                    let name = self.name(pair, states);
                     self.audit_in(&removal.base, name, candidate, facet, setting)
                 });
                 if conflict.is_some() {
@@ -263,11 +269,12 @@ impl FamilyAudit {
 
     /// Lists everything that it was told of.
     fn catch_up(&mut self, setting: &Setting<'_>) {
-        // Bases are cut along the domains of one codebook.
-        if self.codebook != setting.codebook.digest {
-            self.codebook.clone_from(&setting.codebook.digest);
-            self.forget();
-        }
+        let digest = &setting.codebook.digest;
+        let known = self.codebooks.iter().position(|known| known == digest);
+        self.codebook = known.unwrap_or_else(|| {
+            self.codebooks.push(digest.clone());
+            self.codebooks.len().saturating_sub(1)
+        });
         for (number, epoch) in std::mem::take(&mut self.waiting) {
             self.insert(number, epoch, false, setting);
         }
@@ -301,10 +308,10 @@ impl FamilyAudit {
         for removal in self.removals(known) {
             let (names, base) = (&self.names, removal.base);
             let shelf = self.shelves.entry(base.clone()).or_default();
+            let mut outdated = Vec::new();
             for (name, kept) in &mut shelf.kept {
-                let (pair, states) = name;
-                let belongs = removal.removed.is_subset(&allowed(*pair, names));
-                if !belongs || !states.has(known.epoch, self.present) {
+                let belongs = removal.removed.is_subset(&allowed(name.pair, names));
+                if !belongs || !name.states.has(known.epoch, name.present) {
                     continue;
                 }
                 if holding {
@@ -312,13 +319,20 @@ impl FamilyAudit {
                     self.before.entry(key).or_insert_with(|| Some(kept.clone()));
                 }
                 let size = kept.size();
-                let covers = covers(known, &base, *pair, names);
+                if known.epoch < kept.oldest {
+                    // Whose data have changed since the oldest is another matter now.
+                    outdated.push(*name);
+                    self.numbers = self.numbers.saturating_sub(size);
+                    continue;
+                }
+                let covers = covers(known, &base, name.pair, names);
                 kept.admit(number, covers, facet);
                 self.numbers = self
                     .numbers
                     .saturating_add(kept.size())
                     .saturating_sub(size);
             }
+            shelf.kept.retain(|name, _| !outdated.contains(name));
             shelf
                 .releases
                 .entry(removal.removed)
@@ -331,6 +345,15 @@ impl FamilyAudit {
     fn known_in(&self, base: &Base, number: usize) -> Option<&Known> {
         let all = self.known.get(&number)?;
         all.iter().find(|known| known.events == base.events)
+    }
+
+    fn name(&self, pair: Pair, states: States) -> Name {
+        Name {
+            pair,
+            states,
+            present: self.present,
+            codebook: self.codebook,
+        }
     }
 
     fn forget(&mut self) {
@@ -415,7 +438,7 @@ impl FamilyAudit {
         facet: &Facet,
         setting: &Setting<'_>,
     ) -> Option<Conflict> {
-        let new = covers(candidate, base, name.0, &self.names);
+        let new = covers(candidate, base, name.pair, &self.names);
         let mut family = self.take(base, name, setting);
         let mut conflict = family.conflict(&new, facet, setting);
         if let Some(conflict) = &mut conflict {
@@ -446,7 +469,8 @@ impl FamilyAudit {
         self.build(base, name, setting)
     }
 
-    fn build(&self, base: &Base, (pair, states): Name, setting: &Setting<'_>) -> Kept {
+    fn build(&self, base: &Base, name: Name, setting: &Setting<'_>) -> Kept {
+        let Name { pair, states, .. } = name;
         let mut oldest = self.present;
         let mut members = Vec::new();
         for number in self.members(base, pair) {
@@ -466,6 +490,7 @@ impl FamilyAudit {
         let mut family = Kept {
             grid: self.grid(base, pair, setting).ok_or(TooLarge { atoms: 0 }),
             members: Vec::new(),
+            oldest,
             changed: self.changed(states, oldest),
             of_rows: self.is_of_rows(base, pair),
             drifts: Vec::new(),

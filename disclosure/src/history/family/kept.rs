@@ -24,6 +24,8 @@ pub(super) struct Kept {
     pub(super) grid: Result<Grid, TooLarge>,
     pub(super) members: Vec<(usize, Covers)>,
     pub(super) changed: RoaringBitmap,
+    /// No member is of an earlier state of the data.
+    pub(super) oldest: usize,
     /// Whether one of the dimensions belongs to rows of events: persons do not add up over it.
     pub(super) of_rows: bool,
     /// What releases of one box say in one state of the data more than in another.

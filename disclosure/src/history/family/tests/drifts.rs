@@ -319,6 +319,7 @@ fn family(changed: RoaringBitmap) -> Kept {
     Kept {
         grid: Ok(grid),
         members: Vec::new(),
+        oldest: 0,
         changed,
         of_rows: false,
         drifts: Vec::new(),

@@ -4,6 +4,7 @@ mod cases;
 mod drifts;
 mod events;
 mod law;
+mod turns;
 
 use std::collections::BTreeMap;
 
