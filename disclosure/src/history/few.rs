@@ -156,11 +156,11 @@ mod tests {
             };
             rows.swap(rank, pivot);
             let inverse = rows[rank][*place].inverse();
-            for row in rank + 1..rows.len() {
-                let factor = rows[row][*place].times(inverse);
-                for at in 0..PLACES {
-                    let y = rows[rank][at].times(factor);
-                    rows[row][at] = rows[row][at].minus(y);
+            let lead = rows[rank].clone();
+            for row in rows.iter_mut().skip(rank + 1) {
+                let factor = row[*place].times(inverse);
+                for (x, y) in row.iter_mut().zip(&lead) {
+                    *x = x.minus(y.times(factor));
                 }
             }
             rank += 1;
