@@ -323,8 +323,8 @@ proptest! {
             ("months - falls / 4 + 3", |m, f, _| m - f / 4.0 + 3.0),
             ("(months - 10) * (falls + 2)", |m, f, _| (m - 10.0) * (f + 2.0)),
             ("months * months", |m, _, _| m * m),
-            ("(months + died) * (months - died)", |m, _, d| m * m - d * d),
-            ("-(months * died) + falls", |m, f, d| f - m * d),
+            ("(months + falls) * (months - falls)", |m, f, _| m * m - f * f),
+            ("-(months * falls) + falls", |m, f, _| f - m * f),
         ];
         let sites = [a, b];
         for (text, of) in cases {
