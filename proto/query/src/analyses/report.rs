@@ -182,10 +182,12 @@ impl Entry {
             (None, None) => (value.clone(), value.clone()),
         };
         let half = Interval::new(value.clone(), least, most).half_width();
-        let place = decimal_order(&half).unwrap_or(i32::MAX);
+        let place = decimal_order(&half);
         let at = |number: &BigRational, less: i32| {
-            let own = decimal_order(number).map_or(place, |order| order - FEWEST);
-            own.min(place.saturating_sub(less))
+            let own = decimal_order(number).map(|order| order - FEWEST);
+            let beside = place.map(|place| place.saturating_sub(less));
+            // Zero without limits has as many digits as one likes.
+            own.into_iter().chain(beside).min().unwrap_or(0)
         };
         let shown = |number: &BigRational| short(&to_decimal(number));
         Self {
@@ -226,4 +228,29 @@ fn short(plain: &str) -> String {
     let sign = if value.is_negative() { "-" } else { "" };
     let point = if rest.is_empty() { "" } else { "." };
     format!("{sign}{first}{point}{rest}e{order}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_is_shown_whatever_its_limits() {
+        let of = |low, high| {
+            let value = 0.0;
+            Entry::of(Range { value, low, high })
+        };
+        let nothing = of(f64::NEG_INFINITY, f64::INFINITY);
+        assert_eq!(nothing.value.as_deref(), Some("0"));
+        assert_eq!((nothing.lower, nothing.upper), (None, None));
+        let below = of(f64::NEG_INFINITY, 0.0);
+        assert_eq!(below.value.as_deref(), Some("0"));
+        assert_eq!(below.upper.as_deref(), Some("0"));
+        let above = of(0.0, f64::NAN);
+        assert_eq!(
+            (above.value.as_deref(), above.lower.as_deref()),
+            (Some("0"), Some("0"))
+        );
+        assert_eq!(of(-0.5, 0.5).value.as_deref(), Some("0"));
+    }
 }
