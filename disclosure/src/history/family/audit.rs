@@ -33,8 +33,9 @@ const MOST_NUMBERS: usize = 1 << 24;
 /// free theirs with `roll_back`). Facets are looked up at the next `audit`, not before.
 ///
 /// Reduced bases are built when a family is first asked about and kept across questions, for each codebook
-/// and each state of the data that is asked about. `add` carries them on by one row; `hold` does so on a copy that `roll_back` throws away, at the cost
-/// of copying the families of the held facets once a question. `begin_epoch` forgets all bases.
+/// and each state of the data that is asked about. `add` carries them on by one row; `hold` does so on a
+/// copy that `roll_back` throws away, at the cost of copying the families of the held facets once a
+/// question. `begin_epoch` forgets all bases.
 #[derive(Default)]
 pub struct FamilyAudit {
     names: Names,
