@@ -12,9 +12,9 @@ use quorate_query::answer::Cell;
 use quorate_query::codebook::{ColumnRef, RowsPer};
 use quorate_query::question::Set;
 use quorate_query::value::Scalar;
-use roaring::{MultiOps, RoaringBitmap};
 use sha2::{Digest, Sha256};
 
+use crate::contributions::Sums;
 use crate::decide::{Draft, Listed, withheld};
 use crate::evidence::Contributions;
 use crate::facets::narrow;
@@ -31,8 +31,9 @@ pub(crate) fn close(draft: &mut Draft<'_, '_>, history: &mut History) -> bool {
     if draft.sheet.question.keys.is_empty() {
         return given_up;
     }
+    let mut sums = Sums::default();
     loop {
-        match try_to_close(draft, history) {
+        match try_to_close(draft, &mut sums, history) {
             Ok(unions) => {
                 draft.beside.extend(unions);
                 return given_up;
@@ -53,11 +54,12 @@ pub(crate) fn close(draft: &mut Draft<'_, '_>, history: &mut History) -> bool {
 /// The sums of a table, or which cell is given up and why.
 fn try_to_close(
     draft: &Draft<'_, '_>,
+    sums: &mut Sums,
     history: &mut History,
 ) -> Result<Vec<Entry>, Box<(usize, Hit)>> {
     let mut unions = Vec::new();
     for margin in margins(draft) {
-        let union = margin.union(draft);
+        let union = margin.union(draft, sums);
         let mut hits = match &union {
             Some((entry, facets)) => history.audit_union(draft.from, facets, entry.id.vec),
             None => Vec::new(),
@@ -147,16 +149,14 @@ fn fixed(key: &[Scalar], varying: &[usize]) -> Vec<Scalar> {
     kept.map(|(_, value)| value.clone()).collect()
 }
 
-/// What facets of which nobody is in two add up to: nothing is looked at person by person. `people` is
-/// everybody in them, where that is known.
+/// What facets of which nobody is in two add up to: nothing is looked at person by person.
 fn apart<'a>(
     all: &[&FacetCandidate<'a>],
     is_sum: bool,
-    people: Option<&RoaringBitmap>,
+    sums: &mut Sums,
 ) -> Option<(Footprint, Option<Addends<'a>>)> {
     let footprints = || all.iter().map(|one| &one.facet.footprint);
-    let people = people.cloned();
-    let people = people.unwrap_or_else(|| footprints().map(|one| &one.people).union());
+    let people = sums.people(footprints().map(|one| one.people.clone()).collect());
     let persons: u64 = footprints().map(|one| one.people.len()).sum();
     if persons != people.len() {
         return None;
@@ -174,18 +174,18 @@ fn together<'a>(
     all: &[&FacetCandidate<'a>],
     one_each: bool,
     is_sum: bool,
+    sums: &mut Sums,
 ) -> Option<(Footprint, Option<Addends<'a>>)> {
     let own = |one: &FacetCandidate<'_>| one.facet.footprint.people.clone();
     let contributions = if one_each {
-        let people = all.iter().map(|one| &one.facet.footprint.people);
-        Contributions::ones(people.union())
+        Contributions::ones(sums.people(all.iter().map(|one| own(one)).collect()))
     } else {
         let parts = all.iter().map(|one| match &one.contributions {
-            Some(Addends::Of(list)) => Cow::Borrowed(list.as_ref()),
-            _ => Cow::Owned(Contributions::ones(own(one))),
+            Some(Addends::Of(list)) => list.as_ref().clone(),
+            _ => Contributions::ones(own(one)),
         });
         // That every sum over the population fits was proven before anything ran.
-        Contributions::together(&parts.collect::<Vec<_>>()).ok()?
+        sums.of(parts.collect()).ok()?
     };
     let footprint = Footprint::of(&contributions);
     Some((
@@ -219,22 +219,17 @@ impl Margin {
     }
 
     /// What the listed cells add up to; nothing if that is a single cell.
-    fn union<'a>(&self, draft: &Draft<'_, 'a>) -> Option<(Entry, Vec<FacetCandidate<'a>>)> {
+    fn union<'a>(
+        &self,
+        draft: &Draft<'_, 'a>,
+        sums: &mut Sums,
+    ) -> Option<(Entry, Vec<FacetCandidate<'a>>)> {
         let (_, first) = self.listed(draft).next()?;
         if self.cells.len() < 2 {
             return None;
         }
-        let mut facets: Vec<FacetCandidate<'a>> = Vec::with_capacity(first.facets.len());
-        for at in 0..first.facets.len() {
-            // Facets of one cell mostly are about the same persons.
-            let whole = match at.checked_sub(1).filter(|_| facets.len() == at) {
-                Some(before) if self.are_same(draft, before, at) => facets.last(),
-                _ => None,
-            };
-            let people = whole.map(|whole| &whole.facet.footprint.people);
-            let sum = self.sum(draft, at, people);
-            facets.extend(sum);
-        }
+        let facets = (0..first.facets.len()).filter_map(|at| self.sum(draft, at, sums));
+        let facets: Vec<FacetCandidate<'a>> = facets.collect();
         // What is no statement of its form says so itself; the others of its measure may be exact.
         let says_so = |facet: &FacetCandidate<'_>| facet.facet.form == Form::Rows(0);
         let exact = facets.iter().all(|facet| facet.exact || says_so(facet));
@@ -247,15 +242,6 @@ impl Margin {
             facets: facets.iter().map(|facet| facet.facet.clone()).collect(),
         };
         Some((entry, facets))
-    }
-
-    /// Whether two facets of each cell are about the same persons.
-    fn are_same(&self, draft: &Draft<'_, '_>, one: usize, other: usize) -> bool {
-        let same = |cell: &Listed<'_>| {
-            let (one, other) = (cell.facets.get(one)?, cell.facets.get(other)?);
-            Some(one.facet.footprint.people == other.facet.footprint.people)
-        };
-        self.listed(draft).all(|(_, cell)| same(cell) == Some(true))
     }
 
     /// The union of cells is known by the cells.
@@ -299,13 +285,12 @@ impl Margin {
     }
 
     /// One facet of all listed cells together, in the smallest box around them. Numbers of persons
-    /// add up to more than their union where somebody may be in several cells. `people` is everybody in
-    /// the cells, where that is known.
+    /// add up to more than their union where somebody may be in several cells.
     fn sum<'a>(
         &self,
         draft: &Draft<'_, 'a>,
         at: usize,
-        people: Option<&RoaringBitmap>,
+        sums: &mut Sums,
     ) -> Option<FacetCandidate<'a>> {
         let all: Vec<&FacetCandidate<'a>> = self
             .listed(draft)
@@ -323,9 +308,9 @@ impl Margin {
         let is_known = |one: &&FacetCandidate<'_>| one.contributions.is_some() || persons(one);
         let known = all.iter().all(is_known);
         let is_sum = !first.facet.form.is_count();
-        let (mut footprint, contributions) = match apart(&all, is_sum, people) {
+        let (mut footprint, contributions) = match apart(&all, is_sum, sums) {
             Some(found) => found,
-            None => together(&all, one_each, is_sum)?,
+            None => together(&all, one_each, is_sum, sums)?,
         };
         footprint.spread = footprint.spread.filter(|_| known);
         let shapes: Vec<&Shape> = all.iter().map(|candidate| &candidate.asked).collect();

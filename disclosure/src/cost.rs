@@ -8,7 +8,7 @@ use quorate_query::release::ReleaseParams;
 use quorate_query::value::{ColumnType, Scalar};
 use roaring::RoaringBitmap;
 
-use crate::evidence::{CellEvidence, Contributions, Evidence, MeasureEvidence, Moments};
+use crate::evidence::{CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, Persons};
 use crate::history::History;
 use crate::{Sheet, decide};
 
@@ -195,7 +195,7 @@ impl<'a> World<'a> {
         let cell = self.cell(&question)?;
         let nobody = CellEvidence {
             each: None,
-            people: RoaringBitmap::new(),
+            people: Persons::default(),
             rows: 0,
             measures: cell.measures.iter().map(empty).collect(),
         };
@@ -225,7 +225,7 @@ impl<'a> World<'a> {
     }
 
     fn cell(&self, question: &TableQuestion) -> Option<CellEvidence> {
-        let people = self.people(question);
+        let people = Persons::from(self.people(question));
         let measure = match question.measures.first()? {
             Measure::Moments { .. } => {
                 let income = |person: u32| {

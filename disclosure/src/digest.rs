@@ -4,9 +4,9 @@
 //!
 //! What this file must not know: rules, and what was released.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use crate::evidence::Contributions;
+use crate::contributions::Contributions;
 use crate::walk;
 
 /// How many sums there are.
@@ -39,7 +39,7 @@ impl Digest {
 /// A digest that was made, or not yet. It says nothing that contributions do not say, so that it makes
 /// no difference between equal ones.
 #[derive(Clone, Default)]
-pub(crate) struct Ready(OnceLock<Box<Digest>>);
+pub(crate) struct Ready(OnceLock<Arc<Digest>>);
 
 impl PartialEq for Ready {
     fn eq(&self, _: &Self) -> bool {
@@ -54,7 +54,7 @@ impl Ready {
 
     pub(crate) fn set(&self, digest: Digest) {
         // one that is there already says the same
-        let _there = self.0.set(Box::new(digest));
+        let _there = self.0.set(Arc::new(digest));
     }
 }
 
@@ -72,23 +72,18 @@ pub(crate) fn sums(of: &Contributions) -> Option<Box<[i64]>> {
     }
     let mut sums = [0_i64; PLACES];
     let mut fits = true;
-    let mut add = |person: u32, addend: Option<i64>| {
-        let sum = sums.get_mut(place(person));
-        let over = sum.zip(addend).map(|(sum, more)| {
-            let (total, over) = sum.overflowing_add(more);
+    let mut add = |person: u32, addend: i64| {
+        let over = sums.get_mut(place(person)).map(|sum| {
+            let (total, over) = sum.overflowing_add(addend);
             *sum = total;
             over
         });
         fits &= over == Some(false);
     };
-    match of.small() {
-        Some(each) => {
-            let mut each = each.iter().copied();
-            walk::each(of.people(), |person| add(person, each.next()));
+    if !of.each(&mut add) {
+        for (person, addend) in of.iter() {
+            add(person, addend.try_into().ok()?);
         }
-        None => of
-            .iter()
-            .for_each(|(person, addend)| add(person, addend.try_into().ok())),
     }
     fits.then(|| sums.into())
 }

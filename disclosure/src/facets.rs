@@ -14,12 +14,11 @@ use quorate_query::question::{Measure, Predicate, Set, Values};
 use quorate_query::release::ReleaseParams;
 use quorate_query::set::ordinal;
 use quorate_query::value::Scalar;
-use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 
 use crate::beside::{scaled, signed};
 use crate::evidence::{
-    CellEvidence, Contributions, MeasureEvidence, Moments, Products, ValueEvidence,
+    CellEvidence, Contributions, MeasureEvidence, Moments, Persons, Products, ValueEvidence,
     Values as Counted,
 };
 use crate::history::{
@@ -414,7 +413,7 @@ impl<'a> Subject<'_, 'a> {
         }
     }
 
-    fn persons(&self, shape: Shape, people: RoaringBitmap) -> FacetCandidate<'a> {
+    fn persons(&self, shape: Shape, people: Persons) -> FacetCandidate<'a> {
         FacetCandidate {
             facet: self.count_facet(Form::Persons, &shape, self.footprint(people)),
             asked: shape,
@@ -437,7 +436,7 @@ impl<'a> Subject<'_, 'a> {
     }
 
     /// The footprint of one each, which is known if the same persons were counted just before.
-    fn footprint(&self, people: RoaringBitmap) -> Footprint {
+    fn footprint(&self, people: Persons) -> Footprint {
         let mut counted = self.counted.borrow_mut();
         match counted.as_ref().filter(|known| known.people == people) {
             Some(known) => known.clone(),

@@ -8,13 +8,16 @@
 
 mod beside;
 mod closure;
+mod contributions;
 pub mod cost;
 mod decide;
 mod digest;
 pub mod evidence;
 mod facets;
 pub mod history;
+mod persons;
 mod rules;
+mod signature;
 mod table;
 #[cfg(test)]
 mod tests;

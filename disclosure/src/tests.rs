@@ -60,7 +60,7 @@ fn cell(at: i64, (zeros, ones, aged, contributing): Counts) -> CellEvidence {
     let contributing = contributing.min(aged);
     let value = |people: RoaringBitmap, elsewhere| ValueEvidence {
         rows: people.len(),
-        people,
+        people: people.into(),
         elsewhere,
         most: Vec::new(),
     };
@@ -75,7 +75,7 @@ fn cell(at: i64, (zeros, ones, aged, contributing): Counts) -> CellEvidence {
     let totals = Contributions::of(ages).unwrap();
     CellEvidence {
         each: None,
-        people: people(persons),
+        people: people(persons).into(),
         rows: persons,
         measures: vec![
             MeasureEvidence::Count(Contributions::ones(people(persons))),
@@ -87,7 +87,7 @@ fn cell(at: i64, (zeros, ones, aged, contributing): Counts) -> CellEvidence {
                 scale: 0,
             }),
             MeasureEvidence::Values(Values {
-                any: people(persons),
+                any: people(persons).into(),
                 nonzero: people(ones),
                 values: vec![
                     value(people(persons) - people(ones), ones),

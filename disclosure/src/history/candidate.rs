@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use roaring::RoaringBitmap;
-
 use super::entry::{Facet, Form, Shape};
-use crate::evidence::Contributions;
+use crate::evidence::{Contributions, Persons};
 
 /// A facet under judgement.
 pub struct FacetCandidate<'a> {
@@ -84,7 +82,7 @@ impl<'a> Addends<'a> {
     }
 
     /// Everybody, list by list.
-    pub fn people(&self) -> impl Iterator<Item = &RoaringBitmap> {
+    pub fn people(&self) -> impl Iterator<Item = &Persons> {
         self.lists().map(Contributions::people)
     }
 
@@ -98,5 +96,53 @@ impl<'a> Addends<'a> {
     #[must_use]
     pub fn is_limited(&self) -> bool {
         self.lists().any(Contributions::is_limited)
+    }
+}
+
+/// What persons add, by their number: of nearly all numbers there is a person.
+pub(super) struct Dense {
+    first: u32,
+    each: Vec<i64>,
+}
+
+impl Dense {
+    /// Numbers to a person at most.
+    const SPARSE: usize = 8;
+
+    /// `None` where it would take much more room than there are persons, or a number does not fit.
+    pub(super) fn of(contributions: &Addends<'_>) -> Option<Self> {
+        let people = || contributions.people();
+        let first = people().filter_map(|some| some.min()).min()?;
+        let last = people().filter_map(|some| some.max()).max()?;
+        let persons = people().map(|some| some.len()).sum::<u64>();
+        let places = usize::try_from(last.checked_sub(first)?)
+            .ok()?
+            .checked_add(1)?;
+        if places / Self::SPARSE > usize::try_from(persons).ok()? {
+            return None;
+        }
+        let mut each = vec![0; places];
+        let mut fits = true;
+        let mut put = |person: u32, addend: i64| {
+            let place = person.checked_sub(first).map(usize::try_from);
+            let place = place.and_then(Result::ok).and_then(|at| each.get_mut(at));
+            fits &= place.map(|place| *place = addend).is_some();
+        };
+        for list in contributions.lists() {
+            if !list.each(&mut put) {
+                return None;
+            }
+        }
+        if !fits {
+            return None;
+        }
+        Some(Self { first, each })
+    }
+
+    /// What a person adds; zero if it is not among them.
+    pub(super) fn get(&self, person: u32) -> i64 {
+        let place = person.checked_sub(self.first).map(usize::try_from);
+        let found = place.and_then(|place| self.each.get(place.ok()?));
+        found.copied().unwrap_or(0)
     }
 }

@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 
 use super::spread::Spread;
 use crate::digest::Digest;
-use crate::evidence::Contributions;
+use crate::evidence::{Contributions, Persons};
 
 /// What a release is known by, within a population.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,7 +129,7 @@ impl Form {
 #[derive(Clone, PartialEq)]
 pub struct Footprint {
     /// Who adds something, if only a zero.
-    pub people: RoaringBitmap,
+    pub people: Persons,
     /// A, the sum of the sizes of what they add.
     pub abs: i128,
     /// The largest contributions, largest first, at most [`Footprint::KEPT`].
@@ -159,7 +159,7 @@ impl Footprint {
     }
 
     /// The footprint of several together, of which nobody is in two. `people` is everybody.
-    pub(crate) fn apart<'f>(people: RoaringBitmap, parts: impl Iterator<Item = &'f Self>) -> Self {
+    pub(crate) fn apart<'f>(people: Persons, parts: impl Iterator<Item = &'f Self>) -> Self {
         let mut found = Self {
             people,
             abs: 0,

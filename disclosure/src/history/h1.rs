@@ -11,7 +11,7 @@ use super::view::{Hit, Near, View, persons};
 pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> {
     let (facet, k_diff) = (&candidate.facet, view.k_diff());
     let people = &facet.footprint.people;
-    let signature = view.signature(people);
+    let signature = people.signature();
     let less = k_diff.saturating_sub(1);
     let range = (
         people.len().saturating_sub(less),

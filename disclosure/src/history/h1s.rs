@@ -6,17 +6,15 @@
 
 use std::cell::OnceCell;
 
-use roaring::RoaringBitmap;
-
 use super::boxes::are_disjoint;
-use super::candidate::{Addends, FacetCandidate};
+use super::candidate::{Addends, Dense, FacetCandidate};
 use super::entry::{Entry, Facet, Footprint};
-use super::sample::Signature;
 use super::spread::Spread;
 use super::view::{Hit, Near, View};
 use crate::Statistic;
 use crate::rules::dominance::Top;
 use crate::rules::{r4_p_percent, r5_dominance};
+use crate::signature::Signature;
 
 pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> {
     let counts = candidate.facet.form.is_count();
@@ -181,43 +179,6 @@ struct New<'a> {
     dense: OnceCell<Option<Dense>>,
 }
 
-/// What persons add, by their number: of nearly all numbers there is a person.
-struct Dense {
-    first: u32,
-    each: Vec<i64>,
-}
-
-impl Dense {
-    /// Numbers to a person at most.
-    const SPARSE: usize = 8;
-
-    /// `None` where it would take much more room than there are persons, or a number does not fit.
-    fn of(contributions: &Addends<'_>) -> Option<Self> {
-        let people = || contributions.people();
-        let first = people().filter_map(RoaringBitmap::min).min()?;
-        let last = people().filter_map(RoaringBitmap::max).max()?;
-        let persons = people().map(RoaringBitmap::len).sum::<u64>();
-        let places = usize::try_from(last.checked_sub(first)?)
-            .ok()?
-            .checked_add(1)?;
-        if places / Self::SPARSE > usize::try_from(persons).ok()? {
-            return None;
-        }
-        let mut each = vec![0; places];
-        for (person, addend) in contributions.iter() {
-            let place = usize::try_from(person.checked_sub(first)?).ok()?;
-            *each.get_mut(place)? = i64::try_from(addend).ok()?;
-        }
-        Some(Self { first, each })
-    }
-
-    fn get(&self, person: u32) -> i64 {
-        let place = person.checked_sub(self.first).map(usize::try_from);
-        let found = place.and_then(|place| self.each.get(place.ok()?));
-        found.copied().unwrap_or(0)
-    }
-}
-
 impl New<'_> {
     fn footprint(&self) -> &Footprint {
         &self.candidate.facet.footprint
@@ -229,7 +190,7 @@ impl New<'_> {
         }
         let (own, theirs) = (self.footprint(), &other.footprint);
         // Where nobody of the sample of persons is outside, what is kept of them shows nothing either.
-        let mine = self.view.signature(&own.people);
+        let mine = own.people.signature();
         let [inside, around] = [sample.outside(mine, 1) == 0, mine.outside(sample, 1) == 0];
         if inside && theirs.people.is_subset(&own.people) {
             return self.judge_more(other);
@@ -359,7 +320,8 @@ impl New<'_> {
     /// The contributions of who is in the new sum only, until they are enough.
     fn only_in_new(&self, other: &Facet, stop: i128) -> Known {
         let mut known = Known::default();
-        let only = &self.footprint().people - &other.footprint.people;
+        let (own, theirs) = (&self.footprint().people, &other.footprint.people);
+        let only = own.as_ref() - theirs.as_ref();
         for person in &only {
             known.see(self.adds(person), self.kept);
             if known.is_enough(stop) {
@@ -431,7 +393,7 @@ impl New<'_> {
         let (own, theirs) = (&self.footprint().people, &other.footprint.people);
         let changed = self.view.changed.get(&entry.id.epoch);
         let moved = match changed.and_then(|changed| changed.perhaps.as_ref()) {
-            Some(perhaps) => (perhaps & own).intersection_len(theirs),
+            Some(perhaps) => (perhaps & own.as_ref()).intersection_len(theirs),
             None => own.intersection_len(theirs),
         };
         Some(i128::from(moved))

@@ -16,10 +16,11 @@ use roaring::RoaringBitmap;
 use super::boxes::{differing_columns, is_inside, partition};
 use super::candidate::FacetCandidate;
 use super::entry::{Entry, Facet, Form, Shape};
-use super::sample::{Signature, lack, weight_minus, weight_plus};
 use super::shown::Indexed;
 use super::spread::support;
 use super::view::{Hit, Near, View, persons};
+use super::weights::{lack, weight_minus, weight_plus};
+use crate::signature::Signature;
 
 /// Another facet of the family.
 struct Other<'a> {
@@ -56,7 +57,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
         view,
         facet,
         exact: candidate.exact,
-        signature: view.signature(&facet.footprint.people),
+        signature: facet.footprint.people.signature(),
         positive,
         plain: positive || others.iter().all(|other| other.alike),
     };

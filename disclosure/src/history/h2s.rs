@@ -13,11 +13,12 @@ use roaring::RoaringBitmap;
 use super::candidate::{Addends, FacetCandidate};
 use super::entry::{Entry, Facet};
 use super::h1s::{dominated_part, enough};
-use super::sample::{Signature, weight_minus, weight_plus};
 use super::view::{Hit, Near, View};
+use super::weights::{weight_minus, weight_plus};
 use crate::Statistic;
 use crate::rules::dominance::Top;
 use crate::rules::{r4_p_percent, r5_dominance};
+use crate::signature::Signature;
 
 pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> {
     let Some(contributions) = &candidate.contributions else {
@@ -28,7 +29,7 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
     }
     let new = New {
         view,
-        signature: view.signature(&candidate.facet.footprint.people),
+        signature: candidate.facet.footprint.people.signature(),
         facet: &candidate.facet,
         contributions,
         clamp: candidate.clamp,

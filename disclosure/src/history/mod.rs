@@ -22,7 +22,7 @@ mod r7_pairs;
 mod ratio;
 mod recall;
 mod same;
-mod sample;
+
 mod shown;
 mod span;
 mod spread;
@@ -31,8 +31,8 @@ mod states;
 mod tests;
 mod times;
 mod view;
+mod weights;
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use quorate_query::codebook::Codebook;
@@ -300,7 +300,6 @@ impl History {
             params: from.params,
             codebook: from.codebook,
             within,
-            signature: OnceCell::new(),
         }
     }
 }

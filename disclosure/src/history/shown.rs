@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::candidate::Statement;
 use super::entry::{Entry, Facet, Form, ReleaseId, Shape, State};
 use super::family::Releases;
-use super::sample::Signature;
+use crate::signature::Signature;
 
 /// A facet's place in the index.
 pub(super) struct Indexed {
@@ -99,7 +99,7 @@ impl Shown {
                 entry: self.entries.len(),
                 persons,
                 at,
-                signature: Signature::of(&facet.footprint.people),
+                signature: facet.footprint.people.signature().clone(),
                 exact,
                 repeat,
             });

@@ -1,7 +1,6 @@
 //! What a rule about earlier releases looks at, and what it may find.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use quorate_query::codebook::Codebook;
@@ -10,7 +9,6 @@ use roaring::RoaringBitmap;
 
 use super::candidate::FacetCandidate;
 use super::entry::{Entry, Facet};
-use super::sample::Signature;
 use super::shown::{Indexed, Shown};
 use super::spread::support;
 use super::times::Changed;
@@ -31,8 +29,6 @@ pub(super) struct View<'a> {
     /// Sums of cells of this question: the entries from here on with this measure are cells and
     /// sums of the same table. What follows from these alone is in the table anyhow.
     pub(super) within: Option<(usize, [u8; 32])>,
-    /// Who is in the one facet that rules look at, by sample, once one of them asks.
-    pub(super) signature: OnceCell<Signature>,
 }
 
 /// What a rule found against a facet.
@@ -68,11 +64,6 @@ impl View<'_> {
     /// Differences are at least of so many persons. Never less than the threshold of a cell.
     pub(super) fn k_diff(&self) -> u64 {
         u64::from(k_eff(self.params.k, self.params.round_base))
-    }
-
-    /// Who of a candidate's persons is in the sample. A view is of one candidate.
-    pub(super) fn signature(&self, people: &RoaringBitmap) -> &Signature {
-        self.signature.get_or_init(|| Signature::of(people))
     }
 
     /// Facets that add up with a candidate, with `low..=high` persons, ascending by that, but for
@@ -123,7 +114,7 @@ impl View<'_> {
         let moved = now.symmetric_difference_len(then);
         let moved = match self.changed.get(&entry.id.epoch) {
             Some(changed) if !facet.form.is_count() && !changed.surely.is_empty() => {
-                let both: RoaringBitmap = now & then;
+                let both: RoaringBitmap = now.as_ref() & then.as_ref();
                 moved.saturating_add(both.intersection_len(&changed.surely))
             }
             _ => moved,

@@ -37,7 +37,7 @@ fn mean(each: &[i128]) -> MeasureEvidence {
 fn cell(people: &RoaringBitmap) -> CellEvidence {
     CellEvidence {
         each: None,
-        people: people.clone(),
+        people: people.clone().into(),
         rows: people.len(),
         measures: Vec::new(),
     }
@@ -351,7 +351,7 @@ proptest! {
 fn counts_of_persons_are_never_dominated() {
     let params = ReleaseParams::default();
     for n in 3..40_u32 {
-        let evidence = MeasureEvidence::Count(Contributions::ones((0..n).collect()));
+        let evidence = MeasureEvidence::Count(Contributions::ones(RoaringBitmap::from_iter(0..n)));
         for (name, verdict) in verdicts(&evidence, &params) {
             let small = ["R1", "R3"].contains(&name) && n < 8;
             assert_eq!(verdict != Verdict::Pass, small, "{name} of {n}");

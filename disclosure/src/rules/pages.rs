@@ -173,7 +173,7 @@ fn measure(case: &Table) -> MeasureEvidence {
             let counts = pairs(case, "values");
             let all: u64 = counts.iter().map(|(_, n)| n).sum();
             let mut found = Values {
-                any: people(0, all),
+                any: people(0, all).into(),
                 nonzero: RoaringBitmap::new(),
                 values: Vec::new(),
             };
@@ -184,7 +184,7 @@ fn measure(case: &Table) -> MeasureEvidence {
                     found.nonzero |= &people;
                 }
                 let mut evidence = ValueEvidence {
-                    people,
+                    people: people.into(),
                     rows: n,
                     elsewhere: all - n,
                     most: Vec::new(),
@@ -211,7 +211,7 @@ fn judged(judge: fn(&Case<'_>) -> Verdict, case: &Table) -> Verdict {
     let persons = small(case, "persons", evidence.people().len());
     let cell = CellEvidence {
         each: None,
-        people: people(0, persons),
+        people: people(0, persons).into(),
         rows: persons,
         measures: Vec::new(),
     };
@@ -338,7 +338,7 @@ pub(super) fn group(sensitive: &str, counts: &[(i64, u64)], params: &ReleasePara
             each: None,
             rows: *n,
             measures: vec![MeasureEvidence::Count(Contributions::ones(people.clone()))],
-            people,
+            people: people.into(),
         };
         let key = [1_i64, *illness].map(|n| Scalar::Number(n.into()));
         (key.to_vec(), cell)

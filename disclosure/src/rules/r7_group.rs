@@ -86,9 +86,9 @@ fn groups(
             continue;
         };
         let group = groups.entry(others(key, place)).or_default();
-        group.everybody |= &cell.people;
+        group.everybody |= cell.people.as_ref();
         if sensitive(value) {
-            group.with_sensitive |= &cell.people;
+            group.with_sensitive |= cell.people.as_ref();
             group.commonest = group.commonest.max(cell.people.len());
         }
     }

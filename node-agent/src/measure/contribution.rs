@@ -4,8 +4,10 @@
 //! person's total is limited to what the counted rows can add up to: limits of `max_rows` rows would
 //! lift the total of a person with few rows where the least value is above zero.
 
+use std::borrow::Cow;
+
 use quorate_disclosure::evidence::{
-    CellEvidence, Contributions, MeasureEvidence, Moments, Products, ValueEvidence, Values,
+    CellEvidence, Contributions, MeasureEvidence, Moments, Persons, Products, ValueEvidence, Values,
 };
 use quorate_query::measure::moments;
 use roaring::RoaringBitmap;
@@ -17,35 +19,28 @@ use super::layout::{Counted, Part};
 /// With more bytes of places to a person than this, persons are told one by one.
 const APART: usize = 4;
 
-/// The persons of one cell, and how many rows of each count.
+/// The persons of one cell, and how many rows of each count: on a unit table, one each.
 pub(super) struct People {
-    people: RoaringBitmap,
-    /// `None` if one each.
-    rows: Option<Vec<i64>>,
-    sum: u64,
-    /// Whether somebody has more rows than count.
-    limited: bool,
+    each: Contributions,
+    is_of_events: bool,
 }
 
 impl People {
     /// Of rows in order of person.
     pub(super) fn of(rows: &[u32], max_rows: Option<u64>) -> Result<Self, FoldError> {
         let Some(max_rows) = max_rows else {
-            let people = bitmap(rows, |person| *person)?;
-            let sum = people.len();
+            let people = bitmap(rows)?;
             // a row is a person
-            let fits = usize::try_from(sum) == Ok(rows.len());
+            let fits = usize::try_from(people.len()) == Ok(rows.len());
             return match fits {
                 true => Ok(Self {
-                    people,
-                    rows: None,
-                    sum,
-                    limited: false,
+                    each: Contributions::ones(people).digested(),
+                    is_of_events: false,
                 }),
                 false => Err(FoldError::Shape),
             };
         };
-        let (mut persons, mut counted, mut sum) = (Vec::new(), Vec::new(), 0_u64);
+        let (mut persons, mut counted) = (Vec::new(), Vec::new());
         let mut limited = false;
         for person in rows.chunk_by(|a, b| a == b) {
             let all = many(person.len())?;
@@ -53,36 +48,35 @@ impl People {
             limited |= n < all;
             persons.extend(person.first());
             counted.push(i64::try_from(n).map_err(|_| FoldError::TooMany)?);
-            sum += n;
         }
         Ok(Self {
-            people: bitmap(&persons, |person| *person)?,
-            rows: Some(counted),
-            sum,
-            limited,
+            each: contributions(bitmap(&persons)?.into(), counted)?.limited(limited),
+            is_of_events: true,
         })
     }
 
-    fn evidence(&self, of: Counted) -> Result<MeasureEvidence, FoldError> {
-        let counted = match (of, &self.rows) {
-            (Counted::Rows, Some(rows)) => {
-                contributions(self.people.clone(), rows.clone())?.limited(self.limited)
-            }
-            _ => Contributions::ones(self.people.clone()).digested(),
-        };
-        Ok(MeasureEvidence::Count(counted))
+    fn people(&self) -> &Persons {
+        self.each.people()
+    }
+
+    fn rows(&self) -> Result<u64, FoldError> {
+        u64::try_from(self.each.sum()).map_err(|_| FoldError::TooMany)
+    }
+
+    fn evidence(&self, of: Counted) -> MeasureEvidence {
+        MeasureEvidence::Count(match of {
+            Counted::Rows => self.each.clone(),
+            Counted::Persons if !self.is_of_events => self.each.clone(),
+            Counted::Persons => Contributions::ones(self.people().clone()).digested(),
+        })
     }
 
     /// The cell, given its measures.
     pub(super) fn cell(self, measures: Vec<MeasureEvidence>) -> Result<CellEvidence, FoldError> {
-        let each = self
-            .rows
-            .map(|rows| contributions(self.people.clone(), rows));
-        let limited = self.limited;
         Ok(CellEvidence {
-            each: each.transpose()?.map(|each| each.limited(limited)),
-            people: self.people,
-            rows: self.sum,
+            people: self.people().clone(),
+            rows: self.rows()?,
+            each: self.is_of_events.then_some(self.each),
             measures,
         })
     }
@@ -96,8 +90,8 @@ impl People {
     ) -> Result<MeasureEvidence, FoldError> {
         let persons = told.persons.as_ref();
         match part {
-            Part::All { of } => self.evidence(*of),
-            Part::Present { of, .. } => Self::of(persons, max_rows)?.evidence(*of),
+            Part::All { of } => Ok(self.evidence(*of)),
+            Part::Present { of, .. } => Ok(Self::of(persons, max_rows)?.evidence(*of)),
             Part::Moments {
                 scale, low, high, ..
             } => {
@@ -105,7 +99,17 @@ impl People {
                 let bounds = (*low.min(high), *low.max(high));
                 let found = match max_rows {
                     None => self.of_values(persons, values, *scale)?,
-                    Some(max_rows) => of_totals(persons, &values, *scale, bounds, max_rows)?,
+                    Some(max_rows) => {
+                        let own;
+                        let rows = match &told.persons {
+                            Cow::Borrowed(_) => self,
+                            Cow::Owned(persons) => {
+                                own = Self::of(persons, Some(max_rows))?;
+                                &own
+                            }
+                        };
+                        of_totals(rows, (persons, &values), *scale, (bounds, max_rows))?
+                    }
                 };
                 Ok(MeasureEvidence::Moments(found))
             }
@@ -139,10 +143,10 @@ impl People {
         values: Vec<i64>,
         scale: u32,
     ) -> Result<Moments, FoldError> {
-        let everybody = self.rows.is_none() && self.people.len() == many(persons.len())?;
+        let everybody = !self.is_of_events && self.people().len() == many(persons.len())?;
         let people = match everybody {
-            true => self.people.clone(),
-            false => bitmap(persons, |person| *person)?,
+            true => self.people().clone(),
+            false => bitmap(persons)?.into(),
         };
         let squares = squares(&values);
         Ok(Moments {
@@ -174,13 +178,12 @@ fn squares(values: &[i64]) -> i128 {
     values.chunks(AT_ONCE).map(each).sum()
 }
 
-/// Event tables: a person's total over the rows with a value.
+/// Event tables: a person's total over the rows with a value. `rows` are these.
 fn of_totals(
-    persons: &[u32],
-    values: &[i64],
+    rows: &People,
+    (persons, values): (&[u32], &[i64]),
     scale: u32,
-    bounds: (i128, i128),
-    max_rows: u64,
+    (bounds, max_rows): ((i128, i128), u64),
 ) -> Result<Moments, FoldError> {
     if persons.len() != values.len() {
         return Err(FoldError::Shape);
@@ -190,41 +193,36 @@ fn of_totals(
     let most = u32::try_from(max_rows).unwrap_or(u32::MAX);
     // A value beyond the bounds may be evened out by another row, and not in each part.
     let beyond = |value: &i64| !(bounds.0..=bounds.1).contains(&(*value).into());
-    let (mut people, mut totals, mut each) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut counted, mut squared) = (0_u64, 0_i128);
-    let (mut fewer, mut limited) = (false, false);
+    let (mut totals, mut squared, mut limited) = (Vec::new(), 0_i128, false);
     let mut rest = values;
-    for rows in persons.chunk_by(|a, b| a == b) {
+    for person in persons.chunk_by(|a, b| a == b) {
         let own;
-        (own, rest) = rest.split_at_checked(rows.len()).ok_or(FoldError::Shape)?;
-        let all = many(rows.len())?;
+        (own, rest) = rest
+            .split_at_checked(person.len())
+            .ok_or(FoldError::Shape)?;
+        let all = many(person.len())?;
         let n = all.min(max_rows);
         let (total, of_squares) = match small(own) {
             Some((sum, of_squares)) => (i128::from(sum), i128::from(of_squares)),
             None => sums(own),
         };
         let outside = own.iter().any(beyond);
-        people.extend(rows.first());
-        each.push(i64::try_from(n).map_err(|_| FoldError::TooMany)?);
-        counted += n;
         if n == all && !outside {
             // what counts is all there is
             totals.push(i64::try_from(total).map_err(|_| FoldError::TooMany)?);
             squared += of_squares;
             continue;
         }
-        fewer |= n < all;
         limited = true;
         let total = moments::clamp_total(total, n, most, bounds).ok_or(FoldError::TooMany)?;
         let limit = most_square.checked_mul(n.into());
         totals.push(i64::try_from(total).map_err(|_| FoldError::TooMany)?);
         squared += of_squares.min(limit.ok_or(FoldError::TooMany)?);
     }
-    let people = bitmap(&people, |person| *person)?;
     Ok(Moments {
-        each: Some(contributions(people.clone(), each)?.limited(fewer)),
-        totals: contributions(people, totals)?.limited(limited),
-        rows: counted,
+        totals: contributions(rows.people().clone(), totals)?.limited(limited),
+        rows: rows.rows()?,
+        each: Some(rows.each.clone()),
         squares: squared,
         scale,
     })
@@ -305,10 +303,10 @@ fn of_domain(
             value.elsewhere += u64::from(counted > *n);
         }
     }
-    found.any = bitmap(&any, |person| *person)?;
-    found.nonzero = bitmap(&nonzero, |person| *person)?;
+    found.any = bitmap(&any)?.into();
+    found.nonzero = bitmap(&nonzero)?;
     for (value, with) in found.values.iter_mut().zip(with) {
-        value.people = bitmap(&with, |person| *person)?;
+        value.people = bitmap(&with)?.into();
         value.settle();
     }
     Ok(found)
@@ -333,7 +331,7 @@ pub fn nobody(parts: &[Part]) -> CellEvidence {
         })),
     };
     CellEvidence {
-        people: RoaringBitmap::new(),
+        people: Persons::default(),
         rows: 0,
         each: None,
         measures: parts.iter().map(measure).collect(),
@@ -342,27 +340,25 @@ pub fn nobody(parts: &[Part]) -> CellEvidence {
 
 fn no_values(domain: usize) -> Values {
     Values {
-        any: RoaringBitmap::new(),
+        any: Persons::default(),
         nonzero: RoaringBitmap::new(),
         values: vec![ValueEvidence::default(); domain],
     }
 }
 
 /// Persons in ascending order, each once: as bits in their places, where these are not far apart.
-fn bitmap<T>(rows: &[T], person: impl Fn(&T) -> u32) -> Result<RoaringBitmap, FoldError> {
-    let (Some(first), Some(last)) = (rows.first().map(&person), rows.last().map(&person)) else {
+fn bitmap(rows: &[u32]) -> Result<RoaringBitmap, FoldError> {
+    let (Some(first), Some(last)) = (rows.first().copied(), rows.last().copied()) else {
         return Ok(RoaringBitmap::new());
     };
     let start = first & !0xffff;
     let bytes = usize::try_from(last.saturating_sub(start) / 8).map_err(|_| FoldError::TooMany)?;
     if bytes / APART > rows.len() {
-        let persons = rows.iter().map(person);
-        return RoaringBitmap::from_sorted_iter(persons).map_err(|_| FoldError::Shape);
+        return RoaringBitmap::from_sorted_iter(rows.iter().copied()).map_err(|_| FoldError::Shape);
     }
     let mut bits = vec![0_u8; bytes + 1];
     let mut next = Some(first);
-    for row in rows {
-        let person = person(row);
+    for person in rows.iter().copied() {
         let in_order = next.is_some_and(|next| next <= person);
         next = person.checked_add(1);
         let place = person.checked_sub(start).filter(|_| in_order);
@@ -373,7 +369,7 @@ fn bitmap<T>(rows: &[T], person: impl Fn(&T) -> u32) -> Result<RoaringBitmap, Fo
     Ok(RoaringBitmap::from_lsb0_bytes(start, &bits))
 }
 
-fn contributions(people: RoaringBitmap, each: Vec<i64>) -> Result<Contributions, FoldError> {
+fn contributions(people: Persons, each: Vec<i64>) -> Result<Contributions, FoldError> {
     let found = Contributions::in_order(people, each);
     Ok(found.map_err(|_| FoldError::Shape)?.digested())
 }
@@ -388,7 +384,9 @@ mod tests {
 
     fn totals(rows: &[(u32, i64)]) -> Contributions {
         let (persons, values): (Vec<u32>, Vec<i64>) = rows.iter().copied().unzip();
-        of_totals(&persons, &values, 0, (0, 100), 2).unwrap().totals
+        let people = People::of(&persons, Some(2)).unwrap();
+        let found = of_totals(&people, (&persons, &values), 0, ((0, 100), 2));
+        found.unwrap().totals
     }
 
     #[test]
@@ -399,12 +397,12 @@ mod tests {
         let last: Vec<u32> = (u32::MAX - 20..=u32::MAX).collect();
         for persons in [near, ends, far, last, Vec::new(), vec![9]] {
             let plain = RoaringBitmap::from_sorted_iter(persons.iter().copied()).unwrap();
-            let found = bitmap(&persons, |person| *person).unwrap();
+            let found = bitmap(&persons).unwrap();
             assert!(found == plain, "{} persons", persons.len());
             assert_eq!(found.serialized_size(), plain.serialized_size());
         }
         for wrong in [vec![4, 4], vec![5, 4], vec![1, 3, 2, 9], vec![u32::MAX, 0]] {
-            assert!(bitmap(&wrong, |person| *person).is_err());
+            assert!(bitmap(&wrong).is_err());
         }
     }
 
@@ -413,7 +411,7 @@ mod tests {
     fn what_limits_take_off_somebody_is_noticed() {
         let counted = |rows: &[u32]| {
             let people = People::of(rows, Some(2)).unwrap();
-            match people.evidence(Counted::Rows).unwrap() {
+            match people.evidence(Counted::Rows) {
                 MeasureEvidence::Count(counted) => counted,
                 _ => panic!("it is a count"),
             }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, UInt32Array};
 use proptest::prelude::*;
 use quorate_disclosure::evidence::{
-    CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, Products, ValueEvidence,
-    Values,
+    CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, Persons, Products,
+    ValueEvidence, Values,
 };
 use quorate_query::number::Number;
 use quorate_query::value::Scalar;
@@ -156,7 +156,7 @@ fn counted(
 }
 
 fn plain_cell(persons: &OfPersons<'_>, max_rows: Option<u64>) -> CellEvidence {
-    let people: RoaringBitmap = persons.keys().copied().collect();
+    let people: Persons = persons.keys().copied().collect();
     let (each, _) = counted(persons, max_rows, |_| true);
     let (present, _) = counted(persons, max_rows, |row| row.present == Some(true));
     let mut measures = vec![
@@ -217,10 +217,12 @@ fn plain_moments(persons: &OfPersons<'_>, max_rows: Option<u64>) -> Moments {
 
 fn plain_values(persons: &OfPersons<'_>, max_rows: u64) -> Values {
     let mut found = Values {
-        any: RoaringBitmap::new(),
+        any: Persons::default(),
         nonzero: RoaringBitmap::new(),
         values: vec![ValueEvidence::default(); DOMAIN.len()],
     };
+    let mut any = RoaringBitmap::new();
+    let mut with = vec![RoaringBitmap::new(); DOMAIN.len()];
     for (person, rows) in persons {
         let mut values: Vec<i128> = rows
             .iter()
@@ -229,23 +231,27 @@ fn plain_values(persons: &OfPersons<'_>, max_rows: u64) -> Values {
         values.retain(|value| DOMAIN.contains(value));
         values.sort_unstable();
         values.truncate(usize::try_from(max_rows).unwrap());
-        for (value, of) in DOMAIN.iter().zip(&mut found.values) {
+        for ((value, of), with) in DOMAIN.iter().zip(&mut found.values).zip(&mut with) {
             let n = values.iter().filter(|other| *other == value).count();
             if n > 0 {
-                of.people.insert(*person);
+                with.insert(*person);
                 of.rows += n as u64;
                 of.note(n as u64);
             }
             of.elsewhere += u64::from(n < values.len());
         }
         if !values.is_empty() {
-            found.any.insert(*person);
+            any.insert(*person);
         }
         if values.iter().any(|value| *value != 0) {
             found.nonzero.insert(*person);
         }
     }
-    found.values.iter_mut().for_each(ValueEvidence::settle);
+    for (value, with) in found.values.iter_mut().zip(with) {
+        value.people = with.into();
+        value.settle();
+    }
+    found.any = any.into();
     found
 }
 

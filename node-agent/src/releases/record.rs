@@ -1,6 +1,7 @@
 //! What the release store remembers, record by record, and the bytes of it.
 
 use quorate_disclosure::Finding;
+use quorate_disclosure::evidence::Persons;
 use quorate_disclosure::history::caps::Asked;
 use quorate_disclosure::history::{
     Entry, Facet, Footprint, Form, ReleaseId, Shape, Spread, State, Traits,
@@ -350,11 +351,24 @@ fn read_entry(from: &mut Reader<'_>, version: u8) -> Option<Entry> {
         },
         project: from.text()?,
         core: from.flag()?,
-        facets: from.list(|from| match version {
+        facets: together(from.list(|from| match version {
             FIRST => read_first_facet(from),
             _ => read_facet(from),
-        })?,
+        })?),
     })
+}
+
+/// Facets of which one is mostly about the same persons as the one before: these are held once.
+fn together(mut facets: Vec<Facet>) -> Vec<Facet> {
+    let mut last: Option<Persons> = None;
+    for facet in &mut facets {
+        let people = &mut facet.footprint.people;
+        if let Some(same) = last.filter(|last| last == people) {
+            *people = same;
+        }
+        last = Some(people.clone());
+    }
+    facets
 }
 
 fn write_facet(to: &mut Writer, facet: &Facet) {
@@ -399,7 +413,7 @@ fn read_facet(from: &mut Reader<'_>) -> Option<Facet> {
         },
         shape: read_shape(from)?,
         footprint: Footprint {
-            people: from.people()?,
+            people: from.people()?.into(),
             abs: from.i128()?,
             largest: from.list(read_addend)?,
             sample: from.list(read_addend)?,
@@ -418,7 +432,7 @@ fn read_first_facet(from: &mut Reader<'_>) -> Option<Facet> {
     let counts = from.flag()?;
     let shape = read_shape(from)?;
     let mut footprint = Footprint {
-        people: from.people()?,
+        people: from.people()?.into(),
         abs: from.i128()?,
         largest: from.list(read_addend)?,
         sample: Vec::new(),

@@ -114,7 +114,7 @@ fn entry((predicate, shape, state, core, facets): Raw) -> Entry {
         form,
         shape,
         footprint: Footprint {
-            people,
+            people: people.into(),
             abs,
             sample: largest.iter().rev().copied().collect(),
             largest,

@@ -233,7 +233,7 @@ impl Judge<'_> {
     /// least what the persons there add on average.
     fn may_be_alike(&self, sums: &Sums) -> bool {
         let people = self.members.iter().map(|m| &m.facet.footprint.people);
-        let everybody = people.fold(RoaringBitmap::new(), |all, some| all | some);
+        let everybody = people.fold(RoaringBitmap::new(), |all, some| all | some.as_ref());
         let persons = Spread::of_persons(&everybody);
         let (mut common, mut least) = (0_u64, 0_u64);
         for (place, sum) in sums.nonzero() {
@@ -261,7 +261,7 @@ impl Judge<'_> {
         let mut covered = run.clone();
         let mut people = RoaringBitmap::new();
         for member in beside {
-            people |= &member.facet.footprint.people;
+            people |= member.facet.footprint.people.as_ref();
             for (place, inside) in covered.iter_mut().zip(member.extent.places()) {
                 *place |= inside;
             }
@@ -309,11 +309,11 @@ impl Judge<'_> {
             .filter(|m| covers(m.extent.places(), run));
         let everybody = || {
             let people = self.members.iter().map(|m| &m.facet.footprint.people);
-            people.fold(RoaringBitmap::new(), |all, some| all | some)
+            people.fold(RoaringBitmap::new(), |all, some| all | some.as_ref())
         };
         let (people, places) = match around.next() {
             Some(one) => (
-                one.facet.footprint.people.clone(),
+                one.facet.footprint.people.as_ref().clone(),
                 one.extent.places().to_vec(),
             ),
             None => (everybody(), vec![true; run.len()]),
@@ -336,7 +336,7 @@ impl Judge<'_> {
                 both.map(|(place, inside)| *place && *inside == wanted)
                     .collect()
             };
-            let theirs = &member.facet.footprint.people;
+            let theirs = member.facet.footprint.people.as_ref();
             open.push((&people & theirs, split(true), next + 1));
             open.push((&people - theirs, split(false), next + 1));
         }

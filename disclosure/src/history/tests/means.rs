@@ -95,7 +95,7 @@ impl Clinic {
             each: None,
             rows: people.len(),
             measures: measures.collect(),
-            people: people.clone(),
+            people: people.clone().into(),
         }
     }
 

@@ -248,11 +248,11 @@ fn cell(question: &TableQuestion, rows: &[(u32, Person)]) -> CellEvidence {
             let values = (0..i64::try_from(domain.len()).unwrap()).map(|wanted| ValueEvidence {
                 rows: with(wanted).len(),
                 elsewhere: people.len() - with(wanted).len(),
-                people: with(wanted),
+                people: with(wanted).into(),
                 most: Vec::new(),
             });
             MeasureEvidence::Values(Values {
-                any: people.clone(),
+                any: people.clone().into(),
                 nonzero: &people - with(0),
                 values: values.collect(),
             })
@@ -274,7 +274,7 @@ fn cell(question: &TableQuestion, rows: &[(u32, Person)]) -> CellEvidence {
         each: None,
         rows: people.len(),
         measures: measures.collect(),
-        people: people.clone(),
+        people: people.clone().into(),
     }
 }
 

@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::history::Shape;
 use crate::history::boxes::{are_disjoint, differ_harmlessly, intersection, is_inside, partition};
-use crate::history::sample::{Signature, weight_minus, weight_plus};
 use crate::history::times::Times;
+use crate::history::weights::{weight_minus, weight_plus};
+use crate::signature::Signature;
 
 fn shape(conditions: &str) -> Shape {
     let question = question(&format!("SELECT count(*) FROM person {conditions}"));

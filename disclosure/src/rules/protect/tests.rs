@@ -31,7 +31,7 @@ fn cell(people: &RoaringBitmap, ages: &[i128]) -> CellEvidence {
     let totals = Contributions::of(pairs).unwrap();
     CellEvidence {
         each: None,
-        people: people.clone(),
+        people: people.clone().into(),
         rows: people.len(),
         measures: vec![
             MeasureEvidence::Count(Contributions::ones(people.clone())),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_disclosure::evidence::{
-    CellEvidence, Contributions, Evidence, MeasureEvidence, Moments,
+    CellEvidence, Contributions, Evidence, MeasureEvidence, Moments, Persons,
 };
 use quorate_disclosure::history::History;
 use quorate_disclosure::{Sheet, decide};
@@ -97,6 +97,7 @@ impl World {
     }
 
     fn cell(&self, people: RoaringBitmap, mean: bool) -> anyhow::Result<CellEvidence> {
+        let people = Persons::from(people);
         let rows = people.len();
         let measure = if mean {
             let income = |person: u32| self.income.get(usize::try_from(person).ok()?).copied();

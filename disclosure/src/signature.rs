@@ -15,7 +15,7 @@ const THINNER: u32 = 146;
 
 /// Which persons of the sample are in a set.
 #[derive(Clone)]
-pub(super) struct Signature([u64; WORDS]);
+pub(crate) struct Signature([u64; WORDS]);
 
 /// The sampled person numbers, ascending.
 fn sampled() -> impl Iterator<Item = u32> {
@@ -27,7 +27,7 @@ fn sampled() -> impl Iterator<Item = u32> {
 }
 
 impl Signature {
-    pub(super) fn of(people: &RoaringBitmap) -> Self {
+    pub(crate) fn of(people: &RoaringBitmap) -> Self {
         let mut words = [0_u64; WORDS];
         let mut mark = |at: usize| {
             if let Some(word) = words.get_mut(at / 64) {
@@ -48,33 +48,33 @@ impl Signature {
     }
 
     /// At least so many persons are in exactly one of them; counting ends at `enough`.
-    pub(super) fn xor(&self, other: &Self, enough: u64) -> u64 {
+    pub(crate) fn xor(&self, other: &Self, enough: u64) -> u64 {
         self.combined([other, other], enough, |q, a, _| q ^ a)
     }
 
     /// At least so many persons are in this and not in the other; counting ends at `enough`.
-    pub(super) fn outside(&self, other: &Self, enough: u64) -> u64 {
+    pub(crate) fn outside(&self, other: &Self, enough: u64) -> u64 {
         self.combined([other, other], enough, |q, a, _| q & !a)
     }
 
     /// At least so many persons have a coefficient in `q + a - b`; counting ends at `enough`.
-    pub(super) fn plus(&self, legs: [&Self; 2], enough: u64) -> u64 {
+    pub(crate) fn plus(&self, legs: [&Self; 2], enough: u64) -> u64 {
         self.combined(legs, enough, |q, a, b| (q | a | b) & !((q ^ a) & b))
     }
 
     /// At least so many persons have a coefficient in `q - a - b`; counting ends at `enough`.
-    pub(super) fn minus(&self, legs: [&Self; 2], enough: u64) -> u64 {
+    pub(crate) fn minus(&self, legs: [&Self; 2], enough: u64) -> u64 {
         self.combined(legs, enough, |q, a, b| (q | a | b) & !(q & (a ^ b)))
     }
 
     /// At least so many persons are in one of the first two and not in the third, or the other way;
     /// counting ends at `enough`.
-    pub(super) fn either_xor(&self, legs: [&Self; 2], enough: u64) -> u64 {
+    pub(crate) fn either_xor(&self, legs: [&Self; 2], enough: u64) -> u64 {
         self.combined(legs, enough, |q, a, b| (q | a) ^ b)
     }
 
     /// At least so many persons are in exactly one of them; counting ends at `enough`.
-    pub(super) fn alone(&self, legs: [&Self; 2], enough: u64) -> u64 {
+    pub(crate) fn alone(&self, legs: [&Self; 2], enough: u64) -> u64 {
         self.combined(legs, enough, |q, a, b| (q ^ a ^ b) & !(q & a & b))
     }
 
@@ -94,51 +94,6 @@ impl Signature {
         }
         found
     }
-}
-
-/// How many are tried one by one before sets are compared whole.
-const TRIED: usize = 64;
-
-/// Whether so many of the first are not in the second. Sets that have nothing to do with each other
-/// show it by their first few persons.
-pub(super) fn lack(first: &RoaringBitmap, second: &RoaringBitmap, enough: u64) -> bool {
-    let mut outside = 0_u64;
-    for person in first.iter().take(TRIED) {
-        outside += u64::from(!second.contains(person));
-        if outside >= enough {
-            return true;
-        }
-    }
-    first.difference_len(second) >= enough
-}
-
-/// How many persons have a coefficient in `q + a - b`, those in one of them but not those in `b` and
-/// one of the others; where these are `enough` surely, perhaps fewer, but enough.
-pub(super) fn weight_plus(q: &RoaringBitmap, [a, b]: [&RoaringBitmap; 2], enough: u64) -> u64 {
-    let (qa, qb, ab) = (
-        q.intersection_len(a),
-        q.intersection_len(b),
-        a.intersection_len(b),
-    );
-    let twice = qb.saturating_add(ab).saturating_mul(2).saturating_add(qa);
-    let once = q.len().saturating_add(a.len()).saturating_add(b.len());
-    if once.saturating_sub(twice) >= enough {
-        return once.saturating_sub(twice);
-    }
-    // the smallest of the three is quickest made
-    let all = match qa.min(qb).min(ab) {
-        0 => 0,
-        least if least == qa => (q & a).intersection_len(b),
-        least if least == qb => (q & b).intersection_len(a),
-        _ => (a & b).intersection_len(q),
-    };
-    let thrice = all.saturating_mul(3);
-    once.saturating_add(thrice).saturating_sub(twice)
-}
-
-/// The same of `q - a - b`: those in one of them, but not those in `q` and one of the others.
-pub(super) fn weight_minus(q: &RoaringBitmap, [a, b]: [&RoaringBitmap; 2], enough: u64) -> u64 {
-    weight_plus(a, [b, q], enough)
 }
 
 #[cfg(test)]
@@ -189,37 +144,6 @@ mod tests {
             for (found, truth, stopped) in plain {
                 prop_assert_eq!(found, truth);
                 prop_assert!(stopped <= truth && stopped >= enough.min(truth));
-            }
-        }
-
-        /// However few are tried, it is what the whole sets say.
-        #[test]
-        fn who_lacks_is_counted(a in people(), b in people(), enough in 0_u64..90) {
-            prop_assert_eq!(lack(&a, &b, enough), (&a - &b).len() >= enough);
-            let many: RoaringBitmap = (0..200).chain(&b).collect();
-            prop_assert_eq!(lack(&many, &b, enough), (&many - &b).len() >= enough);
-        }
-
-        /// Weights are those of the plain definition.
-        #[test]
-        fn weights_are_numbers_of_persons(q in people(), a in people(), b in people(), enough in 0_u64..90) {
-            let coefficient = |person: u32, sign: i32| {
-                let one = |people: &RoaringBitmap| i32::from(people.contains(person));
-                one(&q) + sign * one(&a) - one(&b)
-            };
-            let any = &q | &a | &b;
-            let truth = |sign: i32| {
-                let counted = any.iter().filter(|person| coefficient(*person, sign) != 0);
-                u64::try_from(counted.count()).unwrap()
-            };
-            let legs = [&a, &b];
-            prop_assert_eq!(weight_plus(&q, legs, u64::MAX), truth(1));
-            prop_assert_eq!(weight_minus(&q, legs, u64::MAX), truth(-1));
-            for (found, truth) in [
-                (weight_plus(&q, legs, enough), truth(1)),
-                (weight_minus(&q, legs, enough), truth(-1)),
-            ] {
-                prop_assert!(found <= truth && found >= enough.min(truth));
             }
         }
     }
