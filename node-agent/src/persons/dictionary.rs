@@ -28,14 +28,40 @@ impl Dictionary {
         }
     }
 
-    #[inline]
     pub(super) fn int(&self, key: i64) -> Option<u32> {
-        let place = self.place(key).and_then(|place| self.window.get(place));
-        match place.and_then(|found| found.checked_sub(1)) {
+        match self.near(key).checked_sub(1) {
             None if self.ints.is_empty() => None,
             None => self.ints.get(&key).copied(),
             found => found,
         }
+    }
+
+    /// The numbers of some keys; `new` says what stands for a key that has none, given its place among
+    /// them. The window is looked into for all of them before anything is asked of what was found, so
+    /// that the processor need not wait for one to look for the next.
+    pub(super) fn ints<E>(
+        &self,
+        keys: &[i64],
+        mut new: impl FnMut(usize, i64) -> Result<u32, E>,
+    ) -> Result<Vec<u32>, E> {
+        let mut found: Vec<u32> = keys.iter().map(|key| self.near(*key)).collect();
+        for (at, (number, key)) in found.iter_mut().zip(keys).enumerate() {
+            *number = match number.checked_sub(1) {
+                Some(number) => number,
+                None => match self.ints.get(key) {
+                    Some(number) => *number,
+                    None => new(at, *key)?,
+                },
+            };
+        }
+        Ok(found)
+    }
+
+    /// What the window holds of a key: its number plus one, or 0.
+    #[inline]
+    fn near(&self, key: i64) -> u32 {
+        let place = self.place(key).and_then(|place| self.window.get(place));
+        place.copied().unwrap_or(0)
     }
 
     pub(super) fn other(&self, bytes: &[u8]) -> Option<u32> {

@@ -209,12 +209,8 @@ impl Known {
             Ok(0)
         };
         let ids = if let Some(ints) = keys.as_primitive_opt::<Int64Type>() {
-            let rows = ints.values().iter().enumerate();
-            let id = |(row, key): (usize, &i64)| match self.dictionary.int(*key) {
-                Some(person) => Ok(person),
-                None => note(row, Some(UnitKey::Int(*key))),
-            };
-            rows.map(id).collect::<Result<_, _>>()?
+            let new = |row: usize, key: i64| note(row, Some(UnitKey::Int(key)));
+            self.dictionary.ints(ints.values(), new)?
         } else if let Some(texts) = keys.as_string_opt::<i32>() {
             let mut spelling = vec![UnitKey::TEXT];
             let id = |row: usize| {
