@@ -7,8 +7,12 @@ use super::key::UnitKey;
 
 /// Numbers that a window may hold beyond four for each key.
 const SLACK: u64 = 1 << 16;
+/// With so many keys outside, it is looked whether a window can be laid around most of them.
+const MANY: usize = 1 << 10;
+/// The window is laid around all keys, or leaves out one of so many at either end.
+const LEFT_OUT: [usize; 3] = [usize::MAX, 1 << 8, 1 << 4];
 
-/// The numbers of known keys. Maps are only ever looked up, never walked.
+/// The numbers of known keys. No order of a map is ever seen.
 #[derive(Default)]
 pub(super) struct Dictionary {
     /// First key of the window.
@@ -16,6 +20,8 @@ pub(super) struct Dictionary {
     /// Number of the key at its place, plus one; 0 for an unknown key.
     window: Vec<u32>,
     inside: u64,
+    /// Keys outside that it takes to look for another window.
+    patience: usize,
     ints: HashMap<i64, u32>,
     others: HashMap<Box<[u8]>, u32>,
 }
@@ -76,6 +82,10 @@ impl Dictionary {
             UnitKey::Int(key) => {
                 if !self.reach(key) || person == u32::MAX {
                     self.ints.insert(key, person);
+                    if self.ints.len() >= self.patience.max(MANY) {
+                        self.gather();
+                        self.patience = self.ints.len().saturating_mul(2);
+                    }
                     return;
                 }
                 let place = self.place(key);
@@ -102,6 +112,46 @@ impl Dictionary {
         }
     }
 
+    /// Lays the window around nearly all keys, if these are not far apart. Keys that come in any order
+    /// would else stay outside, since the first few of them are.
+    fn gather(&mut self) {
+        let inside = (self.base..).zip(self.window.drain(..));
+        let inside = inside.filter_map(|(key, found)| Some((key, found.checked_sub(1)?)));
+        let mut keys: Vec<(i64, u32)> = inside.chain(self.ints.drain()).collect();
+        keys.sort_unstable();
+        let fits = |keys: &&[(i64, u32)]| match (keys.first(), keys.last()) {
+            (Some((first, _)), Some((last, _))) => {
+                let width = i128::from(*last) - i128::from(*first);
+                width < i128::from(most(keys.len())) && keys.iter().all(|key| key.1 < u32::MAX)
+            }
+            _ => false,
+        };
+        let spans = LEFT_OUT.iter().filter_map(|part| {
+            let out = keys.len() / part;
+            keys.get(out..keys.len() - out)
+        });
+        let span = spans.into_iter().find(fits).unwrap_or_default();
+        self.base = span.first().map_or(0, |(key, _)| *key);
+        self.inside = 0;
+        for (key, person) in span {
+            let place = self.place(*key).unwrap_or(usize::MAX);
+            self.window.resize(place.saturating_add(1), 0);
+            if let Some(slot) = self.window.get_mut(place) {
+                *slot = person + 1;
+                self.inside += 1;
+            }
+        }
+        let (base, held) = (self.base, self.window.len());
+        let is_inside = |key: i64| {
+            let place = key
+                .checked_sub(base)
+                .and_then(|at| usize::try_from(at).ok());
+            place.is_some_and(|place| place < held)
+        };
+        let outside = keys.iter().filter(|(key, _)| !is_inside(*key));
+        self.ints = outside.copied().collect();
+    }
+
     #[inline]
     fn place(&self, key: i64) -> Option<usize> {
         usize::try_from(key.checked_sub(self.base)?).ok()
@@ -121,7 +171,7 @@ impl Dictionary {
         let (base, held) = (i128::from(self.base), self.window.len());
         let end = base + i128::try_from(held).unwrap_or(i128::MAX / 2);
         let (low, high) = (base.min(key.into()), end.max(i128::from(key) + 1));
-        let most = self.inside.saturating_mul(4).saturating_add(SLACK);
+        let most = most(usize::try_from(self.inside).unwrap_or(usize::MAX));
         if high - low > i128::from(most) {
             return false;
         }
@@ -147,5 +197,41 @@ impl Dictionary {
             self.window.resize(width, 0);
         }
         true
+    }
+}
+
+/// The widest that a window of so many keys may be.
+fn most(keys: usize) -> u64 {
+    let keys = u64::try_from(keys).unwrap_or(u64::MAX);
+    keys.saturating_mul(4).saturating_add(SLACK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_in_any_order_come_into_the_window() {
+        let mut dictionary = Dictionary::default();
+        // every third number is a key; one in a hundred is nowhere near
+        let near = |at: u32| 5_000_000 + 3 * i64::from(at.wrapping_mul(40_503) % 65_536);
+        let far = |at: u32| (i64::from(at) << 40) * if at % 2 == 0 { 1 } else { -1 };
+        let key = |at: u32| match at % 100 {
+            99 => UnitKey::Int(far(at)),
+            _ => UnitKey::Int(near(at)),
+        };
+        for at in 0..50_000 {
+            assert!(dictionary.get(&key(at)).is_none(), "{at}");
+            dictionary.insert(key(at), at);
+        }
+        for at in 0..50_000 {
+            assert_eq!(dictionary.get(&key(at)), Some(at));
+        }
+        assert!(dictionary.ints.len() < 4000, "{}", dictionary.ints.len());
+        let ends = [i64::MIN, i64::MAX, 0, 4_999_999, 5_000_001];
+        let found = dictionary.ints(&ends, |at, _| Ok::<_, ()>(100 + u32::try_from(at).unwrap()));
+        assert_eq!(found.unwrap(), [100, 101, 102, 103, 104]);
+        dictionary.remove(&key(7));
+        assert!(dictionary.get(&key(7)).is_none() && dictionary.get(&key(8)).is_some());
     }
 }
