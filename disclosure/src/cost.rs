@@ -90,7 +90,7 @@ struct World<'a> {
     state: u64,
     /// Persons by column and value.
     with: Vec<Vec<RoaringBitmap>>,
-    incomes: Vec<i128>,
+    incomes: Vec<i64>,
     epoch: &'static str,
 }
 
@@ -117,7 +117,7 @@ impl<'a> World<'a> {
             world.with.push(with);
         }
         for _ in 0..size.persons {
-            let income = i128::from(world.below(450)).pow(2);
+            let income = i64::from(world.below(450)).pow(2);
             world.incomes.push(income.min(200_000));
         }
         world
@@ -230,18 +230,21 @@ impl<'a> World<'a> {
             Measure::Moments { .. } => {
                 let income = |person: u32| {
                     let at = usize::try_from(person).ok()?;
-                    Some((person, *self.incomes.get(at)?))
+                    self.incomes.get(at).copied()
                 };
-                let totals: Vec<(u32, i128)> = people.iter().filter_map(income).collect();
+                let totals: Vec<i64> = people.iter().filter_map(income).collect();
+                let square = |income: &i64| i128::from(*income) * i128::from(*income);
                 MeasureEvidence::Moments(Moments {
                     each: None,
                     rows: people.len(),
-                    squares: totals.iter().map(|(_, income)| income * income).sum(),
-                    totals: Contributions::of(totals).ok()?,
+                    squares: totals.iter().map(square).sum(),
+                    totals: Contributions::in_order(people.clone(), totals)
+                        .ok()?
+                        .digested(),
                     scale: 0,
                 })
             }
-            _ => MeasureEvidence::Count(Contributions::ones(people.clone())),
+            _ => MeasureEvidence::Count(Contributions::ones(people.clone()).digested()),
         };
         Some(CellEvidence {
             each: None,

@@ -20,9 +20,19 @@ fn set_of(predicate: &Predicate, column: &ColumnRef) -> Set {
 /// The columns whose sets differ.
 #[must_use]
 pub fn differing_columns<'a>(a: &'a Predicate, b: &'a Predicate) -> BTreeSet<&'a ColumnRef> {
-    let all = a.boxes.keys().chain(b.boxes.keys());
-    all.filter(|column| a.boxes.get(column) != b.boxes.get(column))
-        .collect()
+    differing(a, b).collect()
+}
+
+/// The same, one after the other.
+pub(super) fn differing<'a>(
+    a: &'a Predicate,
+    b: &'a Predicate,
+) -> impl Iterator<Item = &'a ColumnRef> {
+    let of_a = a.boxes.iter();
+    let of_a = of_a.filter(|(column, set)| b.boxes.get(column) != Some(*set));
+    let only_b = b.boxes.keys();
+    let only_b = only_b.filter(|column| !a.boxes.contains_key(column));
+    of_a.map(|(column, _)| column).chain(only_b)
 }
 
 /// Whether every row of one is a row of the other, by boxes and cohorts alone.

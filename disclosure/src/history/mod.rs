@@ -48,7 +48,7 @@ pub(crate) use same::{by_event, in_form, same};
 pub use spread::{Spread, Traits};
 pub(crate) use view::{Hit, Near};
 
-use family::{FamilyAudit, Setting};
+use family::{Conflict, FamilyAudit, Setting};
 use shown::{Mark, Shown};
 use times::{Changed, Times};
 use view::{Rule, View};
@@ -72,6 +72,9 @@ const RULES: [Rule; 9] = [
     },
     Rule { find: states::find },
 ];
+
+/// With so many entries families are audited while the other rules look at releases.
+const LONG: usize = 200;
 
 /// How many releases of a family a finding names.
 const NAMED: usize = 8;
@@ -197,24 +200,36 @@ impl History {
         from: &Standpoint<'_>,
         facets: &[FacetCandidate<'_>],
     ) -> Vec<Hit> {
-        let mut hits = Vec::new();
-        self.families.stand_in(self.times.begun(from.epoch));
-        for candidate in self.news(from, facets) {
-            hits.extend(self.find(from, candidate, None));
-            let setting = Setting {
-                codebook: from.codebook,
-                params: from.params,
-                releases: &self.shown,
-            };
-            let conflict = self.families.audit(&candidate.facet, &setting);
-            hits.extend(conflict.map(|conflict| Hit {
-                rule: "H2f",
-                why: format!("{}; {}", conflict.why, self.named(&conflict.among)),
-                statistic: Some(conflict.statistic),
-                near: Near::No,
-            }));
-        }
-        hits
+        let (shown, families) = (&self.shown, &mut self.families);
+        families.stand_in(self.times.begun(from.epoch));
+        let setting = Setting {
+            codebook: from.codebook,
+            params: from.params,
+            releases: shown,
+        };
+        let news = news(shown, from, facets);
+        let by_rules = || {
+            news.iter()
+                .map(|one| find(shown, from, one, None))
+                .collect()
+        };
+        let in_families = || {
+            let conflicts = news.iter().map(|one| families.audit(&one.facet, &setting));
+            conflicts.collect()
+        };
+        let long = shown.entries().len() >= LONG;
+        let (hits, conflicts): (Vec<Vec<Hit>>, Vec<Option<Conflict>>) =
+            beside(long, by_rules, in_families);
+        let hit = |conflict: Conflict| Hit {
+            rule: "H2f",
+            why: format!("{}; {}", conflict.why, named(shown, &conflict.among)),
+            statistic: Some(conflict.statistic),
+            near: Near::No,
+        };
+        let conflicts = conflicts.into_iter().map(|found| found.map(hit));
+        let both = hits.into_iter().zip(conflicts);
+        both.flat_map(|(hits, more)| hits.into_iter().chain(more))
+            .collect()
     }
 
     /// As [`Self::audit`], of what cells of one measure of this question add up to.
@@ -225,8 +240,8 @@ impl History {
         vec: [u8; 32],
     ) -> Vec<Hit> {
         let within = Some((from.start.entries, vec));
-        let news = self.news(from, facets).into_iter();
-        news.flat_map(|candidate| self.find(from, candidate, within))
+        let news = news(&self.shown, from, facets).into_iter();
+        news.flat_map(|candidate| find(&self.shown, from, candidate, within))
             .collect()
     }
 
@@ -240,66 +255,91 @@ impl History {
             says.then(|| entry.name())
         })
     }
+}
 
-    /// Names of releases, the newest first and not more than a few.
-    fn named(&self, facets: &[usize]) -> String {
-        let mut names: Vec<String> = Vec::new();
-        for number in facets.iter().rev() {
-            let name = self.shown.get(*number).map(|(_, entry, _)| entry.name());
-            names.extend(name.filter(|name| !names.contains(name)));
-        }
-        let more = names.len().saturating_sub(NAMED);
-        names.truncate(NAMED);
-        match more {
-            0 => format!("its family: {}", names.join(", ")),
-            more => format!("its family: {} and {more} more", names.join(", ")),
-        }
+/// Names of releases, the newest first and not more than a few.
+fn named(shown: &Shown, facets: &[usize]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for number in facets.iter().rev() {
+        let name = shown.get(*number).map(|(_, entry, _)| entry.name());
+        names.extend(name.filter(|name| !names.contains(name)));
     }
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    match more {
+        0 => format!("its family: {}", names.join(", ")),
+        more => format!("its family: {} and {more} more", names.join(", ")),
+    }
+}
 
-    fn news<'f, 'a>(
-        &self,
-        from: &Standpoint<'_>,
-        facets: &'f [FacetCandidate<'a>],
-    ) -> Vec<&'f FacetCandidate<'a>> {
-        let news = |candidate: &&FacetCandidate<'_>| {
-            let facet = &candidate.facet;
-            let says = |also: &Statement| {
-                let shape = same(&also.shape, also.form, from.codebook);
-                let also = Statement {
-                    shape,
-                    ..also.clone()
-                };
-                self.shown.states(&also, from.epoch).is_some()
+/// The facets that say something which is not known yet.
+fn news<'f, 'a>(
+    shown: &Shown,
+    from: &Standpoint<'_>,
+    facets: &'f [FacetCandidate<'a>],
+) -> Vec<&'f FacetCandidate<'a>> {
+    let news = |candidate: &&FacetCandidate<'_>| {
+        let facet = &candidate.facet;
+        let says = |also: &Statement| {
+            let shape = same(&also.shape, also.form, from.codebook);
+            let also = Statement {
+                shape,
+                ..also.clone()
             };
-            let also = candidate.across.also.iter().any(says);
-            let known = candidate.exact && (also || self.shown.says(facet, from.epoch).is_some());
-            !known && !facet.footprint.people.is_empty()
+            shown.states(&also, from.epoch).is_some()
         };
-        facets.iter().filter(news).collect()
-    }
+        let also = candidate.across.also.iter().any(says);
+        let known = candidate.exact && (also || shown.says(facet, from.epoch).is_some());
+        !known && !facet.footprint.people.is_empty()
+    };
+    facets.iter().filter(news).collect()
+}
 
-    fn find(
-        &self,
-        from: &Standpoint<'_>,
-        candidate: &FacetCandidate<'_>,
-        within: Option<(usize, [u8; 32])>,
-    ) -> Vec<Hit> {
-        let view = self.view(from, within);
-        let mut hits = Vec::new();
-        for rule in &RULES {
-            hits.extend((rule.find)(&view, candidate));
-        }
-        hits
+/// What the rules find against a facet.
+fn find(
+    shown: &Shown,
+    from: &Standpoint<'_>,
+    candidate: &FacetCandidate<'_>,
+    within: Option<(usize, [u8; 32])>,
+) -> Vec<Hit> {
+    let view = view(shown, from, within);
+    let mut hits = Vec::new();
+    for rule in &RULES {
+        hits.extend((rule.find)(&view, candidate));
     }
+    hits
+}
 
-    fn view<'v>(&'v self, from: &'v Standpoint<'_>, within: Option<(usize, [u8; 32])>) -> View<'v> {
-        View {
-            shown: &self.shown,
-            changed: &from.changed,
-            epoch: from.epoch,
-            params: from.params,
-            codebook: from.codebook,
-            within,
-        }
+fn view<'v>(
+    shown: &'v Shown,
+    from: &'v Standpoint<'_>,
+    within: Option<(usize, [u8; 32])>,
+) -> View<'v> {
+    View {
+        shown,
+        changed: &from.changed,
+        epoch: from.epoch,
+        params: from.params,
+        codebook: from.codebook,
+        within,
     }
+}
+
+/// What two pieces of work come to, side by side if they are long.
+fn beside<A: Send, B>(
+    long: bool,
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B,
+) -> (A, B) {
+    if !long {
+        return (one(), other());
+    }
+    std::thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        match one.join() {
+            Ok(one) => (one, other),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }

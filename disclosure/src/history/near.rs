@@ -75,7 +75,9 @@ impl History {
             let entry = self.shown.entry(number)?;
             self.size_shown(from, entry, asked, size)
         })?;
-        let least = self.view(from, None).k_diff().saturating_mul(FINER);
+        let least = super::view(&self.shown, from, None)
+            .k_diff()
+            .saturating_mul(FINER);
         let enough = shown.to_integer()? >= i128::from(least);
         enough.then_some(shown)
     }
@@ -88,7 +90,7 @@ impl History {
         asked: &Entry,
         size: &FacetCandidate<'_>,
     ) -> Option<Number> {
-        let view = self.view(from, None);
+        let view = super::view(&self.shown, from, None);
         let State::Released(parts) = &entry.state else {
             return None;
         };
@@ -113,7 +115,7 @@ impl History {
         asked: &Entry,
         facets: &[FacetCandidate<'_>],
     ) -> bool {
-        let view = self.view(from, None);
+        let view = super::view(&self.shown, from, None);
         let mut pairs = facets.iter().zip(&entry.facets);
         is_ample(&entry.facets, from.params)
             && entry.id.vec == asked.id.vec

@@ -64,7 +64,7 @@ impl History {
             State::Near(parts) => (parts, true),
             State::Sacrificed | State::Union { .. } => return None,
         };
-        let view = self.view(from, None);
+        let view = super::view(&self.shown, from, None);
         let pairs = facets.iter().zip(&entry.facets);
         let moved = pairs.map(|(now, then)| view.difference(&now.facet, entry, then));
         let statistic = persons("changed", moved.min()?, view.k_diff())?;

@@ -10,7 +10,7 @@
 use quorate_query::codebook::Codebook;
 use quorate_query::question::Predicate;
 
-use super::boxes::differing_columns;
+use super::boxes;
 use super::candidate::FacetCandidate;
 use super::entry::{Entry, Facet};
 use super::family::field::Fp;
@@ -38,9 +38,13 @@ pub(super) fn find(view: &View<'_>, candidate: &FacetCandidate<'_>) -> Vec<Hit> 
     if !candidate.exact || view.within.is_some() {
         return Vec::new();
     }
+    let is_older = |entry: &Entry| entry.id.epoch != view.epoch;
+    let mut all = view.others(candidate, (1, u64::MAX));
+    if !all.any(|(_, _, entry, _)| is_older(entry)) {
+        return Vec::new();
+    }
     let others = most_like(view, candidate);
-    let is_older = |other: &Other<'_>| other.entry.id.epoch != view.epoch;
-    if !others.iter().any(is_older) {
+    if !others.iter().any(|other| is_older(other.entry)) {
         return Vec::new();
     }
     let k_diff = view.k_diff();
@@ -104,8 +108,13 @@ fn most_like<'v>(view: &'v View<'_>, candidate: &'v FacetCandidate<'_>) -> Vec<O
 /// that a difference may be of few.
 fn differing(facet: &Facet, other: &Facet, codebook: &Codebook) -> Option<usize> {
     let (a, b): (&Predicate, &Predicate) = (&facet.shape.predicate, &other.shape.predicate);
-    let columns = differing_columns(a, b);
-    let told = |column: &&_| codebook.column(column).is_some_and(|c| c.missing_public);
+    let mut columns = 0_usize;
+    for column in boxes::differing(a, b) {
+        if codebook.column(column).is_some_and(|c| c.missing_public) {
+            return None;
+        }
+        columns = columns.saturating_add(1);
+    }
     let cohorts = a
         .cohorts
         .iter()
@@ -116,5 +125,5 @@ fn differing(facet: &Facet, other: &Facet, codebook: &Codebook) -> Option<usize>
         .iter()
         .filter(|own| !a.cohorts.contains(own))
         .count();
-    (!columns.iter().any(told)).then(|| columns.len().saturating_add(cohorts).saturating_add(more))
+    Some(columns.saturating_add(cohorts).saturating_add(more))
 }

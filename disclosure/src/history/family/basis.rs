@@ -166,6 +166,7 @@ impl Row {
 }
 
 /// What a new region adds to a basis: one at its pivot, zero at every pivot of the basis.
+#[derive(Clone)]
 pub(super) struct Residue(Row);
 
 /// A reduced basis over some places.

@@ -196,6 +196,13 @@ impl Grid {
         Ok(is_new)
     }
 
+    /// Takes in a release that fits, and of which it is known what it adds.
+    pub(super) fn admit_known(&mut self, covers: &Covers, adds: Residue) -> Result<bool, TooLarge> {
+        self.taken.push(self.sides(covers));
+        self.basis.insert(adds);
+        Ok(true)
+    }
+
     /// What a release would add. It must fit.
     pub(super) fn residue(&self, covers: &Covers, content: impl Into<Content>) -> Option<Residue> {
         self.basis.residue(&self.region(covers), content)

@@ -35,6 +35,16 @@ pub(super) struct Kept {
     pub(super) even: Vec<Sums>,
     /// What the newest release of a member's box says more than that member, which the basis rests on.
     pub(super) newest: BTreeMap<usize, Sums>,
+    /// What the release would add that was asked about last: mostly it is the next to be admitted.
+    pub(super) asked: Option<Asked>,
+}
+
+/// A release, and what it would add to a family as it is.
+#[derive(Clone)]
+pub(super) struct Asked {
+    covers: Covers,
+    content: Content,
+    residue: Residue,
 }
 
 /// With more drifts than this nothing is told that would need comparing with them.
@@ -72,8 +82,14 @@ impl Kept {
     pub(super) fn admit(&mut self, number: usize, covers: Covers, facet: &Facet) {
         let content = self.content(facet);
         let mixed = !self.changed.is_empty();
+        let asked = self.asked.take();
+        let asked = asked.filter(|asked| asked.covers == covers && asked.content == content);
         if let Ok(grid) = &mut self.grid {
-            match grid.admit(&covers, content.clone()) {
+            let admitted = match asked {
+                Some(asked) => grid.admit_known(&covers, asked.residue),
+                None => grid.admit(&covers, content.clone()),
+            };
+            match admitted {
                 Err(too_large) => self.grid = Err(too_large),
                 Ok(true) => {}
                 Ok(false) => {
@@ -112,7 +128,8 @@ impl Kept {
             Err(too_large) => return Some(too_large.conflict()),
         };
         let mut cut;
-        let grid = if grid.fits(new) {
+        let fits = grid.fits(new);
+        let grid = if fits {
             grid
         } else {
             // Only what leaves cuts for good.
@@ -171,10 +188,16 @@ impl Kept {
             }
         });
         let left = || family.what_is_left(&residue);
-        found
+        let found = found
             .break_value()
             .or_else(left)
-            .or_else(|| family.across())
+            .or_else(|| family.across());
+        self.asked = (fits && found.is_none()).then(|| Asked {
+            covers: new.clone(),
+            content,
+            residue,
+        });
+        found
     }
 }
 

@@ -49,7 +49,7 @@ fn candidate(column: u8, adds: &Adds) -> FacetCandidate<'static> {
 fn ask(history: &mut History, candidate: FacetCandidate<'_>) -> Vec<&'static str> {
     let (book, params) = (book(), ReleaseParams::default());
     let from = history.standpoint(&book, &params, "e0");
-    let hits = history.find(&from, &candidate, None);
+    let hits = crate::history::find(&history.shown, &from, &candidate, None);
     if hits.is_empty() {
         leave(history, candidate.facet, [0; 32]);
     }

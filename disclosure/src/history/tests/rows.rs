@@ -53,8 +53,8 @@ fn ask(history: &mut History, facet: Facet) -> Vec<&'static str> {
     let from = history.standpoint(&book, &params, "e0");
     let candidate = candidate(facet);
     let mut hits = Vec::new();
-    for news in history.news(&from, std::slice::from_ref(&candidate)) {
-        hits.extend(history.find(&from, news, None));
+    for news in crate::history::news(&history.shown, &from, std::slice::from_ref(&candidate)) {
+        hits.extend(crate::history::find(&history.shown, &from, news, None));
     }
     if hits.is_empty() {
         leave(history, candidate.facet, VEC);
@@ -168,7 +168,7 @@ fn sums_within_other_bounds_are_not_released_beside_each_other() {
         let contributions = contributions(&moved);
         let mut candidate = candidate(facet(Form::Sum([2; 32]), &moved, shape.clone()));
         candidate.contributions = Some(Addends::Of(std::borrow::Cow::Borrowed(&contributions)));
-        let hits = history.find(&from, &candidate, None);
+        let hits = crate::history::find(&history.shown, &from, &candidate, None);
         hits.into_iter().map(|hit| hit.rule).collect::<Vec<_>>()
     };
     assert!(found(&history, &all, 0).contains(&"H1s"));

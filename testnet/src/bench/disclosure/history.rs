@@ -105,12 +105,12 @@ impl World {
             MeasureEvidence::Moments(Moments {
                 each: None,
                 squares: each.iter().map(|x| i128::from(*x) * i128::from(*x)).sum(),
-                totals: Contributions::in_order(people.clone(), each)?,
+                totals: Contributions::in_order(people.clone(), each)?.digested(),
                 rows,
                 scale: 0,
             })
         } else {
-            MeasureEvidence::Count(Contributions::ones(people.clone()))
+            MeasureEvidence::Count(Contributions::ones(people.clone()).digested())
         };
         Ok(CellEvidence {
             each: None,

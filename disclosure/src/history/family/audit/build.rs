@@ -41,6 +41,7 @@ impl FamilyAudit {
             drifts: Vec::new(),
             newest: BTreeMap::new(),
             even: Vec::new(),
+            asked: None,
         };
         for (number, known, facet) in members {
             family.admit(number, covers(known, base, pair, &self.names), facet);

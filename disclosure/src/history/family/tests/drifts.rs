@@ -325,6 +325,7 @@ fn family(changed: RoaringBitmap) -> Kept {
         drifts: Vec::new(),
         newest: BTreeMap::new(),
         even: Vec::new(),
+        asked: None,
     }
 }
 
