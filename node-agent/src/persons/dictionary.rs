@@ -215,7 +215,7 @@ mod tests {
         let mut dictionary = Dictionary::default();
         // every third number is a key; one in a hundred is nowhere near
         let near = |at: u32| 5_000_000 + 3 * i64::from(at.wrapping_mul(40_503) % 65_536);
-        let far = |at: u32| (i64::from(at) << 40) * if at % 2 == 0 { 1 } else { -1 };
+        let far = |at: u32| (i64::from(at) - 25_000) << 40;
         let key = |at: u32| match at % 100 {
             99 => UnitKey::Int(far(at)),
             _ => UnitKey::Int(near(at)),
