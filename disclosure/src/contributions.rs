@@ -2,6 +2,7 @@
 //!
 //! What this file must not know: measures, rules. No `Debug`, no `Serialize`, as for all evidence.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -267,15 +268,14 @@ impl Contributions {
         u64::try_from(more).unwrap_or(u64::MAX)
     }
 
-    /// Whether they are known to be the same without looking at anybody.
-    fn is_one_with(&self, other: &Self) -> bool {
-        let same = match (&self.each, &other.each) {
-            (Each::One, Each::One) => true,
-            (Each::Small(own), Each::Small(theirs)) => Arc::ptr_eq(own, theirs),
-            (Each::Large(own), Each::Large(theirs)) => Arc::ptr_eq(own, theirs),
-            _ => false,
+    /// Where they are held: those of one place are the same.
+    fn held(&self) -> Held {
+        let each = match &self.each {
+            Each::One => 0,
+            Each::Small(each) => Arc::as_ptr(each).addr(),
+            Each::Large(each) => Arc::as_ptr(each).addr(),
         };
-        same && self.limited == other.limited && self.people.is_one_with(&other.people)
+        (self.people.place(), each, self.limited)
     }
 
     /// Whether limits took something off somebody.
@@ -407,8 +407,17 @@ impl Contributions {
 #[derive(Default)]
 pub(crate) struct Sums {
     people: Unions,
-    sums: Vec<(Vec<Contributions>, Contributions)>,
+    /// By where the parts are held, which are kept so that nothing else is held there.
+    sums: BTreeMap<Vec<Held>, (Vec<Contributions>, Contributions)>,
+    /// Persons of all of them.
+    persons: u64,
 }
+
+/// Where persons and what they add are held, and whether limits took something off.
+type Held = (usize, usize, bool);
+
+/// When sums are of more persons than this, they are forgotten and made again as needed.
+const MOST: u64 = 1 << 22;
 
 impl Sums {
     /// Everybody who is in one of some sets.
@@ -418,16 +427,17 @@ impl Sums {
 
     /// As [`Contributions::together`].
     pub(crate) fn of(&mut self, parts: Vec<Contributions>) -> Result<Contributions, Overflow> {
-        let are_these = |lists: &[Contributions]| {
-            let mut pairs = lists.iter().zip(&parts);
-            lists.len() == parts.len() && pairs.all(|(list, part)| list.is_one_with(part))
-        };
-        if let Some((_, sum)) = self.sums.iter().find(|(lists, _)| are_these(lists)) {
+        let held: Vec<Held> = parts.iter().map(Contributions::held).collect();
+        if let Some((_, sum)) = self.sums.get(&held) {
             return Ok(sum.clone());
         }
         let people = self.people(parts.iter().map(|part| part.people.clone()).collect());
-        let sum = Contributions::added_up(&parts, people)?.digested();
-        self.sums.push((parts, sum.clone()));
+        let sum = Contributions::added_up(&parts, people)?;
+        self.persons = self.persons.saturating_add(sum.persons());
+        if self.persons > MOST {
+            *self = Self::default();
+        }
+        self.sums.insert(held, (parts, sum.clone()));
         Ok(sum)
     }
 }
@@ -563,9 +573,9 @@ mod tests {
         let first = sums.of(vec![one.clone(), two.clone()]).unwrap();
         assert!(first == Contributions::of(vec![(1, 5), (2, 8)]).unwrap());
         let again = sums.of(vec![one.clone(), two.clone()]).unwrap();
-        assert!(again.is_one_with(&first));
+        assert_eq!(again.held(), first.held());
         let limited = sums.of(vec![one.clone(), two.limited(true)]).unwrap();
-        assert!(limited.is_limited() && !limited.is_one_with(&first));
+        assert!(limited.is_limited() && limited.held() != first.held());
         assert!(sums.of(vec![one.clone()]).unwrap() == one);
     }
 

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use quorate_query::answer::{Cell, NodeRow};
 use quorate_query::codebook::ColumnRef;
@@ -41,26 +42,32 @@ pub(crate) fn decide_beside(
         return sheet.nothing(found);
     }
     let from = history.standpoint(sheet.codebook, sheet.params, sheet.epoch);
-    let outcome = Draft::of(sheet, beside, &from, history);
+    let outcome = whatever_comes(|| Draft::of(sheet, beside, &from, history));
     history.roll_back(&from);
-    outcome
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// What a piece of work comes to, or with what it ended: what is held until then must be forgotten even
+/// so, since nobody will make it durable.
+fn whatever_comes<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
 }
 
 /// Decides several sheets of one question in their order, each beside those before it, as if those had
 /// become durable. The history is the same afterwards.
 pub fn decide_all(sheets: &[Sheet<'_>], history: &mut History) -> Vec<Outcome> {
     let from = history.begin_several();
-    let mut outcomes: Vec<Outcome> = Vec::with_capacity(sheets.len());
-    for (place, sheet) in sheets.iter().enumerate() {
+    let each = |(place, sheet): (usize, &Sheet<'_>)| {
         let others = sheets.iter().enumerate();
         let others = others.filter(|(other, _)| *other != place);
         let beside: Vec<&TableQuestion> = others.map(|(_, other)| other.question).collect();
         let outcome = decide_beside(sheet, &beside, history);
         outcome.fresh.iter().cloned().for_each(|e| history.hold(e));
-        outcomes.push(outcome);
-    }
+        outcome
+    };
+    let outcomes = whatever_comes(|| sheets.iter().enumerate().map(each).collect());
     history.end_several(from);
-    outcomes
+    outcomes.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// A cell that is shown, with what it says about whom.

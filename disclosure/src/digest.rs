@@ -1,6 +1,7 @@
 //! What comparisons look at in place of every person: the largest contributions, some of any size, and
 //! what persons add in 256 sums by the last byte of their number. Whoever makes evidence can have it
-//! made there ([`Contributions::digested`]), by as many threads as make evidence.
+//! made there ([`Contributions::digested`]), by as many threads as make evidence; what a table adds up to gets
+//! its own when a comparison looks at it.
 //!
 //! What this file must not know: rules, and what was released.
 
@@ -36,10 +37,10 @@ impl Digest {
     }
 }
 
-/// A digest that was made, or not yet. It says nothing that contributions do not say, so that it makes
-/// no difference between equal ones.
+/// A digest that was made, or not yet, of contributions and all their clones. It says nothing that these do
+/// not say, so that it makes no difference between equal ones.
 #[derive(Clone, Default)]
-pub(crate) struct Ready(OnceLock<Arc<Digest>>);
+pub(crate) struct Ready(Arc<OnceLock<Digest>>);
 
 impl PartialEq for Ready {
     fn eq(&self, _: &Self) -> bool {
@@ -49,12 +50,12 @@ impl PartialEq for Ready {
 
 impl Ready {
     pub(crate) fn get(&self) -> Option<&Digest> {
-        self.0.get().map(AsRef::as_ref)
+        self.0.get()
     }
 
     pub(crate) fn set(&self, digest: Digest) {
         // one that is there already says the same
-        let _there = self.0.set(Arc::new(digest));
+        let _there = self.0.set(digest);
     }
 }
 

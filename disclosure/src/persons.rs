@@ -19,7 +19,7 @@ pub struct Persons(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     set: RoaringBitmap,
-    signature: OnceLock<Signature>,
+    signature: OnceLock<Arc<Signature>>,
 }
 
 impl Persons {
@@ -34,29 +34,37 @@ impl Persons {
     }
 
     /// Where the set is held.
-    fn place(&self) -> usize {
+    pub(crate) fn place(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
 
     /// Who of them is in the sample.
-    pub(crate) fn signature(&self) -> &Signature {
-        self.0.signature.get_or_init(|| Signature::of(self))
+    pub(crate) fn signature(&self) -> &Arc<Signature> {
+        let made = || Arc::new(Signature::of(self));
+        self.0.signature.get_or_init(made)
     }
 }
 
 /// Unions that were made of sets, out of which others are made: a table's sums are mostly sums of sums,
 /// and its measures mostly of the same persons.
 #[derive(Default)]
-pub(crate) struct Unions(Vec<(Vec<Persons>, Persons)>);
+pub(crate) struct Unions {
+    made: Vec<(Vec<Persons>, Persons)>,
+    /// Those that were made of a set first.
+    of_first: BTreeMap<usize, Vec<usize>>,
+}
 
 impl Unions {
     /// Everybody who is in one of some sets.
     pub(crate) fn of(&mut self, sets: Vec<Persons>) -> Persons {
         let mut open: BTreeMap<usize, &Persons> = sets.iter().map(|s| (s.place(), s)).collect();
         let mut parts: Vec<&Persons> = Vec::new();
+        let made = open.keys().filter_map(|first| self.of_first.get(first));
+        let mut made: Vec<usize> = made.flatten().copied().collect();
+        made.sort_unstable();
         // what was made last is made of most
-        for (some, all) in self.0.iter().rev() {
-            if !some.is_empty() && some.iter().all(|s| open.contains_key(&s.place())) {
+        for (some, all) in made.iter().rev().filter_map(|at| self.made.get(*at)) {
+            if some.iter().all(|one| open.contains_key(&one.place())) {
                 for one in some {
                     open.remove(&one.place());
                 }
@@ -68,7 +76,11 @@ impl Unions {
             return (*one).clone();
         }
         let all = Persons::union(parts.into_iter());
-        self.0.push((sets, all.clone()));
+        if let Some(first) = sets.first() {
+            let of_first = self.of_first.entry(first.place()).or_default();
+            of_first.push(self.made.len());
+        }
+        self.made.push((sets, all.clone()));
         all
     }
 }

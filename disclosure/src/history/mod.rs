@@ -217,7 +217,7 @@ impl History {
             let conflicts = news.iter().map(|one| families.audit(&one.facet, &setting));
             conflicts.collect()
         };
-        let long = shown.entries().len() >= LONG;
+        let long = shown.entries().len() >= LONG && !news.is_empty();
         let (hits, conflicts): (Vec<Vec<Hit>>, Vec<Option<Conflict>>) =
             beside(long, by_rules, in_families);
         let hit = |conflict: Conflict| Hit {
@@ -325,21 +325,18 @@ fn view<'v>(
     }
 }
 
-/// What two pieces of work come to, side by side if they are long.
-fn beside<A: Send, B>(
-    long: bool,
-    one: impl FnOnce() -> A + Send,
-    other: impl FnOnce() -> B,
-) -> (A, B) {
+/// What two pieces of work come to, side by side if they are long and there is a thread to be had.
+fn beside<A: Send, B>(long: bool, one: impl Fn() -> A + Sync, other: impl FnOnce() -> B) -> (A, B) {
     if !long {
         return (one(), other());
     }
     std::thread::scope(|scope| {
-        let one = scope.spawn(one);
+        let started = std::thread::Builder::new().spawn_scoped(scope, &one);
         let other = other();
-        match one.join() {
-            Ok(one) => (one, other),
-            Err(panic) => std::panic::resume_unwind(panic),
+        match started.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(found)) => (found, other),
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_no_thread) => (one(), other),
         }
     })
 }

@@ -1,6 +1,7 @@
 //! All facets ever shown, found by family, by number of persons and by shape.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::candidate::Statement;
 use super::entry::{Entry, Facet, Form, ReleaseId, Shape, State};
@@ -16,7 +17,7 @@ pub(super) struct Indexed {
     /// Which of its facets it is.
     at: usize,
     /// Who is in it, by sample.
-    pub(super) signature: Signature,
+    pub(super) signature: Arc<Signature>,
     /// Whether its shape says exactly whose rows these are.
     pub(super) exact: bool,
     /// Whether the same was said before, in this state of the data.
@@ -99,7 +100,7 @@ impl Shown {
                 entry: self.entries.len(),
                 persons,
                 at,
-                signature: facet.footprint.people.signature().clone(),
+                signature: Arc::clone(facet.footprint.people.signature()),
                 exact,
                 repeat,
             });

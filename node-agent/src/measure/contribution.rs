@@ -34,7 +34,7 @@ impl People {
             let fits = usize::try_from(people.len()) == Ok(rows.len());
             return match fits {
                 true => Ok(Self {
-                    each: Contributions::ones(people).digested(),
+                    each: Contributions::ones(people),
                     is_of_events: false,
                 }),
                 false => Err(FoldError::Shape),
@@ -65,9 +65,10 @@ impl People {
 
     fn evidence(&self, of: Counted) -> MeasureEvidence {
         MeasureEvidence::Count(match of {
-            Counted::Rows => self.each.clone(),
-            Counted::Persons if !self.is_of_events => self.each.clone(),
-            Counted::Persons => Contributions::ones(self.people().clone()).digested(),
+            Counted::Persons if self.is_of_events => {
+                Contributions::ones(self.people().clone()).digested()
+            }
+            Counted::Rows | Counted::Persons => self.each.clone().digested(),
         })
     }
 
@@ -76,7 +77,7 @@ impl People {
         Ok(CellEvidence {
             people: self.people().clone(),
             rows: self.rows()?,
-            each: self.is_of_events.then_some(self.each),
+            each: self.is_of_events.then(|| self.each.digested()),
             measures,
         })
     }
@@ -150,7 +151,7 @@ impl People {
         };
         let squares = squares(&values);
         Ok(Moments {
-            totals: contributions(people, values)?,
+            totals: contributions(people, values)?.digested(),
             rows: many(persons.len())?,
             each: None,
             squares,
@@ -220,9 +221,11 @@ fn of_totals(
         squared += of_squares.min(limit.ok_or(FoldError::TooMany)?);
     }
     Ok(Moments {
-        totals: contributions(rows.people().clone(), totals)?.limited(limited),
+        totals: contributions(rows.people().clone(), totals)?
+            .limited(limited)
+            .digested(),
         rows: rows.rows()?,
-        each: Some(rows.each.clone()),
+        each: Some(rows.each.clone().digested()),
         squares: squared,
         scale,
     })
@@ -371,7 +374,7 @@ fn bitmap(rows: &[u32]) -> Result<RoaringBitmap, FoldError> {
 
 fn contributions(people: Persons, each: Vec<i64>) -> Result<Contributions, FoldError> {
     let found = Contributions::in_order(people, each);
-    Ok(found.map_err(|_| FoldError::Shape)?.digested())
+    found.map_err(|_| FoldError::Shape)
 }
 
 fn many(rows: usize) -> Result<u64, FoldError> {

@@ -84,7 +84,6 @@ impl Dictionary {
                     self.ints.insert(key, person);
                     if self.ints.len() >= self.patience.max(MANY) {
                         self.gather();
-                        self.patience = self.ints.len().saturating_mul(2);
                     }
                     return;
                 }
@@ -112,12 +111,14 @@ impl Dictionary {
         }
     }
 
-    /// Lays the window around nearly all keys, if these are not far apart. Keys that come in any order
-    /// would else stay outside, since the first few of them are.
+    /// Lays the window around nearly all keys, if these are not far apart, and if it then holds more than
+    /// it does. Keys that come in any order would else stay outside, since the first few of them are.
     fn gather(&mut self) {
-        let inside = (self.base..).zip(self.window.drain(..));
-        let inside = inside.filter_map(|(key, found)| Some((key, found.checked_sub(1)?)));
-        let mut keys: Vec<(i64, u32)> = inside.chain(self.ints.drain()).collect();
+        let key = |at: usize| self.base.checked_add(i64::try_from(at).ok()?);
+        let inside = self.window.iter().enumerate();
+        let inside = inside.filter_map(|(at, found)| Some((key(at)?, found.checked_sub(1)?)));
+        let outside = self.ints.iter().map(|(key, person)| (*key, *person));
+        let mut keys: Vec<(i64, u32)> = inside.chain(outside).collect();
         keys.sort_unstable();
         let fits = |keys: &&[(i64, u32)]| match (keys.first(), keys.last()) {
             (Some((first, _)), Some((last, _))) => {
@@ -126,30 +127,34 @@ impl Dictionary {
             }
             _ => false,
         };
-        let spans = LEFT_OUT.iter().filter_map(|part| {
+        let mut spans = LEFT_OUT.iter().filter_map(|part| {
             let out = keys.len() / part;
             keys.get(out..keys.len() - out)
         });
-        let span = spans.into_iter().find(fits).unwrap_or_default();
+        let before = keys.len() - self.ints.len();
+        if let Some(span) = spans.find(fits).filter(|span| span.len() > before) {
+            self.lay_around(span);
+            let held = |key: i64| self.place(key).is_some_and(|at| at < self.window.len());
+            let outside = keys.iter().filter(|(key, _)| !held(*key));
+            self.ints = outside.copied().collect();
+        }
+        // so that all of it together takes not much longer than to sort once, whatever keys come
+        self.patience = (self.ints.len().saturating_mul(2)).max(keys.len() / 4);
+    }
+
+    /// A window of just these keys, in their order.
+    fn lay_around(&mut self, span: &[(i64, u32)]) {
         self.base = span.first().map_or(0, |(key, _)| *key);
         self.inside = 0;
+        self.window.clear();
         for (key, person) in span {
-            let place = self.place(*key).unwrap_or(usize::MAX);
-            self.window.resize(place.saturating_add(1), 0);
-            if let Some(slot) = self.window.get_mut(place) {
-                *slot = person + 1;
-                self.inside += 1;
-            }
+            let Some(place) = self.place(*key) else {
+                continue;
+            };
+            self.window.resize(place, 0);
+            self.window.push(person + 1);
+            self.inside += 1;
         }
-        let (base, held) = (self.base, self.window.len());
-        let is_inside = |key: i64| {
-            let place = key
-                .checked_sub(base)
-                .and_then(|at| usize::try_from(at).ok());
-            place.is_some_and(|place| place < held)
-        };
-        let outside = keys.iter().filter(|(key, _)| !is_inside(*key));
-        self.ints = outside.copied().collect();
     }
 
     #[inline]
@@ -210,28 +215,62 @@ fn most(keys: usize) -> u64 {
 mod tests {
     use super::*;
 
+    fn int(key: i64) -> UnitKey {
+        UnitKey::Int(key)
+    }
+
+    /// A dictionary of some keys, numbered as they come; all of them are found again.
+    fn of(keys: impl Iterator<Item = i64> + Clone) -> Dictionary {
+        let mut dictionary = Dictionary::default();
+        for (person, key) in (0..).zip(keys.clone()) {
+            assert!(dictionary.get(&int(key)).is_none(), "{key}");
+            dictionary.insert(int(key), person);
+        }
+        for (person, key) in (0..).zip(keys) {
+            assert_eq!(dictionary.get(&int(key)), Some(person));
+        }
+        dictionary
+    }
+
     #[test]
     fn keys_in_any_order_come_into_the_window() {
-        let mut dictionary = Dictionary::default();
         // every third number is a key; one in a hundred is nowhere near
-        let near = |at: u32| 5_000_000 + 3 * i64::from(at.wrapping_mul(40_503) % 65_536);
-        let far = |at: u32| (i64::from(at) - 25_000) << 40;
-        let key = |at: u32| match at % 100 {
-            99 => UnitKey::Int(far(at)),
-            _ => UnitKey::Int(near(at)),
-        };
-        for at in 0..50_000 {
-            assert!(dictionary.get(&key(at)).is_none(), "{at}");
-            dictionary.insert(key(at), at);
-        }
-        for at in 0..50_000 {
-            assert_eq!(dictionary.get(&key(at)), Some(at));
-        }
+        let near = |at: i64| 5_000_000 + 3 * (at * 40_503 % 65_536);
+        let far = |at: i64| (at - 25_000) << 40;
+        let keys = (0..50_000).map(|at| if at % 100 == 99 { far(at) } else { near(at) });
+        let mut dictionary = of(keys);
         assert!(dictionary.ints.len() < 4000, "{}", dictionary.ints.len());
         let ends = [i64::MIN, i64::MAX, 0, 4_999_999, 5_000_001];
         let found = dictionary.ints(&ends, |at, _| Ok::<_, ()>(100 + u32::try_from(at).unwrap()));
         assert_eq!(found.unwrap(), [100, 101, 102, 103, 104]);
-        dictionary.remove(&key(7));
-        assert!(dictionary.get(&key(7)).is_none() && dictionary.get(&key(8)).is_some());
+        dictionary.remove(&int(near(7)));
+        assert!(dictionary.get(&int(near(7))).is_none());
+        assert!(dictionary.get(&int(near(8))).is_some());
+    }
+
+    #[test]
+    fn a_window_stays_until_a_better_one_is_found() {
+        let later = (0..9000).map(|at| 9_000_000_000 + at);
+        let dictionary = of((1..200_000).chain(later));
+        assert!(dictionary.inside >= 199_999 && dictionary.ints.len() <= 9000);
+    }
+
+    #[test]
+    fn keys_at_the_ends_of_their_type_are_found() {
+        for first in [i64::MAX, i64::MAX - 1, i64::MIN] {
+            of([first].into_iter().chain(1..3000));
+            of([first].into_iter().chain((1..3000).map(|at| at << 30)));
+        }
+        of((0..5000).map(|at| i64::MAX - at * 7).chain([i64::MIN]));
+    }
+
+    #[test]
+    fn keys_that_always_just_miss_the_window_are_not_gathered_each_time() {
+        let mut dictionary = of(0..50_000);
+        for person in 50_000..60_000 {
+            let next = dictionary.base + i64::try_from(most(dictionary.window.len())).unwrap();
+            dictionary.insert(int(next + i64::from(person)), person);
+        }
+        assert!(dictionary.patience >= 50_000 / 4, "{}", dictionary.patience);
     }
 }

@@ -169,6 +169,13 @@ impl Row {
 #[derive(Clone)]
 pub(super) struct Residue(Row);
 
+impl Residue {
+    /// How many places it is over.
+    pub(super) fn width(&self) -> usize {
+        self.0.coefs.len()
+    }
+}
+
 /// A reduced basis over some places.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Basis {

@@ -60,7 +60,9 @@ impl Kept {
             let of_row = grid.basis.width().saturating_add(sums);
             grid.basis.rank().saturating_mul(of_row)
         };
-        self.grid.as_ref().map_or(0, numbers)
+        let asked = self.asked.as_ref().map_or(0, |asked| asked.residue.width());
+        let asked = asked.saturating_add(sums);
+        self.grid.as_ref().map_or(0, numbers).saturating_add(asked)
     }
 
     /// Whether what persons add must be looked at: where they do not add up over a dimension, and
