@@ -432,7 +432,7 @@ impl Sums {
             return Ok(sum.clone());
         }
         let people = self.people(parts.iter().map(|part| part.people.clone()).collect());
-        let sum = Contributions::added_up(&parts, people)?;
+        let sum = Contributions::added_up(&parts, people)?.digested();
         self.persons = self.persons.saturating_add(sum.persons());
         if self.persons > MOST {
             *self = Self::default();

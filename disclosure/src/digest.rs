@@ -1,7 +1,7 @@
 //! What comparisons look at in place of every person: the largest contributions, some of any size, and
 //! what persons add in 256 sums by the last byte of their number. Whoever makes evidence can have it
 //! made there ([`Contributions::digested`]), by as many threads as make evidence; what a table adds up to gets
-//! its own when a comparison looks at it.
+//! its own with its sums.
 //!
 //! What this file must not know: rules, and what was released.
 

@@ -2,10 +2,9 @@
 //! was ever released.
 //!
 //! Pure: no clock, no files, no network, no engine; at most one thread beside, for as long as a decision
-//! takes. A node builds [`evidence`], asks [`decide`],
-//! makes what comes back durable and only then sends it. The rules of one cell are in `rules`,
-//! the rules about earlier releases in [`history`]; each rule is one file with its page in
-//! `docs/disclosure/`. What this crate must not know: who is asking by name, policies, transport.
+//! takes. A node builds [`evidence`], asks [`decide`], makes what comes back durable and only then sends
+//! it. The rules of one cell are in `rules`, the rules about earlier releases in [`history`]; each rule is
+//! one file with its page in `docs/disclosure/`. What this crate must not know: who is asking by name, policies, transport.
 
 mod beside;
 mod closure;
