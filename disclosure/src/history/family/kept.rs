@@ -177,23 +177,7 @@ impl Kept {
             let found = family.repeats(content).or_else(drifts);
             return found.or_else(|| family.across());
         };
-        let found = search::search(&grid.axes, grid.basis.prints(), &after, |found| {
-            let runs = [found.first, found.second];
-            if is_told(&grid.axes, &runs) || is_exactly(&own_sides, &runs) {
-                return ControlFlow::Continue(());
-            }
-            let region = || rectangle(&grid.axes, &runs);
-            let sums = |region: &[bool]| grid.basis.sums_with(region, &residue);
-            match family.verdict(found.amounts, region, sums) {
-                Some(conflict) => ControlFlow::Break(conflict),
-                None => ControlFlow::Continue(()),
-            }
-        });
-        let left = || family.what_is_left(&residue);
-        let found = found
-            .break_value()
-            .or_else(left)
-            .or_else(|| family.across());
+        let found = family.follows(&residue, &after);
         self.asked = (fits && found.is_none()).then(|| Asked {
             covers: new.clone(),
             content,
@@ -241,6 +225,27 @@ struct Family<'a> {
 }
 
 impl<'a> Family<'a> {
+    /// What would follow with a new release that does not, by what it adds and the fingerprints with it.
+    fn follows(&self, residue: &Residue, after: &Prints) -> Option<Conflict> {
+        let grid = self.grid;
+        let found = search::search(&grid.axes, grid.basis.prints(), after, |found| {
+            let runs = [found.first, found.second];
+            if is_told(&grid.axes, &runs) || is_exactly(self.own_sides, &runs) {
+                return ControlFlow::Continue(());
+            }
+            let region = || rectangle(&grid.axes, &runs);
+            let sums = |region: &[bool]| grid.basis.sums_with(region, residue);
+            match self.verdict(found.amounts, region, sums) {
+                Some(conflict) => ControlFlow::Break(conflict),
+                None => ControlFlow::Continue(()),
+            }
+        });
+        found
+            .break_value()
+            .or_else(|| self.what_is_left(residue))
+            .or_else(|| self.across())
+    }
+
     fn judge(&self) -> &Judge<'a> {
         self.judge.get_or_init(|| {
             let own = Member {
