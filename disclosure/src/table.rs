@@ -193,8 +193,7 @@ impl<'a> Sheet<'a> {
     /// Why nothing may leave: this state of the data was released under the other protection.
     pub(crate) fn protected_otherwise(&self, history: &History) -> Option<Withheld> {
         let own = protection_name(self.params, self.noise.is_some());
-        let earlier = history.entries().map(|entry| &entry.id);
-        let other = other_protection(earlier, self.epoch, &own)?;
+        let other = other_protection(history.protections(), self.epoch, &own)?;
         let reason = Reason {
             why: format!("these data have left under `{other}`: never both; wait for new data"),
             statistic: None,

@@ -132,6 +132,11 @@ impl History {
         self.shown.entries().iter()
     }
 
+    /// What an entry of each state of the data under each protection is known by.
+    pub(crate) fn protections(&self) -> impl Iterator<Item = &ReleaseId> {
+        self.shown.protections().map(|entry| &entry.id)
+    }
+
     /// The entry with this identity.
     #[must_use]
     pub fn get(&self, id: &ReleaseId) -> Option<&Entry> {

@@ -38,6 +38,8 @@ pub(super) struct Shown {
     statements: BTreeMap<Said, Vec<usize>>,
     /// Entries of a cell, whatever the state of the data and the protection.
     cells: BTreeMap<([u8; 32], [u8; 32]), Vec<usize>>,
+    /// The first entry of each state of the data under each protection.
+    protections: BTreeMap<(String, String), usize>,
 }
 
 /// A moment of a history.
@@ -62,6 +64,12 @@ impl Shown {
 
     pub(super) fn entry(&self, number: usize) -> Option<&Entry> {
         self.entries.get(number)
+    }
+
+    /// An entry of each state of the data under each protection.
+    pub(super) fn protections(&self) -> impl Iterator<Item = &Entry> {
+        let firsts = self.protections.values();
+        firsts.filter_map(|number| self.entries.get(*number))
     }
 
     /// The entries of a cell, oldest first.
@@ -119,6 +127,8 @@ impl Shown {
         self.by_id.insert(entry.id.clone(), number);
         let cell = self.cells.entry((entry.id.predicate, entry.id.vec));
         cell.or_default().push(number);
+        let protection = (entry.id.epoch.clone(), entry.id.protection.clone());
+        self.protections.entry(protection).or_insert(number);
         self.entries.push(entry);
         Some(first..self.facets.len())
     }
@@ -154,6 +164,7 @@ impl Shown {
         }
         self.cells.retain(|_, numbers| !numbers.is_empty());
         self.lanes.retain(|_, lane| !lane.is_empty());
+        self.protections.retain(|_, first| *first < mark.entries);
         self.entries.truncate(mark.entries);
         self.facets.truncate(mark.facets);
     }

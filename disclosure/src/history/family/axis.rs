@@ -84,30 +84,37 @@ impl Axis {
         let Part::Among(set) = part else {
             return None;
         };
+        let sides = [&set.values, &set.values.complement()];
+        if !self.atoms.iter().any(|atom| parts(atom, sides).is_some()) {
+            return None;
+        }
         let mut atoms = Vec::with_capacity(self.atoms.len() + 2);
         let mut origin = Vec::with_capacity(self.atoms.len() + 2);
         for (index, atom) in self.atoms.iter().enumerate() {
-            let pieces = match atom {
-                Atom::Values(values) => self.pieces(values, &set.values),
-                other => vec![other.clone()],
+            let pieces = match parts(atom, sides) {
+                Some(parts) => self.pieces(parts),
+                None => vec![atom.clone()],
             };
             origin.extend(pieces.iter().map(|_| index));
             atoms.extend(pieces);
         }
-        let cut = atoms.len() > self.atoms.len();
         let axis = Self {
             atoms,
             ..self.clone()
         };
-        cut.then_some((axis, origin))
+        Some((axis, origin))
     }
 
-    fn pieces(&self, values: &Values, set: &Values) -> Vec<Atom> {
-        let inside = values.intersect(set);
-        let outside = values.intersect(&set.complement());
-        if inside.is_empty() || outside.is_empty() {
-            return vec![Atom::Values(values.clone())];
-        }
+    /// Whether there is anything to cut.
+    pub(super) fn is_cut_by(&self, part: &Part) -> bool {
+        let Part::Among(set) = part else {
+            return false;
+        };
+        let sides = [&set.values, &set.values.complement()];
+        self.atoms.iter().any(|atom| parts(atom, sides).is_some())
+    }
+
+    fn pieces(&self, [inside, outside]: [Values; 2]) -> Vec<Atom> {
         let (true, Values::Ranges(a), Values::Ranges(b)) = (self.ordered, &inside, &outside) else {
             return vec![Atom::Values(inside), Atom::Values(outside)];
         };
@@ -149,6 +156,16 @@ impl Axis {
         runs.dedup();
         runs
     }
+}
+
+/// What of an atom is on either side, if it is on both.
+fn parts(atom: &Atom, [inside, outside]: [&Values; 2]) -> Option<[Values; 2]> {
+    let Atom::Values(values) = atom else {
+        return None;
+    };
+    let inside = Some(values.intersect(inside)).filter(|some| !some.is_empty())?;
+    let outside = Some(values.intersect(outside)).filter(|some| !some.is_empty())?;
+    Some([inside, outside])
 }
 
 /// A closed domain as a set of its own values, not as `All`.

@@ -155,7 +155,7 @@ impl Grid {
     pub(super) fn fits(&self, covers: &Covers) -> bool {
         let cuts = |(axis, cover): (&Axis, &Cover)| {
             let part = cover.part.as_ref();
-            part.is_some_and(|part| axis.cut(part).is_some())
+            part.is_some_and(|part| axis.is_cut_by(part))
         };
         !self.axes.iter().zip(covers).any(cuts)
     }
