@@ -22,7 +22,6 @@ mod r7_pairs;
 mod ratio;
 mod recall;
 mod same;
-
 mod shown;
 mod span;
 mod spread;
